@@ -1,0 +1,68 @@
+# What a person runs is what CI runs. Every target builds the environment it needs and is
+# quick when nothing changed. PYTHON=python3.12 picks another interpreter.
+PYTHON ?= $(shell command -v python3 2>/dev/null || echo python)
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+PY := $(BIN)/python
+# PyTorch for `make oracle`. Its plain Linux wheel brings GPU libraries along; a CPU build serves.
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test lint format types oracle make-oracle lowest dist clean help
+
+help:
+	@echo "make demo    train on real text for about a minute and print what the model writes"
+	@echo "make test    ruff, mypy and pytest with branch coverage"
+	@echo "make lint    ruff and mypy only      make format  let ruff mend the layout"
+	@echo "make oracle  compare with PyTorch, installed for it, over many more shapes"
+	@echo "make lowest  run the tests on the lowest versions of the dependencies"
+	@echo "make dist    build the wheel and the source distribution"
+
+.venv/pip.stamp:
+	"$(PYTHON)" -m venv .venv
+	@touch $@
+
+.venv/run.stamp: .venv/pip.stamp pyproject.toml
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/test.stamp: .venv/pip.stamp pyproject.toml
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@touch .venv/run.stamp $@
+
+.venv/oracle.stamp: .venv/test.stamp
+	$(PY) -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	@touch $@
+
+demo: .venv/run.stamp
+	@$(BIN)/nextchar demo
+
+lint: .venv/test.stamp
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: .venv/test.stamp
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+test: lint
+	$(PY) -m pytest -n auto -m "not live" --cov --cov-report=term --cov-fail-under=95
+
+oracle: .venv/oracle.stamp
+	$(PY) -m pytest -n auto -m live tests/oracle
+
+make-oracle: .venv/oracle.stamp
+	$(PY) tests/oracle/make.py
+
+lowest: .venv/pip.stamp
+	$(PY) -m venv .venv/lowest
+	$(PY) tests/lowest.py .venv/lowest
+
+dist: .venv/test.stamp
+	$(PY) -m build --outdir dist .
+
+clean:
+	rm -rf .venv dist runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,263 @@
+"""`CharRNN`: the Python face, in scikit-learn's manners."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any, Literal, Self, overload
+
+from nextchar.apps.evaluate import evaluate
+from nextchar.config import FIELDS, GenerationSettings, Settings, TextSettings, require_known
+from nextchar.errors import NextcharError, SettingsError, TextError
+from nextchar.generation.generate import choose_seed, generate
+from nextchar.generation.generate import stream as write
+from nextchar.model.file import Model, load_model, save_model
+from nextchar.model.scorer import Score
+from nextchar.progress import Progress
+from nextchar.text.corpus import Corpus, gather, text_corpus
+from nextchar.text.sources import PIECE
+from nextchar.text.vocabulary import Unknown, Vocabulary
+from nextchar.training.interrupt import stop_on_interrupt
+from nextchar.training.run import Hooks, Material, from_paths, start
+
+PathName = str | PathLike[str]
+Input = PathName | Sequence[PathName] | IO[str] | IO[bytes]
+
+SAMPLE_LENGTH = 200  # characters that a training run shows of what it writes so far
+
+
+class NotFittedError(NextcharError, AttributeError, ValueError):
+    """A model was asked to predict before it was fitted or loaded."""
+
+
+class CharRNN:
+    """A character-level recurrent language model.
+
+    The constructor only stores settings; every setting of `nextchar train --help` is one, with
+    underscores for hyphens. What is not given (None) is as the preset has it; `preset` is
+    `"medium"` unless given.
+
+    After `fit`:
+    model_: the trained `Model`; vocabulary_: its `Vocabulary`.
+    loss_curve_: mean training loss before each evaluation, validation_scores_: validation loss at
+    each (both nats per character; empty without a validation part), best_loss_, n_iter_: steps.
+
+    >>> model = CharRNN(hidden_size=16, num_layers=1, steps=20, batch_size=4)
+    >>> model.fit(text="to be or not to be, " * 50, verbose=False)
+    CharRNN(hidden_size=16, num_layers=1, batch_size=4, steps=20)
+    >>> len(model.generate("to be", length=30, seed=1))
+    30
+    """
+
+    def __init__(self, preset: str | None = None, **settings: Any) -> None:
+        for name in settings:
+            require_known(name, FIELDS, "setting")
+        self.preset = preset
+        for name in FIELDS:
+            setattr(self, name, settings.get(name))
+
+    def __repr__(self) -> str:
+        given = {name: value for name, value in self.get_params().items() if value is not None}
+        return f"CharRNN({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Every setting as it was given; None is as the preset has it."""
+        return {name: getattr(self, name) for name in ("preset", *FIELDS)}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change settings. Raises SettingsError for a name that is none."""
+        for name in params:
+            require_known(name, {"preset": None, **FIELDS}, "setting")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def settings(self) -> Settings:
+        """The settings in force, validated."""
+        return Settings.make(**self.get_params())
+
+    def fit(
+        self,
+        X: Input | None = None,
+        y: None = None,
+        *,
+        text: str | bytes | None = None,
+        validation: Input | None = None,
+        out: PathName | None = None,
+        resume: bool = False,
+        verbose: bool = True,
+    ) -> Self:
+        """Train on a text.
+
+        X: a path, several paths, a folder, a data set's name or an open file; or give `text`.
+        y: ignored, there for scikit-learn.
+        validation: another such input to validate on; by default the last part of the text.
+        out: a run directory to keep the run in; without it the run stays in memory.
+        resume: go on with the run in `out`.
+        verbose: show progress on standard error.
+        Raises TextError, SettingsError, RunError or DivergedError, each with one line of advice.
+        """
+        settings = self.settings()  # what is wrong with them is told before anything is read
+        progress = Progress(quiet=not verbose)
+        with stop_on_interrupt() as should_stop:
+            try:
+                trained = start(
+                    _material(X, text, settings),
+                    preset=self.preset,
+                    given={
+                        name: getattr(self, name)
+                        for name in FIELDS
+                        if getattr(self, name) is not None
+                    },
+                    validation=_material(validation, None, settings),
+                    out=None if out is None else Path(out),
+                    resume=resume,
+                    hooks=Hooks(progress, should_stop, write_sample),
+                )
+            finally:
+                progress.close()
+        self.model_: Model = trained.model
+        self.loss_curve_ = [record.train_loss for record in trained.records]
+        self.validation_scores_ = [
+            record.val_loss for record in trained.records if record.val_loss is not None
+        ]
+        self.best_loss_: float = trained.best_loss
+        self.n_iter_: int = trained.steps
+        return self
+
+    @property
+    def vocabulary_(self) -> Vocabulary:
+        """The symbols that the fitted model knows."""
+        return self._fitted().vocabulary
+
+    @overload
+    def generate(
+        self, prompt: str | bytes = "", *, stream: Literal[True], **options: Any
+    ) -> Iterator[str]: ...
+
+    @overload
+    def generate(
+        self,
+        prompt: str | bytes = "",
+        *,
+        samples: int,
+        stream: Literal[False] = False,
+        **options: Any,
+    ) -> list[str]: ...
+
+    @overload
+    def generate(
+        self, prompt: str | bytes = "", *, stream: Literal[False] = False, **options: Any
+    ) -> str: ...
+
+    def generate(
+        self,
+        prompt: str | bytes = "",
+        *,
+        stream: bool = False,
+        samples: int | None = None,
+        stop: str | Sequence[str] = (),
+        unknown: Unknown = "error",
+        seed: int | None = None,
+        **options: Any,
+    ) -> str | list[str] | Iterator[str]:
+        """The text that the model writes after a prompt, without the prompt.
+
+        prompt: read first; may be empty. A character that the model never saw raises
+        UnknownCharacterError, or is left out with `unknown="skip"`.
+        options: length (500, new characters), temperature (1.0; 0 is greedy), top_k, top_p.
+        samples: how many texts; then a list is returned, all drawn in one batch.
+        stream: return an iterator over pieces of text as they are drawn.
+        stop: strings that end a text; they are not part of it.
+        seed: of the draws; `last_seed_` tells which one was used.
+        """
+        known = {"length", "temperature", "top_k", "top_p"}
+        for name in options:
+            require_known(name, dict.fromkeys(known), "option of generate")
+        settings = GenerationSettings(samples=1 if samples is None else samples, **options)
+        stops = (stop,) if isinstance(stop, str) else tuple(stop)
+        model = self._fitted()
+        self.last_seed_ = choose_seed(seed)
+        if stream:
+            if samples is not None:
+                raise SettingsError("stream: writes one text; give either stream or samples")
+            return write(model, prompt, settings, seed=self.last_seed_, stop=stops, unknown=unknown)
+        made = generate(model, prompt, settings, seed=self.last_seed_, stop=stops, unknown=unknown)
+        return made[0].text if samples is None else [each.text for each in made]
+
+    def score(self, X: str | bytes, y: None = None, *, unknown: Unknown = "error") -> float:
+        """Mean log-likelihood of a text's characters in nats: the higher, the better.
+
+        X: the text itself. Its first character is read and not scored, every other counts once.
+        """
+        return -self.evaluate(X, unknown=unknown).nats_per_char
+
+    def evaluate(self, text: str | bytes, *, unknown: Unknown = "error") -> Score:
+        """How well the model predicts a text: nats, bits, perplexity and accuracy."""
+        return evaluate(self._fitted(), [text], unknown=unknown)[0]
+
+    def save(self, path: PathName) -> None:
+        """Write the model file."""
+        save_model(path, self._fitted())
+
+    @classmethod
+    def load(cls, path: PathName) -> Self:
+        """The model of a file or of a run directory (its best)."""
+        model = load_model(path)
+        settings = {**vars(model.architecture.settings), **vars(model.text)}
+        estimator = cls(**{**dict(model.training.get("settings", {})), **settings})
+        estimator.model_ = model
+        return estimator
+
+    def _fitted(self) -> Model:
+        model: Model | None = getattr(self, "model_", None)
+        if model is None:
+            raise NotFittedError("this CharRNN is not fitted; call fit or CharRNN.load first")
+        return model
+
+
+def _signature() -> inspect.Signature:
+    """The constructor's arguments by name, for scikit-learn, help() and editors."""
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in FIELDS
+    ]
+    preset = inspect.Parameter("preset", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
+    return inspect.Signature([preset, *parameters])
+
+
+CharRNN.__signature__ = _signature()  # type: ignore[attr-defined]
+
+
+def write_sample(model: Model, step: int) -> str:
+    """What a model in training writes, the same for the same step."""
+    settings = GenerationSettings(length=SAMPLE_LENGTH, temperature=0.8)
+    return generate(model, "", settings, seed=step)[0].text
+
+
+def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> Material | None:
+    if X is not None and text is not None:
+        raise SettingsError("fit: wants either a path or text=, not both")
+    if text is not None:
+        return Material(lambda how: text_corpus(text, how))
+    if X is None:
+        return None
+    if isinstance(X, str | PathLike):
+        return from_paths([X])
+    if isinstance(X, Sequence):
+        return from_paths(X)
+    return Material(lambda how: _from_open_file(X, how))
+
+
+def _from_open_file(file: IO[str] | IO[bytes], settings: TextSettings) -> Corpus:
+    """The corpus of a file the caller opened: in text mode, or in binary mode for bytes."""
+    return gather(_pieces(file, settings.alphabet))
+
+
+def _pieces(file: IO[Any], alphabet: str) -> Iterator[Any]:
+    wanted, mode = (bytes, "binary") if alphabet == "bytes" else (str, "text")
+    while piece := file.read(PIECE):
+        if not isinstance(piece, wanted):
+            raise TextError(f"alphabet={alphabet!r} wants a file that is open in {mode} mode")
+        yield piece

@@ -1,0 +1,67 @@
+"""`nextchar eval`: how well a model predicts a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from nextchar.kernels import one_blas_thread
+from nextchar.model.file import Model
+from nextchar.model.scorer import Score, score
+from nextchar.text.sources import find_sources, read_bytes, read_text
+from nextchar.text.vocabulary import Codes, Unknown
+
+
+def evaluate_files(
+    model: Model,
+    inputs: Sequence[str | PathLike[str]],
+    *,
+    encoding: str | None = None,
+    unknown: Unknown = "error",
+    lanes: int = 1,
+) -> tuple[Score, int]:
+    """Score the texts of files, folders, `-` or data sets, one after the other.
+
+    Returns the score and how many characters were left out as unknown.
+    encoding: of the files; that of the training text where it is None.
+    """
+    settings = model.text if encoding is None else replace(model.text, encoding=encoding)
+    sources = find_sources(inputs, settings)
+    pieces: Iterable[str | bytes] = (
+        read_bytes(sources) if model.vocabulary.is_bytes else read_text(sources, settings)
+    )
+    return evaluate(model, pieces, unknown=unknown, lanes=lanes)
+
+
+def evaluate(
+    model: Model,
+    pieces: Iterable[str | bytes],
+    *,
+    unknown: Unknown = "error",
+    lanes: int = 1,
+) -> tuple[Score, int]:
+    """Score a text that comes in pieces; also how many characters were left out as unknown."""
+    parts: list[Codes] = []
+    total = 0
+    for piece in pieces:
+        parts.append(model.vocabulary.encode(piece, unknown=unknown, offset=total))
+        total += len(piece)
+    codes = np.concatenate(parts) if parts else np.empty(0, model.vocabulary.dtype)
+    with one_blas_thread():
+        return score(model.parameters, codes, lanes=lanes), total - len(codes)
+
+
+def as_json(result: Score, left_out: int = 0) -> dict[str, Any]:
+    """The figures of a score under the names of `nextchar eval --json`."""
+    figures: dict[str, Any] = {
+        "characters": result.characters,
+        "nats_per_char": result.nats_per_char,
+        "bits_per_char": result.bits_per_char,
+        "perplexity": result.perplexity,
+        "accuracy": result.accuracy,
+    }
+    return {**figures, "left_out": left_out} if left_out else figures

@@ -1,0 +1,107 @@
+"""The command line, one module a command: parse, call, print. Imported by nothing.
+
+Results go to standard output, everything else to standard error. Exit status: 0 done; 1 it could
+not be done, said in one line; 2 wrong usage; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from nextchar import __version__
+from nextchar.errors import InterruptedRun, NextcharError, SettingsError
+
+# the module is imported when the command is called, so that help and start-up stay quick
+COMMANDS = {
+    "train": "Train a model on text.",
+    "generate": "Write text with a model, one next character at a time.",
+    "eval": "Tell how well a model predicts a text.",
+    "info": "Show what a model file holds.",
+    "demo": "Train on Python's own documentation for a minute and write some text.",
+}
+
+
+class _Commands(click.Group):
+    """Knows its commands by name and loads the one that is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"nextchar.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            known = ", ".join(COMMANDS)
+            raise click.UsageError(f"{error.message} Commands are {known}.", context) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="nextchar %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def program(debug: bool) -> None:
+    """Train character-level recurrent language models on a CPU and predict text with them."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the program and exit with its status."""
+    sys.exit(run(sys.argv[1:] if args is None else args))
+
+
+def run(args: list[str]) -> int:
+    """Run the program; its exit status."""
+    debug = "--debug" in args
+    args = [arg for arg in args if arg != "--debug"]  # welcome before and after the command
+    try:
+        result: Any = program.main(args=args, prog_name="nextchar", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:  # the reader went away (`| head`): nothing is wrong
+        _close_output()
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        return 130
+    except (NextcharError, MemoryError) as error:
+        if debug:
+            traceback.print_exc()
+        _complain(str(error) or "not enough memory; give a smaller model, batch or text")
+        return _status(error)
+    return result if isinstance(result, int) else 0
+
+
+def _status(error: BaseException) -> int:
+    if isinstance(error, InterruptedRun):
+        return 130
+    return 2 if isinstance(error, SettingsError) else 1
+
+
+def _complain(message: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        click.echo(f"nextchar: {message}", err=True)
+
+
+def _close_output() -> None:
+    """Keep Python from complaining of the closed pipe once more when it exits."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

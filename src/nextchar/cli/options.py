@@ -1,0 +1,47 @@
+"""Options made of the settings: names, types, limits and help are written once, in `config`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from nextchar.config import Setting, option_of
+
+Command = Callable[..., Any]
+
+
+def setting_options(fields: Iterable[dataclasses.Field[Any]]) -> Callable[[Command], Command]:
+    """A decorator that gives a command one option for each settings field; absent ones are None."""
+    options = [_option(field) for field in fields]
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _option(field: dataclasses.Field[Any]) -> Callable[[Command], Command]:
+    setting: Setting = field.metadata["setting"]
+    text = setting.help
+    if field.default is not None and field.type != "bool":
+        text += f"  [default: {field.default}]"
+    if field.type == "bool":
+        return click.option(option_of(field.name), is_flag=True, default=None, help=text)
+    return click.option(
+        option_of(field.name),
+        type=_type(field, setting),
+        default=None,
+        metavar=None if setting.choices else setting.metavar,
+        help=text,
+    )
+
+
+def _type(field: dataclasses.Field[Any], setting: Setting) -> Any:
+    if setting.choices:
+        return click.Choice(setting.choices)
+    return {"int": int, "float": float, "str": str}[str(field.type).removesuffix(" | None")]

@@ -1,0 +1,80 @@
+"""`nextchar train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nextchar.cli.options import setting_options
+from nextchar.config import PRESET_HELP, PRESETS, fields
+from nextchar.errors import SettingsError
+
+
+@click.command("train")
+@click.argument("files", nargs=-1, metavar="FILE...")
+@click.option("--out", metavar="DIR", help="Run directory.  [default: runs/NAME of the text]")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help="; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()) + ".",
+)
+@click.option("--val", multiple=True, metavar="FILE", help="Validate on this text instead.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@setting_options(fields())
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    files: tuple[str, ...],
+    out: str | None,
+    preset: str | None,
+    val: tuple[str, ...],
+    resume: bool,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Train a model on FILEs: text files (also .gz, .bz2, .xz, .zst), folders, - for standard
+    input, or a data set: pydoc, stdlib, shakespeare.
+
+    The run is kept in a directory with its settings, metrics, models and a checkpoint; Ctrl-C
+    writes the checkpoint, --resume goes on from it.
+    """  # noqa: D205
+    if not files and not resume:
+        raise click.UsageError(
+            "Missing argument 'FILE...': a text file, a folder, - or a data set."
+        )
+    if resume and out is None:
+        raise SettingsError("resume: say which run, --out DIR")
+
+    from nextchar.api import write_sample
+    from nextchar.progress import Progress
+    from nextchar.training.directory import free_name
+    from nextchar.training.interrupt import stop_on_interrupt
+    from nextchar.training.run import Hooks, from_paths, start
+
+    directory = Path(out) if out else free_name(files)
+    progress = Progress(quiet=quiet)
+    with stop_on_interrupt() as should_stop:
+        try:
+            trained = start(
+                from_paths(files) if files else None,
+                preset=preset,
+                given={name: value for name, value in settings.items() if value is not None},
+                validation=from_paths(val) if val else None,
+                out=directory,
+                resume=resume,
+                hooks=Hooks(progress, should_stop, write_sample),
+            )
+        finally:
+            progress.close()
+    if as_json:
+        summary = {
+            "directory": str(directory),
+            "steps": trained.steps,
+            "best_loss": trained.best_loss,
+            "model": str(directory / "best.safetensors"),
+        }
+        click.echo(json.dumps(summary))

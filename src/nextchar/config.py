@@ -1,0 +1,409 @@
+"""Every setting: three frozen dataclasses that validate themselves, and the presets.
+
+The fields here make the options of the command line, the arguments of `CharRNN`, `config.toml`
+and the tables of the documentation; a default is written once, here. Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nextchar.errors import SettingsError
+
+CELLS = ("rnn", "lstm", "gru")
+INITIALISATIONS = ("uniform", "glorot", "orthogonal", "normal")
+OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
+SCHEDULES = ("constant", "step", "cosine", "linear")
+BUDGETS = ("epochs", "steps", "time")  # at most one of them ends a run
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a field says of itself beside its name, type and default.
+
+    low, high: inclusive bounds; above: an exclusive lower bound; below: an exclusive upper one.
+    """
+
+    help: str
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+    metavar: str = ""
+
+
+def _setting(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
+    return dataclasses.field(default=default, metadata={"setting": Setting(help, **limits)})
+
+
+class _Validated:
+    """A dataclass whose fields are checked against their type and `Setting` when it is made."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = _checked(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSettings(_Validated):
+    """How files become characters and characters become codes."""
+
+    encoding: str = _setting("utf-8", "Encoding of the text files.", metavar="NAME")
+    normalize: str | None = _setting(
+        None, "Unicode normalisation of the text.", choices=("NFC", "NFD", "NFKC", "NFKD")
+    )
+    pattern: str = _setting("*", "Which files of a folder are read.", metavar="GLOB")
+    alphabet: str = _setting(
+        "characters",
+        "What a symbol is: the text's own code points, or the 256 bytes (any file at all).",
+        choices=("characters", "bytes"),
+    )
+    min_count: int = _setting(
+        1, "Characters rarer than this become one unknown symbol.", low=1, metavar="N"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(_Validated):
+    """The shape of the network, but for the vocabulary's size."""
+
+    cell: str = _setting("lstm", "Kind of recurrent cell.", choices=CELLS)
+    hidden_size: int = _setting(256, "Units in each layer (H).", low=1, metavar="N")
+    num_layers: int = _setting(2, "Recurrent layers (L).", low=1, metavar="N")
+    embedding_size: int = _setting(
+        0, "Width of a learnt input embedding (E); 0 is one-hot input.", low=0, metavar="N"
+    )
+    tied: bool = _setting(
+        False, "Use the embedding as output weights too (wants embedding_size = hidden_size)."
+    )
+    initialisation: str = _setting("uniform", "How the weights are drawn.", choices=INITIALISATIONS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tied and self.embedding_size != self.hidden_size:
+            raise SettingsError(
+                f"tied: wants embedding_size equal to hidden_size, got {self.embedding_size} "
+                f"and {self.hidden_size}; set embedding_size to {self.hidden_size}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(_Validated):
+    """How a network is fitted to a corpus."""
+
+    seq_length: int = _setting(
+        64, "Characters that the gradient reaches back (T).", low=1, metavar="N"
+    )
+    batch_size: int = _setting(32, "Lanes trained at once (B).", low=1, metavar="N")
+    batching: str = _setting(
+        "stream",
+        "stream: parallel lanes that carry the state on; windows: shuffled windows from a zero "
+        "state.",
+        choices=("stream", "windows"),
+    )
+    stride: int | None = _setting(
+        None, "Characters from one window to the next; seq_length by default.", low=1, metavar="N"
+    )
+    optimizer: str = _setting("adam", "Update rule.", choices=OPTIMIZERS)
+    learning_rate: float = _setting(0.003, "Peak learning rate.", above=0.0, metavar="X")
+    momentum: float = _setting(
+        0.9, "Momentum of the optimizer momentum.", low=0.0, below=1.0, metavar="X"
+    )
+    schedule: str = _setting(
+        "cosine", "How the learning rate goes over the run.", choices=SCHEDULES
+    )
+    warmup: int = _setting(
+        100, "Steps over which the learning rate rises from zero.", low=0, metavar="N"
+    )
+    decay_every: float = _setting(
+        0.1, "Schedule step: the part of the run between two drops.", above=0.0, metavar="X"
+    )
+    decay_factor: float = _setting(
+        0.5, "Schedule step: what a drop multiplies by.", above=0.0, high=1.0, metavar="X"
+    )
+    clip: float = _setting(1.0, "Gradient clipping threshold; 0 is off.", low=0.0, metavar="X")
+    clip_by: str = _setting(
+        "norm", "Clip the global norm, or each value.", choices=("value", "norm")
+    )
+    dropout: float = _setting(
+        0.0, "Share of hidden units left out in training.", low=0.0, below=1.0, metavar="P"
+    )
+    weight_decay: float = _setting(
+        0.0, "Decay of the weight matrices (decoupled in adamw).", low=0.0, metavar="X"
+    )
+    epochs: float | None = _setting(
+        None, "Stop after X passes over the text.", above=0.0, metavar="X"
+    )
+    steps: int | None = _setting(3000, "Stop after N steps.", low=1, metavar="N")
+    time: str | None = _setting(None, "Stop after this time: 90s, 5m, 2h.", metavar="T")
+    val_fraction: float = _setting(
+        0.1, "Last part of the text, kept for validation.", low=0.0, below=1.0, metavar="X"
+    )
+    eval_every: int | None = _setting(
+        None, "Steps between evaluations; 20 evaluations a run by default.", low=1, metavar="N"
+    )
+    patience: int | None = _setting(
+        None, "Stop after N evaluations without a better one.", low=1, metavar="N"
+    )
+    sample_every: int | None = _setting(
+        None, "Show what the model writes so far every N steps.", low=1, metavar="N"
+    )
+    eval_characters: int = _setting(
+        200_000, "Evaluate on the first N characters of the validation part.", low=2, metavar="N"
+    )
+    seed: int = _setting(1, "Seed of everything random.", low=0, high=2**63 - 1, metavar="N")
+    threads: int | None = _setting(
+        None, "Worker threads; the usable cores by default.", low=1, metavar="N"
+    )
+    dtype: str = _setting(
+        "auto", "Precision; auto is float32.", choices=("auto", "float32", "float64")
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [name for name in BUDGETS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise SettingsError(
+                f"a run ends by one of epochs, steps and time, got {' and '.join(given) or 'none'}"
+            )
+        if self.time is not None:
+            seconds_of(self.time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationSettings(_Validated):
+    """How characters are drawn; rules apply in the order temperature, top_k, top_p."""
+
+    length: int = _setting(500, "New characters; the prompt is not counted.", low=0, metavar="N")
+    temperature: float = _setting(
+        1.0, "Below 1 is safer, above 1 wilder; 0 takes the most probable.", low=0.0, metavar="X"
+    )
+    top_k: int = _setting(
+        0, "Draw from the N most probable characters; 0 is off.", low=0, metavar="N"
+    )
+    top_p: float = _setting(
+        1.0,
+        "Draw from the fewest characters that have probability X together; 1 is off.",
+        above=0.0,
+        high=1.0,
+        metavar="X",
+    )
+    samples: int = _setting(1, "Texts to write, all in one batch.", low=1, metavar="N")
+    seed: int | None = _setting(
+        None,
+        "Seed of the draws; without it one is chosen, and told.",
+        low=0,
+        high=2**63 - 1,
+        metavar="N",
+    )
+
+
+GROUPS: Mapping[str, type[Any]] = {
+    "text": TextSettings,
+    "network": NetworkSettings,
+    "training": TrainingSettings,
+}
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "medium": {},
+    "small": {"hidden_size": 128, "num_layers": 1, "learning_rate": 0.005},
+    "large": {
+        "hidden_size": 512,
+        "batch_size": 64,
+        "seq_length": 128,
+        "dropout": 0.3,
+        "learning_rate": 0.002,
+        "steps": 5000,
+    },
+    "classic": {
+        "cell": "rnn",
+        "hidden_size": 100,
+        "num_layers": 1,
+        "initialisation": "normal",
+        "seq_length": 100,
+        "batch_size": 1,
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "schedule": "constant",
+        "warmup": 0,
+        "clip": 5.0,
+        "clip_by": "value",
+        "epochs": 4.0,
+    },
+}
+PRESET_HELP = {
+    "small": "LSTM 128×1, quick",
+    "medium": "LSTM 256×2, the default",
+    "large": "LSTM 512×2 with dropout, patient",
+    "classic": "the beginner's vanilla RNN of 100 units, plain gradient descent",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a run, in their three groups."""
+
+    text: TextSettings
+    network: NetworkSettings
+    training: TrainingSettings
+
+    @classmethod
+    def make(cls, preset: str | None = None, **given: Any) -> Settings:
+        """Settings of a preset with the given ones laid over it.
+
+        A given `None` means "as the preset has it". Of `epochs`, `steps` and `time` the given
+        one takes the place of the preset's. Raises SettingsError for an unknown name (naming
+        the nearest known one), a wrong type or a value out of range.
+        """
+        flat = laid_over(preset, given)
+        return cls(
+            **{
+                group: kind(**{n: flat[n] for n in _names(kind) if n in flat})
+                for group, kind in GROUPS.items()
+            }
+        )
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting by name."""
+        return {
+            name: value
+            for group in GROUPS
+            for name, value in dataclasses.asdict(getattr(self, group)).items()
+        }
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Every setting that is not None, by group: the content of `config.toml`."""
+        return {
+            group: {
+                n: v for n, v in dataclasses.asdict(getattr(self, group)).items() if v is not None
+            }
+            for group in GROUPS
+        }
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, Mapping[str, Any]]) -> Settings:
+        """Settings from what `tables` gave."""
+        flat: dict[str, Any] = {}
+        for group in GROUPS:
+            flat |= tables.get(group, {})
+        return cls.make(**flat)
+
+
+def fields() -> Iterator[dataclasses.Field[Any]]:
+    """Every field of the three groups, in order."""
+    for kind in GROUPS.values():
+        yield from dataclasses.fields(kind)
+
+
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+FIELDS: Mapping[str, dataclasses.Field[Any]] = {field.name: field for field in fields()}
+
+
+def require_known(name: str, known: Mapping[str, Any], what: str) -> None:
+    """Raise SettingsError, with the nearest known name, where `name` is none of `known`."""
+    if name in known:
+        return
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    raise SettingsError(f"unknown {what} {name!r}; {hint}")
+
+
+def option_of(name: str) -> str:
+    """The command-line spelling of a setting: `seq_length` → `--seq-length`."""
+    return "--" + name.replace("_", "-")
+
+
+def seconds_of(duration: str) -> float:
+    """Seconds of a duration: `"90s"` → 90.0, `"1.5h"` → 5400.0; a bare number is seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", duration.strip())
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise SettingsError(f"time: wants a duration such as 90s, 5m or 2h, got {duration!r}")
+    return seconds
+
+
+def laid_over(preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a preset sets, with the given ones that are not None laid over them."""
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        require_known(name, FIELDS, "setting")
+    preset = "medium" if preset is None else preset
+    require_known(preset, PRESETS, "preset")
+    return _with_one_budget(_with_one_budget({}, PRESETS[preset]), given)
+
+
+def _with_one_budget(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`; a budget in `over` switches the other two off."""
+    budgets = [name for name in BUDGETS if over.get(name) is not None]
+    if len(budgets) > 1:
+        raise SettingsError(f"give one of epochs, steps and time, got {' and '.join(budgets)}")
+    return {**base, **(dict.fromkeys(BUDGETS) if budgets else {}), **over}
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value as the field's type, or a SettingsError that names the setting."""
+    kind, optional = str(field.type).removesuffix(" | None"), "None" in str(field.type)
+    if value is None and optional:
+        return None
+    setting: Setting = field.metadata["setting"]
+    typed = _as_type(kind, value)
+    if typed is None or not _in_range(setting, typed):
+        raise SettingsError(f"{field.name}: wants {_wanted(kind, setting)}, got {value!r}")
+    return typed
+
+
+def _as_type(kind: str, value: Any) -> Any:
+    """The value as int, float, bool or str, or None where that would change it."""
+    if kind == "bool":
+        return bool(value) if isinstance(value, bool) else None
+    if isinstance(value, bool):
+        return None
+    if kind == "str":
+        return value if isinstance(value, str) else None
+    try:  # NumPy's numbers and 3.0 for 3 are welcome
+        number = float(value) if not isinstance(value, str) else math.nan
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return None
+    if kind == "int":
+        return int(value) if number == int(number) else None
+    return number
+
+
+def _in_range(setting: Setting, value: Any) -> bool:
+    return not (
+        (setting.choices and value not in setting.choices)
+        or (setting.low is not None and value < setting.low)
+        or (setting.high is not None and value > setting.high)
+        or (setting.above is not None and value <= setting.above)
+        or (setting.below is not None and value >= setting.below)
+    )
+
+
+def _wanted(kind: str, setting: Setting) -> str:
+    if setting.choices:
+        return "one of " + ", ".join(setting.choices)
+    noun = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "a text"}
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (
+            ("of at least", setting.low),
+            ("above", setting.above),
+            ("of at most", setting.high),
+            ("below", setting.below),
+        )
+        if bound is not None
+    ]
+    return " ".join([noun[kind], " and ".join(bounds)]).strip()

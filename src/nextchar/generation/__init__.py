@@ -1,0 +1,1 @@
+"""Predicting: from a prompt, one next character at a time."""

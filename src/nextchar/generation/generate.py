@@ -1,0 +1,185 @@
+"""Text from a model: prompt, draw, feed back, until the length or a stop string is reached."""
+
+from __future__ import annotations
+
+import codecs
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.config import GenerationSettings
+from nextchar.errors import SettingsError
+from nextchar.generation.sampling import draw, probabilities
+from nextchar.generation.stepper import Stepper
+from nextchar.kernels import one_blas_thread
+from nextchar.model.file import Model
+from nextchar.text.vocabulary import Unknown
+
+Codes = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One text that a model wrote.
+
+    text: the new characters, without the prompt and without the stop string.
+    data: the same as bytes, exact with the bytes alphabet.
+    finish_reason: `"length"` or `"stop"`.
+    """
+
+    text: str
+    data: bytes
+    finish_reason: str
+
+
+def choose_seed(seed: int | None) -> int:
+    """The seed that was given, or one by chance that is short enough to be typed again."""
+    return secrets.randbelow(2**32) if seed is None else seed
+
+
+def generate(
+    model: Model,
+    prompt: str | bytes,
+    settings: GenerationSettings,
+    *,
+    seed: int,
+    stop: Sequence[str] = (),
+    unknown: Unknown = "error",
+) -> list[Generated]:
+    """Write `settings.samples` texts in one batch.
+
+    Each sample draws from a stream of its own, made of the seed and its index, so that it is the
+    same text whether it is drawn alone or among others (up to the rounding of a larger product).
+    """
+    stops = _checked_stops(stop)
+    lanes: list[list[int]] = [[] for _ in range(settings.samples)]
+    ends = [_Text(model, stops) for _ in lanes]
+    for codes in draw_codes(model, prompt, settings, seed=seed, unknown=unknown):
+        for lane, end, code in zip(lanes, ends, codes.tolist(), strict=True):
+            if not end.stopped:
+                lane.append(code)
+                end.add(code)
+        if all(end.stopped for end in ends):
+            break
+    return [_generated(model, lane, end) for lane, end in zip(lanes, ends, strict=True)]
+
+
+def stream(
+    model: Model,
+    prompt: str | bytes,
+    settings: GenerationSettings,
+    *,
+    seed: int,
+    stop: Sequence[str] = (),
+    unknown: Unknown = "error",
+) -> Iterator[str]:
+    """Write one text, yielded piece by piece as it is drawn.
+
+    What might become a stop string, or is not yet a whole UTF-8 sequence, is held back until it
+    is known. The pieces together are what `generate` gives.
+    """
+    text = _Text(model, _checked_stops(stop))
+    for codes in draw_codes(model, prompt, settings, seed=seed, unknown=unknown):
+        if piece := text.add(int(codes[0])):
+            yield piece
+        if text.stopped:
+            return
+    if rest := text.finish():
+        yield rest
+
+
+def draw_codes(
+    model: Model,
+    prompt: str | bytes,
+    settings: GenerationSettings,
+    *,
+    seed: int,
+    unknown: Unknown = "error",
+) -> Iterator[Codes]:
+    """Yield `settings.length` times the next code of every sample, shape (samples,).
+
+    An empty prompt begins as after a line break where the vocabulary has one, else from the zero
+    state. The unknown symbol is never drawn.
+    """
+    vocabulary = model.vocabulary
+    codes = vocabulary.encode(prompt, unknown=unknown)
+    if len(codes) == 0 and (vocabulary.is_bytes or "\n" in vocabulary):
+        codes = vocabulary.encode("\n")
+    stepper = Stepper(model.parameters)
+    streams = [np.random.default_rng([seed, index]) for index in range(settings.samples)]
+    with one_blas_thread():
+        stepper.read(codes)
+        stepper.split(settings.samples)
+        for _ in range(settings.length):
+            if vocabulary.unknown_code is not None:
+                stepper.logits[:, vocabulary.unknown_code] = -np.inf
+            uniforms = np.array([stream.random() for stream in streams])
+            drawn = draw(probabilities(stepper.logits, settings), uniforms)
+            yield drawn
+            stepper.step(drawn)
+
+
+class _Text:
+    """Codes → text as they come, up to a stop string."""
+
+    def __init__(self, model: Model, stops: Sequence[str]) -> None:
+        self.stopped = False
+        self.length = 0  # characters handed out
+        self._stops = stops
+        self._held = ""
+        self._vocabulary = model.vocabulary
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, code: int) -> str:
+        """The text that is sure after one more code."""
+        return self._sure(self._decoded(code))
+
+    def finish(self) -> str:
+        """What was held back, nothing more coming."""
+        rest, self._held = self._held + self._utf8.decode(b"", final=True), ""
+        self.length += len(rest)
+        return rest
+
+    def _decoded(self, code: int) -> str:
+        if self._vocabulary.is_bytes:
+            return self._utf8.decode(bytes([code]))
+        return self._vocabulary.decode([code])
+
+    def _sure(self, new: str) -> str:
+        text = self._held + new
+        for stop in self._stops:
+            if stop in text:
+                self.stopped = True
+                text, self._held = text[: text.index(stop)], ""
+                self.length += len(text)
+                return text
+        hold = max((_overlap(text, stop) for stop in self._stops), default=0)
+        cut = len(text) - hold
+        self._held = text[cut:]
+        self.length += cut
+        return text[:cut]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How long an end of the text is a beginning of the stop string."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def _generated(model: Model, codes: list[int], end: _Text) -> Generated:
+    data = model.vocabulary.decode_bytes(codes)
+    if not end.stopped:
+        return Generated(model.vocabulary.decode(codes), data, "length")
+    text = model.vocabulary.decode(codes)[: end.length]
+    return Generated(text, text.encode("utf-8", "surrogatepass"), "stop")
+
+
+def _checked_stops(stop: Sequence[str]) -> tuple[str, ...]:
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    if not all(isinstance(each, str) and each for each in stops):
+        raise SettingsError(f"stop: wants texts that are not empty, got {stop!r}")
+    return stops

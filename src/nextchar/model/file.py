@@ -1,0 +1,88 @@
+"""The model file: one file that holds everything needed to use a model. Never a pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextchar.config import NetworkSettings, TextSettings
+from nextchar.errors import ModelFileError, SettingsError
+from nextchar.model import container
+from nextchar.model.parameters import Architecture, Parameters
+from nextchar.text.vocabulary import Vocabulary
+
+SUFFIX = ".safetensors"
+BEST, LAST = f"best{SUFFIX}", f"last{SUFFIX}"  # the models of a run directory
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with all that turns text into its codes and back.
+
+    training: a summary of how it came about, for people to read (`nextchar info`).
+    """
+
+    parameters: Parameters
+    vocabulary: Vocabulary
+    text: TextSettings = field(default_factory=TextSettings)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape of the network."""
+        return self.parameters.architecture
+
+
+def save_model(path: str | PathLike[str], model: Model) -> None:
+    """Write a model file, atomically. Raises ModelFileError where it cannot be written."""
+    container.write(
+        Path(path),
+        "model",
+        model.parameters.views,
+        {
+            "network": dataclasses.asdict(model.architecture.settings),
+            "vocabulary": model.vocabulary.to_json(),
+            "text": dataclasses.asdict(model.text),
+            "training": dict(model.training),
+        },
+    )
+
+
+def load_model(path: str | PathLike[str]) -> Model:
+    """The model of a file, or the best one of a run directory.
+
+    Raises ModelFileError, with what is wrong, for a file that is missing, damaged or foreign.
+    """
+    path = _model_path(Path(path))
+    tensors, document = container.read(path, "model")
+    try:
+        vocabulary = Vocabulary.from_json(document["vocabulary"])
+        architecture = Architecture(NetworkSettings(**document["network"]), len(vocabulary))
+        text = TextSettings(**document["text"])
+        training = dict(document["training"])
+    except (KeyError, TypeError, ValueError, SettingsError) as error:
+        raise ModelFileError(f"{path}: damaged: its description is incomplete ({error})") from error
+    if {name: tensor.shape for name, tensor in tensors.items()} != dict(architecture.shapes):
+        raise ModelFileError(f"{path}: damaged: its tensors are not those of its description")
+    dtypes = {tensor.dtype for tensor in tensors.values()}
+    if len(dtypes) != 1 or not dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}:
+        raise ModelFileError(f"{path}: damaged: its tensors are neither float32 nor float64")
+    parameters = Parameters(architecture, dtype=dtypes.pop())
+    for name, tensor in tensors.items():
+        parameters[name][:] = tensor
+    return Model(parameters, vocabulary, text, training)
+
+
+def _model_path(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for name in (BEST, LAST):
+        if (path / name).is_file():
+            return path / name
+    raise ModelFileError(f"{path}: a folder with no model in it (no {BEST}); train one first")

@@ -1,0 +1,133 @@
+"""The one scorer: how well a model predicts a text.
+
+Validation, `nextchar eval` and `CharRNN.score` call it, so that their figures agree by
+construction. The first character of a text is read and not scored; every other counts once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.errors import TextError
+from nextchar.model.loss import log_softmax
+from nextchar.model.network import forward
+from nextchar.model.parameters import Parameters
+from nextchar.text.vocabulary import Codes
+
+Array = NDArray[Any]
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+CHUNK = 2048  # characters of all lanes together that pass through the network at once
+WARM_UP = 512  # characters that a lane reads before its own ones
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model made of a text.
+
+    characters: how many were predicted; nats: their summed surprise; correct: how many of them
+    were the most probable ones.
+    """
+
+    characters: int
+    nats: float
+    correct: int
+
+    @property
+    def nats_per_char(self) -> float:
+        """Mean negative log-likelihood in nats: the loss."""
+        return self.nats / self.characters
+
+    @property
+    def bits_per_char(self) -> float:
+        """The same in bits."""
+        return self.nats_per_char / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """The exponential of the loss."""
+        return math.exp(min(self.nats_per_char, 700))
+
+    @property
+    def accuracy(self) -> float:
+        """The share of characters that were the model's first guess."""
+        return self.correct / self.characters
+
+
+def score(parameters: Parameters, codes: Codes, *, lanes: int = 1, run: Map = map) -> Score:
+    """Score a text.
+
+    codes: (N,) codes, N ≥ 2.
+    lanes: 1 carries the state through the whole text, exactly. More cut it into lanes that are
+    computed together, each warmed up on the `WARM_UP` characters before its first: many times
+    faster, and the loss differs by what a character further back than that still tells.
+    run: how the groups of lanes are mapped over (a thread pool's map, say).
+    """
+    pairs = len(codes) - 1
+    if pairs < 1:
+        raise TextError(
+            f"nothing to score: the text has {len(codes)} known character"
+            f"{'' if len(codes) == 1 else 's'}, and the first one is only read"
+        )
+    lanes = max(1, min(lanes, pairs // (4 * WARM_UP)))
+    starts = np.linspace(0, pairs, lanes + 1).astype(np.int64)
+    groups = [g for g in np.array_split(np.arange(lanes), min(lanes, 2)) if len(g)]
+    parts = list(run(lambda group: _score_lanes(parameters, codes, starts, group), groups))
+    return Score(pairs, sum(nats for nats, _ in parts), sum(correct for _, correct in parts))
+
+
+def log_likelihoods(
+    parameters: Parameters, chunks: Iterable[tuple[Codes, Codes]]
+) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
+    """Chunk by chunk, log p (float64) of each target, and whether it was the first guess.
+
+    chunks: (inputs, targets), each of shape (T, B), one after the other in time; the lanes start
+    from the zero state, which is carried from chunk to chunk.
+    """
+    state: Array | None = None
+    for x, y in chunks:
+        if state is None:
+            state = parameters.zero_state(x.shape[1])
+        logits, state, _ = forward(parameters, x, state)
+        log_p = log_softmax(logits)
+        chosen = np.take_along_axis(log_p, y[..., None].astype(np.intp), axis=-1)[..., 0]
+        yield chosen.astype(np.float64), logits.argmax(axis=-1) == y
+
+
+def _score_lanes(
+    parameters: Parameters, codes: Codes, starts: NDArray[np.int64], group: NDArray[Any]
+) -> tuple[float, int]:
+    """Summed nats and right guesses of some lanes.
+
+    starts: (lanes+1,) where each lane's own pairs (character, next one) begin.
+    """
+    first = np.maximum(starts[group] - WARM_UP, 0)  # where each lane's reading begins
+    T = int((starts[group + 1] - first).max())
+    chunk = max(1, CHUNK // len(group))
+    pairs = _reading(codes, first, T, chunk)
+    nats, correct, t = 0.0, 0, 0
+    for log_p, right in log_likelihoods(parameters, pairs):
+        place = first + np.arange(t, t + len(log_p))[:, None]
+        own = (place >= starts[group]) & (place < starts[group + 1])
+        t += len(log_p)
+        nats -= float(log_p[own].sum())
+        correct += int(right[own].sum())
+    return nats, correct
+
+
+def _reading(
+    codes: Codes, first: NDArray[np.int64], T: int, chunk: int
+) -> Iterator[tuple[Codes, Codes]]:
+    """T inputs and targets of lanes that begin at `first`, in chunks.
+
+    A lane that is through before the others reads the text's last pair again.
+    """
+    for t in range(0, T, chunk):
+        place = np.minimum(first + np.arange(t, min(t + chunk, T))[:, None], len(codes) - 2)
+        yield codes[place], codes[place + 1]

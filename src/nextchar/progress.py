@@ -1,0 +1,155 @@
+"""The console's view of a run: a bar on a terminal, plain lines otherwise, all on one stream."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from nextchar.training.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Note,
+    Sampled,
+    Started,
+    Stepped,
+)
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+LINE_SECONDS = 10.0  # between plain lines
+NATS_TO_BITS = 1.4426950408889634  # 1 / ln 2
+
+
+class Progress:
+    """Shows the events of a run; `Progress(...)` is what a run takes as `on_event`.
+
+    stream: standard error by default. quiet: only notes are shown.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._bar: tqdm[Any] | None = None
+        self._started = Started(0, None, None)
+        self._first: Stepped | None = None
+        self._lined = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case Note():
+                self._line(f"note: {event.text}")
+            case _ if self._quiet:
+                return
+            case Started():
+                self._start(event)
+            case Stepped():
+                self._step(event)
+            case Evaluated():
+                self._line(self._evaluation(event))
+            case Sampled():
+                self._line(f"─── step {event.step} writes ───\n{event.text}\n───")
+            case Finished():
+                self.close()
+                self._line(_summary(event))
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _start(self, event: Started) -> None:
+        self._started = event
+        if not self._stream.isatty():
+            return
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=1.0,
+            file=self._stream,
+            dynamic_ncols=True,
+            leave=False,
+            bar_format="{percentage:3.0f}% {bar} {desc}",
+        )
+
+    def _step(self, event: Stepped) -> None:
+        self._first = self._first or event
+        speed = self._speed(event)
+        figures = (
+            f"loss {event.loss:.3f}, smoothed {event.smoothed_loss:.3f} "
+            f"({event.smoothed_loss * NATS_TO_BITS:.2f} bits/char), {_thousands(speed)} char/s"
+        )
+        left = f"{_duration(self._seconds_left(event))} left"
+        if self._bar is not None:
+            self._bar.set_description_str(f"{figures} · {left}", refresh=False)
+            self._bar.update(event.fraction - self._bar.n)
+        elif time.monotonic() - self._lined > LINE_SECONDS:
+            self._line(f"step {event.step}{self._of_total()} · {figures} · {left}")
+
+    def _speed(self, event: Stepped) -> float:
+        first = self._first or event
+        return (event.characters - first.characters) / max(event.seconds - first.seconds, 1e-9)
+
+    def _seconds_left(self, event: Stepped) -> float:
+        """Of the run, at the pace since this process began."""
+        first = self._first or event
+        done = event.fraction - first.fraction
+        if done <= 0:
+            return self._started.seconds or 0.0
+        return (1 - event.fraction) * (event.seconds - first.seconds) / done
+
+    def _of_total(self) -> str:
+        return f"/{self._started.total}" if self._started.total else ""
+
+    def _evaluation(self, event: Evaluated) -> str:
+        if event.val_loss is None:
+            validation = "no validation"
+        else:
+            bits = event.val_loss * NATS_TO_BITS
+            validation = f"validation {event.val_loss:.4f} nats/char ({bits:.3f} bits)"
+        return (
+            f"step {event.step}{self._of_total()} · epoch {event.epoch:.2f} · "
+            f"train {event.train_loss:.4f} · {validation}{' · best' if event.is_best else ''} · "
+            f"{_thousands(event.chars_per_second)} char/s"
+        )
+
+    def _line(self, text: str) -> None:
+        self._lined = time.monotonic()
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+            return
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _summary(event: Finished) -> str:
+    text = (
+        f"done: {event.step} steps, {_thousands(event.characters)} characters in "
+        f"{_duration(event.seconds)}; best {event.best_loss:.4f} nats/char "
+        f"({event.best_loss * NATS_TO_BITS:.3f} bits) at step {event.best_step}"
+    )
+    if event.directory is None:
+        return text
+    return f"{text}\nkept in {event.directory}; write with: nextchar generate {event.directory}"
+
+
+def _thousands(number: float) -> str:
+    """1234 → 1.2 k, 12345678 → 12.3 M."""
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return f"{number:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    """3725 → 1 h 02 min, 125 → 2 min 05 s, 9 → 9 s."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole >= 60:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole} s"

@@ -1,0 +1,1 @@
+"""Characters in: corpora, the vocabulary, batches. Knows nothing of networks."""

@@ -1,0 +1,110 @@
+"""Codes → batches: which characters a training step sees.
+
+Both kinds compute the batch of any step from the step's number alone, so a resumed run needs no
+more than that number, and no window is ever made before it is used.
+
+    stream    lane b reads its own part of the text from left to right:
+              lane 0 |abcd|efgh|…   lane 1 |mnop|qrst|…   the state is carried from batch to batch
+    windows   windows of T characters, one every `stride`, in an order shuffled anew each epoch,
+              each from a zero state
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from nextchar.config import TrainingSettings
+from nextchar.text.shuffle import shuffled
+from nextchar.text.vocabulary import Codes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs and targets of one training step.
+
+    inputs, targets: (T, B) codes; targets are the characters that follow the inputs.
+    fresh: whether the state starts from zero rather than from the previous batch's end.
+    """
+
+    inputs: Codes
+    targets: Codes
+    fresh: bool
+
+
+class Batches(Protocol):
+    """What the trainer asks of either kind.
+
+    batch_size, seq_length: of a full batch; smaller than asked where the text is short.
+    steps_per_epoch: batches that one pass over the text takes.
+    """
+
+    batch_size: int
+    seq_length: int
+    steps_per_epoch: int
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step, counted from 0 over all epochs."""
+        ...
+
+
+def make_batches(codes: Codes, settings: TrainingSettings) -> Batches:
+    """The batches of a text of N ≥ 2 characters, as the settings want them."""
+    if settings.batching == "stream":
+        return StreamBatches(codes, settings.batch_size, settings.seq_length)
+    stride = settings.stride or settings.seq_length
+    return WindowBatches(codes, settings.batch_size, settings.seq_length, stride, settings.seed)
+
+
+class StreamBatches:
+    """Parallel lanes that carry the state on (truncated backpropagation through time).
+
+    A text too short to fill `batch_size` lanes of `seq_length` characters gets fewer lanes; the
+    last (N-1) mod B characters of the text are not trained on.
+    """
+
+    def __init__(self, codes: Codes, batch_size: int, seq_length: int) -> None:
+        pairs = len(codes) - 1  # (character, next character)
+        self.seq_length = min(seq_length, pairs)
+        self.batch_size = min(batch_size, pairs // self.seq_length)
+        self._lane = pairs // self.batch_size  # characters of a lane
+        self.steps_per_epoch = -(-self._lane // self.seq_length)
+        used = self._lane * self.batch_size
+        self._inputs = codes[:used].reshape(self.batch_size, self._lane)
+        self._targets = codes[1 : used + 1].reshape(self.batch_size, self._lane)
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step; the last one of an epoch may be shorter than seq_length."""
+        start = step % self.steps_per_epoch * self.seq_length
+        part = slice(start, start + self.seq_length)
+        return Batch(
+            np.ascontiguousarray(self._inputs[:, part].T),  # (T, B)
+            np.ascontiguousarray(self._targets[:, part].T),
+            fresh=start == 0,
+        )
+
+
+class WindowBatches:
+    """Shuffled windows, each from a zero state; the last batch of an epoch may have fewer lanes."""
+
+    def __init__(
+        self, codes: Codes, batch_size: int, seq_length: int, stride: int, seed: int
+    ) -> None:
+        pairs = len(codes) - 1
+        self.seq_length = min(seq_length, pairs)
+        self.windows = (pairs - self.seq_length) // stride + 1
+        self.batch_size = min(batch_size, self.windows)
+        self.steps_per_epoch = -(-self.windows // self.batch_size)
+        self._codes, self._stride, self._seed = codes, stride, seed
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        first = index * self.batch_size
+        lanes = np.arange(first, min(first + self.batch_size, self.windows), dtype=np.int64)
+        key = self._seed * 0x1_0000_0001 + epoch
+        starts = shuffled(lanes, self.windows, key) * self._stride  # (B,)
+        places = starts + np.arange(self.seq_length, dtype=np.int64)[:, None]  # (T, B)
+        return Batch(self._codes[places], self._codes[places + 1], fresh=True)

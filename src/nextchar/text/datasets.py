@@ -1,0 +1,88 @@
+"""Named data sets: real text for a first run, two of them in every Python already.
+
+`load` gives a data set's bytes, UTF-8 encoded. Only `shakespeare` is downloaded, once, into the
+user's cache directory, with its checksum verified before it is put there.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+import tokenize
+from collections.abc import Callable
+from pathlib import Path
+
+from nextchar.errors import TextError
+
+SHAKESPEARE_URL = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+)
+SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+
+
+def load(name: str) -> bytes:
+    """The bytes of a named data set. Raises TextError where it cannot be had."""
+    return _LOADERS[name]()
+
+
+def _pydoc() -> bytes:
+    from pydoc_data import topics
+
+    return "".join(topics.topics[topic] for topic in sorted(topics.topics)).encode()
+
+
+def _stdlib() -> bytes:
+    """Sources of the standard library, but for its tests and what was installed beside it."""
+    root = Path(sysconfig.get_path("stdlib"))
+    outside = {"test", "tests", "site-packages", "dist-packages", "idlelib", "lib2to3"}
+    paths = (path for path in root.rglob("*.py") if not outside & set(path.relative_to(root).parts))
+    texts = []
+    for path in sorted(paths):
+        with tokenize.open(path) as stream:  # honours the coding line of each file
+            texts.append(stream.read())
+    if not texts:
+        raise TextError("stdlib: this Python came without the sources of its standard library")
+    return "".join(texts).encode()
+
+
+def _shakespeare() -> bytes:
+    return download(SHAKESPEARE_URL, SHAKESPEARE_SHA256, "tinyshakespeare.txt").read_bytes()
+
+
+def download(url: str, sha256: str, name: str, folder: Path | None = None) -> Path:
+    """Path of a downloaded file in the cache, fetched unless it is there and whole.
+
+    The file takes its name only after its SHA-256 was verified. Raises TextError where it cannot
+    be fetched or is not what was expected.
+    """
+    import pooch
+
+    folder = folder or Path(pooch.os_cache("nextchar"))
+    pooch.get_logger().setLevel("ERROR")
+    try:
+        return Path(
+            pooch.retrieve(
+                url,
+                known_hash=f"sha256:{sha256}",
+                fname=name,
+                path=folder,
+                downloader=pooch.HTTPDownloader(timeout=30),
+            )
+        )
+    except ValueError as error:
+        raise TextError(
+            f"{url}: what came is not the expected file (its SHA-256 differs); try again later, "
+            "or download it by hand and give its path"
+        ) from error
+    except OSError as error:  # requests' errors are of this family
+        raise TextError(
+            f"{url}: could not be downloaded ({type(error).__name__}); check the network, or give "
+            "the path of a text file of your own"
+        ) from error
+
+
+_LOADERS: dict[str, Callable[[], bytes]] = {
+    "pydoc": _pydoc,
+    "stdlib": _stdlib,
+    "shakespeare": _shakespeare,
+}
+NAMES = tuple(_LOADERS)

@@ -1,0 +1,92 @@
+"""The checkpoint: all that resume needs to go on as if nothing had happened.
+
+Parameters, optimizer arrays, the carried state, and where the loop stood. Batches, dropout and
+samples depend on the seed and the step alone, so the step is both the position in the data and
+the state of every random generator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.errors import ModelFileError
+from nextchar.model import container
+from nextchar.model.parameters import Parameters
+from nextchar.training.optimizers import Slots
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Progress:
+    """Where the loop stands. Losses are in nats per character.
+
+    loss_sum, loss_characters, since_seconds: of the training since the last evaluation.
+    stale: evaluations since the best one. done: whether the run came to its end.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    characters: int = 0
+    smoothed_loss: float | None = None
+    loss_sum: float = 0.0
+    loss_characters: int = 0
+    since_seconds: float = 0.0
+    best_loss: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is saved and restored.
+
+    text_sha256: of the text the run is trained on.
+    """
+
+    parameters: Parameters
+    slots: Slots
+    state: Array
+    progress: Progress
+    text_sha256: str
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace a checkpoint atomically."""
+    container.write(
+        path,
+        "checkpoint",
+        {
+            "parameters": checkpoint.parameters.flat,
+            "state": checkpoint.state,
+            **{f"slots.{name}": slot for name, slot in checkpoint.slots.items()},
+        },
+        {
+            "progress": dataclasses.asdict(checkpoint.progress),
+            "text_sha256": checkpoint.text_sha256,
+        },
+    )
+
+
+def load_checkpoint(path: Path, parameters: Parameters, slots: Slots) -> Checkpoint:
+    """Read a checkpoint into parameters and slots of the run's architecture and optimizer."""
+    tensors, document = container.read(path, "checkpoint")
+    wanted = {"parameters": parameters.flat, **{f"slots.{n}": slot for n, slot in slots.items()}}
+    try:
+        for name, array in wanted.items():
+            if tensors[name].shape != array.shape or tensors[name].dtype != array.dtype:
+                raise ValueError(f"{name} has another shape or type")
+            np.copyto(array, tensors[name])
+        progress = Progress(**document["progress"])
+        text_sha256 = str(document["text_sha256"])
+        state = tensors["state"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: does not belong to this run's settings ({error})") from error
+    return Checkpoint(parameters, slots, state, progress, text_sha256)

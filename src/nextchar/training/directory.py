@@ -1,0 +1,153 @@
+"""The run directory: what a run leaves on disk. Every file in it is replaced atomically.
+
+config.toml              every setting in force, and the text
+metrics.jsonl            one record per evaluation
+best.safetensors         the model that did best in validation
+last.safetensors         the model at the last evaluation
+checkpoint.safetensors   all that resume needs
+.lock                    held while a trainer owns the directory; a dead one's does not block
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import filelock
+import tomli_w
+
+from nextchar.config import Settings
+from nextchar.errors import RunError, SettingsError
+from nextchar.files import remove_leftovers, write_atomically
+from nextchar.model.file import BEST, LAST, Model, save_model
+
+CONFIG, METRICS, CHECKPOINT = "config.toml", "metrics.jsonl", "checkpoint.safetensors"
+
+
+class RunDirectory:
+    """A run directory owned by this process; a context manager that lets go of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path / CHECKPOINT
+        self._records: list[str] = []
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(path / ".lock", blocking=False)
+            self._lock.acquire()
+            remove_leftovers(path)
+        except filelock.Timeout:
+            raise RunError(
+                f"{path}: another nextchar is training there; wait for it, or give another --out"
+            ) from None
+        except OSError as error:
+            raise RunError(f"{path}: cannot be used ({error.strerror or error})") from error
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """A new run directory. Raises RunError where there is a run already."""
+        directory = cls(path)
+        if (path / CONFIG).exists():
+            directory.close()
+            raise RunError(
+                f"{path}: holds a run already; go on with it (--resume), or give another --out"
+            )
+        return directory
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The directory of a run that was begun. Raises RunError where there is none."""
+        if not (path / CONFIG).is_file():
+            raise RunError(f"{path}: no run to resume there (no {CONFIG})")
+        return cls(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others use the directory."""
+        self._lock.release()
+
+    def write_config(self, settings: Settings, source: Mapping[str, Any]) -> None:
+        """Write `config.toml`. source: where the text came from, as `read_config` gives it."""
+        self._write(CONFIG, tomli_w.dumps({"source": dict(source), **settings.tables()}))
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Add a record to `metrics.jsonl`."""
+        self._records.append(json.dumps(record))
+        self._write(METRICS, "".join(line + "\n" for line in self._records))
+
+    def rewind_metrics(self, step: int) -> list[dict[str, Any]]:
+        """Forget the records after a step, that of the checkpoint; the ones that are left."""
+        kept = [record for record in read_metrics(self.path) if record["step"] <= step]
+        self._records = [json.dumps(record) for record in kept]
+        return kept
+
+    def save_model(self, name: str, model: Model) -> None:
+        """Write `best.safetensors` or `last.safetensors`."""
+        assert name in {BEST, LAST}
+        save_model(self.path / name, model)
+
+    def _write(self, name: str, text: str) -> None:
+        try:
+            write_atomically(self.path / name, text.encode())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise RunError(f"{self.path / name}: cannot be written ({reason})") from error
+
+
+def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
+    """The settings of a run and where its text came from. Raises RunError where they are lost."""
+    try:
+        tables = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
+        source = tables.pop("source")
+        return Settings.from_tables(tables), dict(source)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no run there (no {CONFIG})") from None
+    except (
+        OSError,
+        UnicodeError,
+        KeyError,
+        TypeError,
+        SettingsError,
+        tomllib.TOMLDecodeError,
+    ) as e:
+        raise RunError(f"{path / CONFIG}: cannot be read ({e})") from e
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The records of a run's `metrics.jsonl`, in order; none where nothing was evaluated yet."""
+    try:
+        lines = (path / METRICS).read_text(encoding="utf-8").splitlines()
+        records = [json.loads(line) for line in lines]
+        if not all(isinstance(record, dict) and "step" in record for record in records):
+            raise ValueError("a record has no step")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path / METRICS}: cannot be read ({error})") from error
+    return records
+
+
+def free_name(inputs: Sequence[str]) -> Path:
+    """`runs/NAME` for a text, with a number where that name is taken."""
+    first = inputs[0] if inputs else "text"
+    stem = "stdin" if first == "-" else Path(first).resolve().name.split(".")[0] or "text"
+    path, number = Path("runs") / stem, 1
+    while path.exists() and any(os.scandir(path)):
+        number += 1
+        path = Path("runs") / f"{stem}-{number}"
+    return path

@@ -1,0 +1,246 @@
+"""A whole run, from settings and a text to a model, for `CharRNN.fit` and `nextchar train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextchar.config import BUDGETS, Settings, TextSettings, laid_over, option_of
+from nextchar.errors import RunError, SettingsError
+from nextchar.kernels import Engine, usable_cores
+from nextchar.model.file import BEST, Model, load_model
+from nextchar.model.initialise import initialise
+from nextchar.model.parameters import Architecture
+from nextchar.text.batches import Batches, make_batches
+from nextchar.text.corpus import Corpus, Prepared, prepare, read_corpus
+from nextchar.training.checkpoint import Checkpoint, Progress, load_checkpoint
+from nextchar.training.directory import RunDirectory, read_config
+from nextchar.training.events import Evaluated, Note, OnEvent
+from nextchar.training.optimizers import make_slots
+from nextchar.training.trainer import MakeSample, Trainer
+
+# what may differ when a run is resumed: where it ends, and what it tells on the way
+_ENDS = {*BUDGETS, "patience"}
+_MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
+_DTYPES = {"auto": np.float32, "float32": np.float32, "float64": np.float64}
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What others do for a run: listen, stop it, write samples."""
+
+    on_event: OnEvent = lambda event: None
+    should_stop: Callable[[], bool] = lambda: False
+    make_sample: MakeSample | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run ends with: its best model and the records of all its evaluations."""
+
+    model: Model
+    records: list[Evaluated]
+    steps: int
+    best_loss: float
+
+
+@dataclass(frozen=True)
+class Material:
+    """A text to train on: how it is read, and its names where it can be found again."""
+
+    read: Callable[[TextSettings], Corpus]
+    names: tuple[str, ...] = ()
+
+
+def from_paths(paths: Sequence[str | PathLike[str]]) -> Material:
+    """The material of files, folders, `-` and data sets, found again from any working folder."""
+    names = tuple(
+        str(Path(path).resolve()) if str(path) != "-" and Path(path).exists() else str(path)
+        for path in paths
+    )
+    return Material(lambda settings: read_corpus(paths, settings), names)
+
+
+def start(
+    text: Material | None,
+    *,
+    preset: str | None = None,
+    given: Mapping[str, Any] | None = None,
+    validation: Material | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    hooks: Hooks | None = None,
+) -> Trained:
+    """Run a training from what the user gave to the trained model.
+
+    text: None takes that of the run that is resumed; so does validation.
+    given: settings laid over the preset's.
+    out: the run directory; None keeps the run in memory.
+    """
+    given = given or {}
+    if not resume:
+        settings, source = Settings.make(preset, **given), dict[str, Any]()
+    elif out is None:
+        raise SettingsError("resume: wants out, the directory of the run to go on with")
+    else:
+        changed = laid_over(preset, given) if preset or given else {}
+        settings, source = _resumed_settings(out, changed)
+    text = text or (from_paths(source["inputs"]) if source.get("inputs") else None)
+    if validation is None and source.get("validation"):
+        validation = from_paths(source["validation"])
+    if text is None:
+        raise SettingsError("a text to train on is needed: give a path, or text=")
+    source = {
+        "inputs": list(text.names),
+        "validation": list(validation.names if validation else ()),
+    }
+    opened = RunDirectory.open if resume else RunDirectory.create
+    with nullcontext() if out is None else opened(out) as directory:
+        return train(
+            text.read(settings.text),
+            settings,
+            validation=validation.read(settings.text) if validation else None,
+            directory=directory,
+            source=source,
+            resume=resume,
+            hooks=hooks,
+        )
+
+
+def train(
+    corpus: Corpus,
+    settings: Settings,
+    *,
+    validation: Corpus | None = None,
+    directory: RunDirectory | None = None,
+    source: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    hooks: Hooks | None = None,
+) -> Trained:
+    """Train a model on a corpus.
+
+    validation: a text of its own to validate on, in place of a part of the corpus.
+    directory: where the run is kept; None keeps it in memory.
+    source: where the text came from, noted in `config.toml`.
+    resume: go on from the directory's checkpoint; raises RunError where text or settings differ.
+    """
+    hooks = hooks or Hooks()
+    settings = _in_force(settings)
+    prepared = prepare(corpus, settings, validation)
+    batches = make_batches(prepared.train, settings.training)
+    _tell_limits(prepared, batches, settings, hooks.on_event)
+    start, before = _fresh(prepared, batches, settings), []
+    if directory and resume:
+        start = _resumed(directory, prepared, settings, start)
+        before = directory.rewind_metrics(start.progress.step)
+    if directory:
+        directory.write_config(settings, source or {})
+    architecture = start.parameters.architecture
+    assert settings.training.threads is not None
+    threads = min(settings.training.threads, batches.batch_size)
+    with Engine(architecture, threads=threads, dtype=start.parameters.dtype) as engine:
+        trainer = Trainer(
+            prepared,
+            batches,
+            settings,
+            engine,
+            start,
+            directory=directory,
+            on_event=hooks.on_event,
+            should_stop=hooks.should_stop,
+            make_sample=hooks.make_sample,
+        )
+        trainer.records = [Evaluated(**record, is_best=False) for record in before]
+        model = trainer.run()
+    if directory and (directory.path / BEST).exists():  # it may be from before a resume
+        model = load_model(directory.path / BEST)
+    best = trainer.progress.best_loss
+    assert best is not None
+    return Trained(model, trainer.records, trainer.progress.step, best)
+
+
+def _resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+    """The settings of a run that is to go on, with the given ones laid over where they may change.
+
+    Also where its text came from. Raises RunError that lists what may not change and differs.
+    """
+    settings, source = read_config(path)
+    old = settings.flat()
+    wrong = [
+        f"{option_of(name)} was {old[name]}, now {value}"
+        for name, value in given.items()
+        if name not in _MAY_CHANGE and old.get(name) != value
+    ]
+    if wrong:
+        raise RunError(f"{path}: cannot resume with other settings: {'; '.join(wrong)}")
+    if given.keys() & set(BUDGETS):
+        old = {name: value for name, value in old.items() if name not in BUDGETS}
+    return Settings.make(**{**old, **given}), source
+
+
+def _in_force(settings: Settings) -> Settings:
+    """The settings with what depends on the machine filled in, as `config.toml` notes them."""
+    threads = settings.training.threads or usable_cores()
+    return replace(settings, training=replace(settings.training, threads=threads))
+
+
+def _fresh(prepared: Prepared, batches: Batches, settings: Settings) -> Checkpoint:
+    architecture = Architecture(settings.network, len(prepared.vocabulary))
+    dtype = _DTYPES[settings.training.dtype]
+    parameters = initialise(architecture, settings.training.seed, dtype)
+    return Checkpoint(
+        parameters,
+        make_slots(settings.training.optimizer, parameters.flat),
+        parameters.zero_state(batches.batch_size),
+        Progress(),
+        prepared.sha256,
+    )
+
+
+def _resumed(
+    directory: RunDirectory, prepared: Prepared, settings: Settings, fresh: Checkpoint
+) -> Checkpoint:
+    """The directory's checkpoint, or the fresh start where it was stopped before its first one."""
+    if not directory.checkpoint.exists():
+        return fresh
+    checkpoint = load_checkpoint(directory.checkpoint, fresh.parameters, fresh.slots)
+    if checkpoint.text_sha256 != prepared.sha256:
+        raise RunError(
+            f"{directory.path}: the checkpoint was made for another text (sha256 "
+            f"{checkpoint.text_sha256[:8]}…, now {prepared.sha256[:8]}…); resume with the original "
+            "one, or start anew with another --out"
+        )
+    before = read_config(directory.path)[0].training
+    if any(getattr(before, name) != getattr(settings.training, name) for name in _ENDS):
+        checkpoint.progress.done = False
+    return checkpoint
+
+
+def _tell_limits(
+    prepared: Prepared, batches: Batches, settings: Settings, on_event: OnEvent
+) -> None:
+    """Say where the text did not allow what was asked."""
+    asked = settings.training
+    if prepared.left_out:
+        on_event(
+            Note(
+                f"{prepared.left_out} characters of the validation part never occur in the "
+                "training part; they are left out of the validation loss"
+            )
+        )
+    if batches.batch_size < asked.batch_size or batches.seq_length < asked.seq_length:
+        on_event(
+            Note(
+                f"the text is short: trained in {batches.batch_size} lane"
+                f"{'' if batches.batch_size == 1 else 's'} of sequences of {batches.seq_length} "
+                f"(asked for {asked.batch_size} and {asked.seq_length})"
+            )
+        )
+    if len(prepared.validation) < 2:
+        on_event(Note("no validation part: the training loss decides which model is best"))
