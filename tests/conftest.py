@@ -1,0 +1,78 @@
+"""What many tests share: seeded text, small models, the program as a subprocess."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+from nextchar.config import NetworkSettings, TextSettings
+from nextchar.model.file import Model
+from nextchar.model.initialise import initialise
+from nextchar.model.parameters import Architecture
+from nextchar.text.vocabulary import Vocabulary
+
+ROOT = Path(__file__).parent.parent
+SHAKESPEARE = ROOT.parent / "shared" / "data" / "tinyshakespeare.txt"
+
+# shared machines stall: a slow example says nothing about the code
+hypothesis.settings.register_profile("nextchar", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("nextchar")
+
+PROSE = (
+    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the\n"
+    "age of foolishness, it was the epoch of belief, it was the epoch of incredulity.\n"
+)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def prose(tmp_path: Path) -> Path:
+    """A text file of some 5,000 characters."""
+    path = tmp_path / "prose.txt"
+    path.write_text(PROSE * 30, encoding="utf-8", newline="")
+    return path
+
+
+@pytest.fixture
+def shakespeare() -> Path:
+    """Tiny Shakespeare, where ../shared has it."""
+    if not SHAKESPEARE.exists():
+        pytest.skip("needs tinyshakespeare.txt in ../shared/data, which is not in the repository")
+    return SHAKESPEARE
+
+
+@pytest.fixture
+def small_model() -> Model:
+    """An untrained LSTM over the characters of PROSE."""
+    vocabulary = Vocabulary.of_text(PROSE)
+    network = NetworkSettings(hidden_size=16, num_layers=1)
+    return Model(initialise(Architecture(network, len(vocabulary)), 1), vocabulary, TextSettings())
+
+
+@pytest.fixture
+def nextchar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The program, run as a user runs it, in an empty folder."""
+
+    def run(*args: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "nextchar", *map(str, args)],
+            cwd=tmp_path,
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONUTF8": "1"},
+            timeout=240,
+            **options,
+        )
+
+    return run
