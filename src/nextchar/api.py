@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self, overload
 
 from nextchar.apps.evaluate import evaluate
-from nextchar.config import FIELDS, GenerationSettings, Settings, TextSettings, require_known
+from nextchar.config import FIELDS, GenerationSettings, Settings, TextSettings
 from nextchar.errors import NextcharError, SettingsError, TextError
 from nextchar.generation.generate import choose_seed, generate
 from nextchar.generation.generate import stream as write
@@ -21,6 +21,7 @@ from nextchar.text.sources import PIECE
 from nextchar.text.vocabulary import Unknown, Vocabulary
 from nextchar.training.interrupt import stop_on_interrupt
 from nextchar.training.run import Hooks, Material, from_paths, start
+from nextchar.validation import require_known
 
 PathName = str | PathLike[str]
 Input = PathName | Sequence[PathName] | IO[str] | IO[bytes]

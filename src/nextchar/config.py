@@ -7,7 +7,6 @@ and the tables of the documentation; a default is written once, here. Imports no
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nextchar.errors import SettingsError
+from nextchar.validation import Validated, require_known, setting
 
 CELLS = ("rnn", "lstm", "gru")
 INITIALISATIONS = ("uniform", "glorot", "orthogonal", "normal")
@@ -23,68 +23,39 @@ SCHEDULES = ("constant", "step", "cosine", "linear")
 BUDGETS = ("epochs", "steps", "time")  # at most one of them ends a run
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What a field says of itself beside its name, type and default.
-
-    low, high: inclusive bounds; above: an exclusive lower bound; below: an exclusive upper one.
-    """
-
-    help: str
-    choices: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    above: float | None = None
-    below: float | None = None
-    metavar: str = ""
-
-
-def _setting(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
-    return dataclasses.field(default=default, metadata={"setting": Setting(help, **limits)})
-
-
-class _Validated:
-    """A dataclass whose fields are checked against their type and `Setting` when it is made."""
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = _checked(field, getattr(self, field.name))
-            object.__setattr__(self, field.name, value)
-
-
 @dataclass(frozen=True, kw_only=True)
-class TextSettings(_Validated):
+class TextSettings(Validated):
     """How files become characters and characters become codes."""
 
-    encoding: str = _setting("utf-8", "Encoding of the text files.", metavar="NAME")
-    normalize: str | None = _setting(
+    encoding: str = setting("utf-8", "Encoding of the text files.", metavar="NAME")
+    normalize: str | None = setting(
         None, "Unicode normalisation of the text.", choices=("NFC", "NFD", "NFKC", "NFKD")
     )
-    pattern: str = _setting("*", "Which files of a folder are read.", metavar="GLOB")
-    alphabet: str = _setting(
+    pattern: str = setting("*", "Which files of a folder are read.", metavar="GLOB")
+    alphabet: str = setting(
         "characters",
         "What a symbol is: the text's own code points, or the 256 bytes (any file at all).",
         choices=("characters", "bytes"),
     )
-    min_count: int = _setting(
+    min_count: int = setting(
         1, "Characters rarer than this become one unknown symbol.", low=1, metavar="N"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSettings(_Validated):
+class NetworkSettings(Validated):
     """The shape of the network, but for the vocabulary's size."""
 
-    cell: str = _setting("lstm", "Kind of recurrent cell.", choices=CELLS)
-    hidden_size: int = _setting(256, "Units in each layer (H).", low=1, metavar="N")
-    num_layers: int = _setting(2, "Recurrent layers (L).", low=1, metavar="N")
-    embedding_size: int = _setting(
+    cell: str = setting("lstm", "Kind of recurrent cell.", choices=CELLS)
+    hidden_size: int = setting(256, "Units in each layer (H).", low=1, metavar="N")
+    num_layers: int = setting(2, "Recurrent layers (L).", low=1, metavar="N")
+    embedding_size: int = setting(
         0, "Width of a learnt input embedding (E); 0 is one-hot input.", low=0, metavar="N"
     )
-    tied: bool = _setting(
+    tied: bool = setting(
         False, "Use the embedding as output weights too (wants embedding_size = hidden_size)."
     )
-    initialisation: str = _setting("uniform", "How the weights are drawn.", choices=INITIALISATIONS)
+    initialisation: str = setting("uniform", "How the weights are drawn.", choices=INITIALISATIONS)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,74 +67,72 @@ class NetworkSettings(_Validated):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSettings(_Validated):
+class TrainingSettings(Validated):
     """How a network is fitted to a corpus."""
 
-    seq_length: int = _setting(
+    seq_length: int = setting(
         64, "Characters that the gradient reaches back (T).", low=1, metavar="N"
     )
-    batch_size: int = _setting(32, "Lanes trained at once (B).", low=1, metavar="N")
-    batching: str = _setting(
+    batch_size: int = setting(32, "Lanes trained at once (B).", low=1, metavar="N")
+    batching: str = setting(
         "stream",
         "stream: parallel lanes that carry the state on; windows: shuffled windows from a zero "
         "state.",
         choices=("stream", "windows"),
     )
-    stride: int | None = _setting(
+    stride: int | None = setting(
         None, "Characters from one window to the next; seq_length by default.", low=1, metavar="N"
     )
-    optimizer: str = _setting("adam", "Update rule.", choices=OPTIMIZERS)
-    learning_rate: float = _setting(0.003, "Peak learning rate.", above=0.0, metavar="X")
-    momentum: float = _setting(
+    optimizer: str = setting("adam", "Update rule.", choices=OPTIMIZERS)
+    learning_rate: float = setting(0.003, "Peak learning rate.", above=0.0, metavar="X")
+    momentum: float = setting(
         0.9, "Momentum of the optimizer momentum.", low=0.0, below=1.0, metavar="X"
     )
-    schedule: str = _setting(
-        "cosine", "How the learning rate goes over the run.", choices=SCHEDULES
-    )
-    warmup: int = _setting(
+    schedule: str = setting("cosine", "How the learning rate goes over the run.", choices=SCHEDULES)
+    warmup: int = setting(
         100, "Steps over which the learning rate rises from zero.", low=0, metavar="N"
     )
-    decay_every: float = _setting(
+    decay_every: float = setting(
         0.1, "Schedule step: the part of the run between two drops.", above=0.0, metavar="X"
     )
-    decay_factor: float = _setting(
+    decay_factor: float = setting(
         0.5, "Schedule step: what a drop multiplies by.", above=0.0, high=1.0, metavar="X"
     )
-    clip: float = _setting(1.0, "Gradient clipping threshold; 0 is off.", low=0.0, metavar="X")
-    clip_by: str = _setting(
+    clip: float = setting(1.0, "Gradient clipping threshold; 0 is off.", low=0.0, metavar="X")
+    clip_by: str = setting(
         "norm", "Clip the global norm, or each value.", choices=("value", "norm")
     )
-    dropout: float = _setting(
+    dropout: float = setting(
         0.0, "Share of hidden units left out in training.", low=0.0, below=1.0, metavar="P"
     )
-    weight_decay: float = _setting(
+    weight_decay: float = setting(
         0.0, "Decay of the weight matrices (decoupled in adamw).", low=0.0, metavar="X"
     )
-    epochs: float | None = _setting(
+    epochs: float | None = setting(
         None, "Stop after X passes over the text.", above=0.0, metavar="X"
     )
-    steps: int | None = _setting(3000, "Stop after N steps.", low=1, metavar="N")
-    time: str | None = _setting(None, "Stop after this time: 90s, 5m, 2h.", metavar="T")
-    val_fraction: float = _setting(
+    steps: int | None = setting(3000, "Stop after N steps.", low=1, metavar="N")
+    time: str | None = setting(None, "Stop after this time: 90s, 5m, 2h.", metavar="T")
+    val_fraction: float = setting(
         0.1, "Last part of the text, kept for validation.", low=0.0, below=1.0, metavar="X"
     )
-    eval_every: int | None = _setting(
+    eval_every: int | None = setting(
         None, "Steps between evaluations; 20 evaluations a run by default.", low=1, metavar="N"
     )
-    patience: int | None = _setting(
+    patience: int | None = setting(
         None, "Stop after N evaluations without a better one.", low=1, metavar="N"
     )
-    sample_every: int | None = _setting(
+    sample_every: int | None = setting(
         None, "Show what the model writes so far every N steps.", low=1, metavar="N"
     )
-    eval_characters: int = _setting(
+    eval_characters: int = setting(
         200_000, "Evaluate on the first N characters of the validation part.", low=2, metavar="N"
     )
-    seed: int = _setting(1, "Seed of everything random.", low=0, high=2**63 - 1, metavar="N")
-    threads: int | None = _setting(
+    seed: int = setting(1, "Seed of everything random.", low=0, high=2**63 - 1, metavar="N")
+    threads: int | None = setting(
         None, "Worker threads; the usable cores by default.", low=1, metavar="N"
     )
-    dtype: str = _setting(
+    dtype: str = setting(
         "auto", "Precision; auto is float32.", choices=("auto", "float32", "float64")
     )
 
@@ -179,25 +148,25 @@ class TrainingSettings(_Validated):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerationSettings(_Validated):
+class GenerationSettings(Validated):
     """How characters are drawn; rules apply in the order temperature, top_k, top_p."""
 
-    length: int = _setting(500, "New characters; the prompt is not counted.", low=0, metavar="N")
-    temperature: float = _setting(
+    length: int = setting(500, "New characters; the prompt is not counted.", low=0, metavar="N")
+    temperature: float = setting(
         1.0, "Below 1 is safer, above 1 wilder; 0 takes the most probable.", low=0.0, metavar="X"
     )
-    top_k: int = _setting(
+    top_k: int = setting(
         0, "Draw from the N most probable characters; 0 is off.", low=0, metavar="N"
     )
-    top_p: float = _setting(
+    top_p: float = setting(
         1.0,
         "Draw from the fewest characters that have probability X together; 1 is off.",
         above=0.0,
         high=1.0,
         metavar="X",
     )
-    samples: int = _setting(1, "Texts to write, all in one batch.", low=1, metavar="N")
-    seed: int | None = _setting(
+    samples: int = setting(1, "Texts to write, all in one batch.", low=1, metavar="N")
+    seed: int | None = setting(
         None,
         "Seed of the draws; without it one is chosen, and told.",
         low=0,
@@ -290,7 +259,9 @@ class Settings:
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Mapping[str, Any]]) -> Settings:
-        """Settings from what `tables` gave."""
+        """Settings from what `tables` gave. Raises SettingsError for an unknown table too."""
+        for name in tables:
+            require_known(name, GROUPS, "table")
         flat: dict[str, Any] = {}
         for group in GROUPS:
             flat |= tables.get(group, {})
@@ -310,15 +281,6 @@ def _names(kind: type[Any]) -> tuple[str, ...]:
 FIELDS: Mapping[str, dataclasses.Field[Any]] = {field.name: field for field in fields()}
 
 
-def require_known(name: str, known: Mapping[str, Any], what: str) -> None:
-    """Raise SettingsError, with the nearest known name, where `name` is none of `known`."""
-    if name in known:
-        return
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-    raise SettingsError(f"unknown {what} {name!r}; {hint}")
-
-
 def option_of(name: str) -> str:
     """The command-line spelling of a setting: `seq_length` → `--seq-length`."""
     return "--" + name.replace("_", "-")
@@ -328,7 +290,7 @@ def seconds_of(duration: str) -> float:
     """Seconds of a duration: `"90s"` → 90.0, `"1.5h"` → 5400.0; a bare number is seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", duration.strip())
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:
         raise SettingsError(f"time: wants a duration such as 90s, 5m or 2h, got {duration!r}")
     return seconds
 
@@ -349,61 +311,3 @@ def _with_one_budget(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[s
     if len(budgets) > 1:
         raise SettingsError(f"give one of epochs, steps and time, got {' and '.join(budgets)}")
     return {**base, **(dict.fromkeys(BUDGETS) if budgets else {}), **over}
-
-
-def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
-    """The value as the field's type, or a SettingsError that names the setting."""
-    kind, optional = str(field.type).removesuffix(" | None"), "None" in str(field.type)
-    if value is None and optional:
-        return None
-    setting: Setting = field.metadata["setting"]
-    typed = _as_type(kind, value)
-    if typed is None or not _in_range(setting, typed):
-        raise SettingsError(f"{field.name}: wants {_wanted(kind, setting)}, got {value!r}")
-    return typed
-
-
-def _as_type(kind: str, value: Any) -> Any:
-    """The value as int, float, bool or str, or None where that would change it."""
-    if kind == "bool":
-        return bool(value) if isinstance(value, bool) else None
-    if isinstance(value, bool):
-        return None
-    if kind == "str":
-        return value if isinstance(value, str) else None
-    try:  # NumPy's numbers and 3.0 for 3 are welcome
-        number = float(value) if not isinstance(value, str) else math.nan
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if not math.isfinite(number):
-        return None
-    if kind == "int":
-        return int(value) if number == int(number) else None
-    return number
-
-
-def _in_range(setting: Setting, value: Any) -> bool:
-    return not (
-        (setting.choices and value not in setting.choices)
-        or (setting.low is not None and value < setting.low)
-        or (setting.high is not None and value > setting.high)
-        or (setting.above is not None and value <= setting.above)
-        or (setting.below is not None and value >= setting.below)
-    )
-
-
-def _wanted(kind: str, setting: Setting) -> str:
-    if setting.choices:
-        return "one of " + ", ".join(setting.choices)
-    noun = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "a text"}
-    bounds = [
-        f"{word} {bound:g}"
-        for word, bound in (
-            ("of at least", setting.low),
-            ("above", setting.above),
-            ("of at most", setting.high),
-            ("below", setting.below),
-        )
-        if bound is not None
-    ]
-    return " ".join([noun[kind], " and ".join(bounds)]).strip()

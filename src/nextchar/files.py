@@ -30,16 +30,18 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that killed processes left in a folder."""
-    for path in folder.glob(".*.tmp"):
+    for path in folder.glob(".*.[0-9]*-[0-9]*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where folders can be flushed (not on Windows)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Make a rename survive a power cut, where folders can be flushed.
+
+    Windows and some network file systems refuse; the file is in its place all the same.
+    """
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -11,7 +11,6 @@ import importlib
 import os
 import sys
 import traceback
-from typing import Any
 
 import click
 
@@ -72,7 +71,10 @@ def run(args: list[str]) -> int:
     debug = "--debug" in args
     args = [arg for arg in args if arg != "--debug"]  # welcome before and after the command
     try:
-        result: Any = program.main(args=args, prog_name="nextchar", standalone_mode=False)
+        with program.make_context("nextchar", args) as context:
+            program.invoke(context)
+    except click.exceptions.Exit as done:  # --help and --version
+        return done.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -87,7 +89,7 @@ def run(args: list[str]) -> int:
             traceback.print_exc()
         _complain(str(error) or "not enough memory; give a smaller model, batch or text")
         return _status(error)
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def _status(error: BaseException) -> int:

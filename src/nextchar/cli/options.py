@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from nextchar.config import Setting, option_of
+from nextchar.config import option_of
+from nextchar.validation import Setting
 
 Command = Callable[..., Any]
 

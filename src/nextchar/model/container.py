@@ -1,7 +1,8 @@
 """Tensors and a JSON document in one safetensors file: the form of models and checkpoints.
 
 The document stands in the header's metadata under `nextchar`. It carries the format version, the
-kind of file and a SHA-256 of the tensors, so that a damaged or foreign file is told from ours.
+kind of file and a SHA-256 of itself and the tensors, so that a damaged or foreign file is told
+from ours.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def write(path: Path, kind: str, tensors: Mapping[str, Array], document: Mapping
     kind: `"model"` or `"checkpoint"`.
     document: anything JSON holds; its floats come back to the bit.
     """
-    whole = {"format": FORMAT, "kind": kind, "sha256": _digest(tensors), **document}
+    whole = {"format": FORMAT, "kind": kind, **document}
+    whole["sha256"] = _digest(tensors, whole)
     contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     metadata = {"nextchar": json.dumps(whole, allow_nan=False)}
     try:
@@ -50,8 +52,8 @@ def read(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
         raise ModelFileError(f"{path}: no such file") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelFileError(f"{path}: not a whole {kind} file ({error})") from error
-    if document.get("sha256") != _digest(tensors):
-        raise ModelFileError(f"{path}: damaged: its numbers are not those that were written")
+    if document.pop("sha256", None) != _digest(tensors, document):
+        raise ModelFileError(f"{path}: damaged: its content is not what was written")
     return tensors, document
 
 
@@ -72,8 +74,8 @@ def _document(path: Path, kind: str, metadata: Mapping[str, str] | None) -> dict
     return dict(document)
 
 
-def _digest(tensors: Mapping[str, Array]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, Array], document: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(document).encode())
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
         digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())

@@ -66,7 +66,7 @@ def load_model(path: str | PathLike[str]) -> Model:
         architecture = Architecture(NetworkSettings(**document["network"]), len(vocabulary))
         text = TextSettings(**document["text"])
         training = dict(document["training"])
-    except (KeyError, TypeError, ValueError, SettingsError) as error:
+    except (KeyError, TypeError, ValueError, SettingsError, ModelFileError) as error:
         raise ModelFileError(f"{path}: damaged: its description is incomplete ({error})") from error
     if {name: tensor.shape for name, tensor in tensors.items()} != dict(architecture.shapes):
         raise ModelFileError(f"{path}: damaged: its tensors are not those of its description")

@@ -100,6 +100,7 @@ def log_likelihoods(
         yield chosen.astype(np.float64), logits.argmax(axis=-1) == y
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite shows in the sum
 def _score_lanes(
     parameters: Parameters, codes: Codes, starts: NDArray[np.int64], group: NDArray[Any]
 ) -> tuple[float, int]:

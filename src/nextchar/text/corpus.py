@@ -25,7 +25,7 @@ _POINTS = 0x110000  # how many code points there are
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as codes in order of first appearance.
+    """A text as codes in order of first appearance, to within a piece.
 
     codes: (N,) indices into points.
     points: (K,) code points, or bytes.

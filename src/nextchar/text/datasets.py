@@ -25,8 +25,10 @@ def load(name: str) -> bytes:
 
 
 def _pydoc() -> bytes:
-    from pydoc_data import topics
-
+    try:
+        from pydoc_data import topics
+    except ImportError:
+        raise TextError("pydoc: this Python came without its documentation") from None
     return "".join(topics.topics[topic] for topic in sorted(topics.topics)).encode()
 
 

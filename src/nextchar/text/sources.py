@@ -16,6 +16,7 @@ import sys
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike
@@ -45,10 +46,14 @@ _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdErr
 
 @dataclass(frozen=True)
 class Source:
-    """A named stream of bytes, opened when it is read."""
+    """A named stream of bytes, opened when it is read.
+
+    encoding: its own, where that of the settings does not speak of it.
+    """
 
     name: str
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    encoding: str | None = None
 
 
 def find_sources(inputs: Iterable[str | PathLike[str]], settings: TextSettings) -> list[Source]:
@@ -58,33 +63,45 @@ def find_sources(inputs: Iterable[str | PathLike[str]], settings: TextSettings) 
     `settings.pattern`, at any depth, in path order; names that begin with a dot are passed over.
     Raises TextError for what is not there.
     """
-    return [source for each in inputs for source in _find(str(each), settings)]
+    sources: list[Source] = []
+    for name in map(str, inputs):
+        try:
+            sources += _find(name, settings)
+        except OSError as error:
+            raise _unreadable(name, error) from error
+    return sources
 
 
 def _find(name: str, settings: TextSettings) -> list[Source]:
     path = Path(name)
     if name == "-":
-        return [Source("standard input", lambda: sys.stdin.buffer)]
+        return [Source("standard input", _standard_input)]
     if path.is_dir():
         return _in_folder(path, settings.pattern)
     if path.exists():
         return [_file(path)]
     if name in datasets.NAMES:
         data = datasets.load(name)
-        encoded = data if settings.alphabet == "bytes" else _recode(data, settings.encoding)
-        return [Source(name, lambda: BytesIO(encoded))]
+        return [Source(name, lambda: BytesIO(data), encoding="utf-8")]
     raise TextError(f"{name}: no such file or folder, nor a data set ({', '.join(datasets.NAMES)})")
 
 
-def _recode(data: bytes, encoding: str) -> bytes:
-    """Data sets are UTF-8; `--encoding` speaks of the user's files beside them."""
-    return data if _codec(encoding).name == "utf-8" else data.decode().encode(encoding)
+def _standard_input() -> AbstractContextManager[IO[bytes]]:
+    if sys.stdin is None:  # closed by whoever started us
+        raise TextError("standard input: is closed; give a file")
+    return nullcontext(sys.stdin.buffer)  # not ours to close
 
 
 def _in_folder(folder: Path, pattern: str) -> list[Source]:
+    try:
+        matching = list(folder.rglob(pattern))
+    except (ValueError, NotImplementedError):
+        raise TextError(
+            f"pattern: wants one for names inside the folder, such as *.txt, got {pattern!r}"
+        ) from None
     found = sorted(
         path
-        for path in folder.rglob(pattern)
+        for path in matching
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
@@ -108,24 +125,32 @@ def read_bytes(sources: Sequence[Source]) -> Iterator[bytes]:
         except _DAMAGED as error:
             raise TextError(f"{source.name}: damaged compressed file ({error})") from error
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise TextError(f"{source.name}: cannot be read ({reason})") from error
+            raise _unreadable(source.name, error) from error
+
+
+def _unreadable(name: str, error: OSError) -> TextError:
+    return TextError(f"{name}: cannot be read ({error.strerror or error})")
 
 
 def read_text(sources: Sequence[Source], settings: TextSettings) -> Iterator[str]:
     """The text of all sources in pieces, exactly as it stands: no newline is translated.
 
     Raises TextError with the file, the byte offset and the option to use where the bytes are not
-    of `settings.encoding`.
+    of `settings.encoding`. Data sets have an encoding of their own.
     """
-    pieces = (piece for source in sources for piece in _decode(source, settings.encoding))
+    _codec(settings.encoding)  # a wrong name is told even where no source needs it
+    pieces = (
+        piece
+        for source in sources
+        for piece in _decode(source, source.encoding or settings.encoding)
+    )
     return _normalized(pieces, settings.normalize) if settings.normalize else pieces
 
 
 def _codec(encoding: str) -> codecs.CodecInfo:
     try:
         codec = codecs.lookup(encoding)
-    except LookupError:
+    except (LookupError, ValueError):  # ValueError: not even the characters of a name
         raise TextError(f"encoding: Python knows no encoding named {encoding!r}") from None
     if not codec._is_text_encoding:
         raise TextError(f"encoding: {encoding!r} is not an encoding of text")
@@ -134,20 +159,21 @@ def _codec(encoding: str) -> codecs.CodecInfo:
 
 def _decode(source: Source, encoding: str) -> Iterator[str]:
     decoder = _codec(encoding).incrementaldecoder("strict")
-    done = 0  # bytes handed to the decoder before this piece
-    held: Any = b""  # of those, the bytes it keeps for a character cut by the piece's end
+    done = 0  # bytes handed to the decoder
     try:
         for piece in read_bytes([source]):
-            held = decoder.getstate()[0]
-            yield decoder.decode(piece)
             done += len(piece)
-        held = decoder.getstate()[0]
+            yield decoder.decode(piece)
         yield decoder.decode(b"", final=True)
     except UnicodeError as error:
-        at = done - len(held) + getattr(error, "start", 0)
+        what = str(error)
+        if isinstance(error, UnicodeDecodeError):
+            # error.object ends where the piece does; where it begins is the decoder's affair:
+            # earlier by a character that was cut, later by a byte order mark
+            what = f"{error.reason} at byte {done - len(error.object) + error.start}"
         raise TextError(
-            f"{source.name}: not {encoding}: {getattr(error, 'reason', error)} at byte {at}; give "
-            "the file's own encoding (--encoding NAME), or take any bytes (--alphabet bytes)"
+            f"{source.name}: not {encoding}: {what}; give the file's own encoding "
+            "(--encoding NAME), or take any bytes (--alphabet bytes)"
         ) from None
 
 

@@ -69,11 +69,10 @@ class Vocabulary:
         return hash((self.is_bytes, self.unknown_code, self.points.tobytes()))
 
     def __contains__(self, character: object) -> bool:
-        return (
-            isinstance(character, str)
-            and len(character) == 1
-            and bool(self.codes_of_points(_points_of(character))[0] >= 0)
-        )
+        if not (isinstance(character, str) and len(character) == 1):
+            return False
+        # bytes write every character
+        return self.is_bytes or bool(self.codes_of_points(_points_of(character))[0] >= 0)
 
     def __repr__(self) -> str:
         what = "bytes" if self.is_bytes else "characters"
@@ -88,9 +87,9 @@ class Vocabulary:
     def encode(self, text: str | bytes, *, unknown: Unknown = "error", offset: int = 0) -> Codes:
         """The codes of a text, one a character (one a byte with the bytes alphabet).
 
-        unknown: what to do with a character that is not in the vocabulary where that has no
-        unknown symbol: `"error"` raises UnknownCharacterError with the character, its code point
-        and its position; `"skip"` leaves it out.
+        unknown: what to do with a character that is not in the vocabulary: `"skip"` leaves it
+        out; `"error"` takes the unknown symbol where there is one, and raises
+        UnknownCharacterError, with the character, its code point and its position, where not.
         offset: the position of the text's first character, where it is a piece of a longer one.
         """
         if self.is_bytes:
@@ -147,10 +146,12 @@ class Vocabulary:
         try:
             if json["alphabet"] == "bytes":
                 return cls(is_bytes=True)
-            points = [int(point) for point in json["points"]]
-            if not all(0 <= point <= _MAX_POINT for point in points):
+            points, unknown = json["points"], json["unknown"]
+            if json["alphabet"] != "characters" or not isinstance(unknown, bool):
                 raise ValueError
-            return cls(points, has_unknown=bool(json["unknown"]))
+            if not all(type(point) is int and 0 <= point <= _MAX_POINT for point in points):
+                raise ValueError
+            return cls(points, has_unknown=unknown)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError("the vocabulary in the file is damaged") from error
 

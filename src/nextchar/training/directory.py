@@ -10,6 +10,7 @@ checkpoint.safetensors   all that resume needs
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tomllib
@@ -36,6 +37,7 @@ class RunDirectory:
         self.path = path
         self.checkpoint = path / CHECKPOINT
         self._records: list[str] = []
+        self._made = [each for each in (path, *path.parents) if not each.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(path / ".lock", blocking=False)
@@ -78,8 +80,13 @@ class RunDirectory:
         self.close()
 
     def close(self) -> None:
-        """Let others use the directory."""
+        """Let others use the directory; nothing is left of one in which no run was begun."""
         self._lock.release()
+        if self._made and not (self.path / CONFIG).exists():
+            with contextlib.suppress(OSError):  # of what others put there in the meantime
+                (self.path / ".lock").unlink(missing_ok=True)
+                for folder in self._made:
+                    folder.rmdir()
 
     def write_config(self, settings: Settings, source: Mapping[str, Any]) -> None:
         """Write `config.toml`. source: where the text came from, as `read_config` gives it."""
