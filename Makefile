@@ -10,7 +10,7 @@ PY := $(BIN)/python
 # PyTorch for `make oracle`. Its plain Linux wheel brings GPU libraries along; a CPU build serves.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint format types oracle make-oracle lowest dist clean help
+.PHONY: demo test lint format oracle make-oracle settings lowest dist clean help
 
 help:
 	@echo "make demo    train on real text for about a minute and print what the model writes"
@@ -56,6 +56,9 @@ oracle: .venv/oracle.stamp
 
 make-oracle: .venv/oracle.stamp
 	$(PY) tests/oracle/make.py
+
+settings: .venv/test.stamp
+	$(PY) docs/make_settings.py > docs/settings.md
 
 lowest: .venv/pip.stamp
 	$(PY) -m venv .venv/lowest

@@ -17,7 +17,7 @@ from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
 from nextchar.progress import Progress
 from nextchar.text.corpus import Corpus, gather, text_corpus
-from nextchar.text.sources import PIECE
+from nextchar.text.sources import PIECE, normalized
 from nextchar.text.vocabulary import Unknown, Vocabulary
 from nextchar.training.interrupt import stop_on_interrupt
 from nextchar.training.run import Hooks, Material, from_paths, start
@@ -26,6 +26,7 @@ from nextchar.validation import require_known
 PathName = str | PathLike[str]
 Input = PathName | Sequence[PathName] | IO[str] | IO[bytes]
 
+LONGEST_PATH = 4096  # characters; what is longer is a text
 SAMPLE_LENGTH = 200  # characters that a training run shows of what it writes so far
 
 
@@ -197,7 +198,9 @@ class CharRNN:
 
     def evaluate(self, text: str | bytes, *, unknown: Unknown = "error") -> Score:
         """How well the model predicts a text: nats, bits, perplexity and accuracy."""
-        return evaluate(self._fitted(), [text], unknown=unknown)[0]
+        model = self._fitted()
+        pieces = [text] if isinstance(text, bytes) else normalized([text], model.text.normalize)
+        return evaluate(model, pieces, unknown=unknown)[0]
 
     def save(self, path: PathName) -> None:
         """Write the model file."""
@@ -244,16 +247,25 @@ def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> 
         return Material(lambda how: text_corpus(text, how))
     if X is None:
         return None
+    if isinstance(X, bytes) or (isinstance(X, str) and ("\n" in X or len(X) > LONGEST_PATH)):
+        raise SettingsError("fit: wants a path, got a text itself; give that as text=")
     if isinstance(X, str | PathLike):
         return from_paths([X])
     if isinstance(X, Sequence):
         return from_paths(X)
+    if not hasattr(X, "read"):
+        raise SettingsError(
+            f"fit: wants a path, several paths or an open file, got {type(X).__name__}"
+        )
     return Material(lambda how: _from_open_file(X, how))
 
 
 def _from_open_file(file: IO[str] | IO[bytes], settings: TextSettings) -> Corpus:
     """The corpus of a file the caller opened: in text mode, or in binary mode for bytes."""
-    return gather(_pieces(file, settings.alphabet))
+    pieces = _pieces(file, settings.alphabet)
+    return gather(
+        pieces if settings.alphabet == "bytes" else normalized(pieces, settings.normalize)
+    )
 
 
 def _pieces(file: IO[Any], alphabet: str) -> Iterator[Any]:

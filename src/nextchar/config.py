@@ -55,7 +55,9 @@ class NetworkSettings(Validated):
     tied: bool = setting(
         False, "Use the embedding as output weights too (wants embedding_size = hidden_size)."
     )
-    initialisation: str = setting("uniform", "How the weights are drawn.", choices=INITIALISATIONS)
+    initialisation: str = setting(
+        "orthogonal", "How the weights are drawn.", choices=INITIALISATIONS
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,7 +86,7 @@ class TrainingSettings(Validated):
         None, "Characters from one window to the next; seq_length by default.", low=1, metavar="N"
     )
     optimizer: str = setting("adam", "Update rule.", choices=OPTIMIZERS)
-    learning_rate: float = setting(0.003, "Peak learning rate.", above=0.0, metavar="X")
+    learning_rate: float = setting(0.01, "Peak learning rate.", above=0.0, metavar="X")
     momentum: float = setting(
         0.9, "Momentum of the optimizer momentum.", low=0.0, below=1.0, metavar="X"
     )
@@ -183,13 +185,13 @@ GROUPS: Mapping[str, type[Any]] = {
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "medium": {},
-    "small": {"hidden_size": 128, "num_layers": 1, "learning_rate": 0.005},
+    "small": {"hidden_size": 128, "num_layers": 1},
     "large": {
         "hidden_size": 512,
         "batch_size": 64,
         "seq_length": 128,
         "dropout": 0.3,
-        "learning_rate": 0.002,
+        "learning_rate": 0.004,
         "steps": 5000,
     },
     "classic": {

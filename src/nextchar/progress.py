@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
@@ -78,17 +79,16 @@ class Progress:
 
     def _step(self, event: Stepped) -> None:
         self._first = self._first or event
-        speed = self._speed(event)
-        figures = (
+        figures = (  # with its bar this fits into 80 columns
             f"loss {event.loss:.3f}, smoothed {event.smoothed_loss:.3f} "
-            f"({event.smoothed_loss * NATS_TO_BITS:.2f} bits/char), {_thousands(speed)} char/s"
+            f"({event.smoothed_loss * NATS_TO_BITS:.2f} bits), "
+            f"{_thousands(self._speed(event))} char/s, {_about(self._seconds_left(event))} left"
         )
-        left = f"{_duration(self._seconds_left(event))} left"
         if self._bar is not None:
-            self._bar.set_description_str(f"{figures} · {left}", refresh=False)
+            self._bar.set_description_str(figures, refresh=False)
             self._bar.update(event.fraction - self._bar.n)
         elif time.monotonic() - self._lined > LINE_SECONDS:
-            self._line(f"step {event.step}{self._of_total()} · {figures} · {left}")
+            self._line(f"step {event.step}{self._of_total()} · {figures}")
 
     def _speed(self, event: Stepped) -> float:
         first = self._first or event
@@ -134,7 +134,8 @@ def _summary(event: Finished) -> str:
     )
     if event.directory is None:
         return text
-    return f"{text}\nkept in {event.directory}; write with: nextchar generate {event.directory}"
+    where = shlex.quote(str(event.directory))
+    return f"{text}\nkept in {event.directory}; write with: nextchar generate {where}"
 
 
 def _thousands(number: float) -> str:
@@ -143,6 +144,11 @@ def _thousands(number: float) -> str:
         if number >= size:
             return f"{number / size:.1f}{unit}"
     return f"{number:.0f}"
+
+
+def _about(seconds: float) -> str:
+    """125 → 2 min: past a minute the seconds of an estimate say nothing."""
+    return _duration(seconds) if not 59.5 <= seconds < 3599.5 else f"{round(seconds / 60)} min"
 
 
 def _duration(seconds: float) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from model.gradient_check import check_cell
 
+from model.gradient_check import check_cell
 from nextchar.model.cells import CELLS
 
 NAMES = sorted(CELLS)

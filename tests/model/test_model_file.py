@@ -98,13 +98,13 @@ def test_a_path_may_be_a_str(tmp_path):
 
 
 def test_a_missing_model_is_one_line(tmp_path):
-    with pytest.raises(ModelFileError, match="no such file$"):
+    with pytest.raises(ModelFileError, match=r"no such file$"):
         load_model(tmp_path / "nothing.safetensors")
 
 
 def test_a_checkpoint_is_no_model(tmp_path):
     container.write(tmp_path / "x", "checkpoint", {"state": np.zeros(1)}, {})
-    with pytest.raises(ModelFileError, match="is a checkpoint, not a model$"):
+    with pytest.raises(ModelFileError, match=r"is a checkpoint, not a model$"):
         load_model(tmp_path / "x")
 
 
@@ -128,11 +128,16 @@ def refusal(tmp_path, tensors, document):
     return message
 
 
-@pytest.mark.parametrize("part", ["network", "vocabulary", "text", "training"])
-@pytest.mark.parametrize("broken", ["missing", None, 3, "text", [1], {"no such name": 1}])
+@pytest.mark.parametrize(
+    ("part", "broken"),
+    [
+        (part, broken)
+        for part in ("network", "vocabulary", "text", "training")
+        for broken in ("missing", None, 3, "text", [1], {"no such name": 1})
+        if not (part == "training" and isinstance(broken, dict))  # a summary may say anything
+    ],
+)
 def test_a_damaged_description_is_one_line_that_names_the_file(part, broken, tmp_path):
-    if part == "training" and isinstance(broken, dict):
-        pytest.skip("a summary may say anything")
     model = make_model()
     document = description(model)
     if broken == "missing":

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model.gradient_check import Problem, check_network, make_problem, variants
 
+from model.gradient_check import Problem, check_network, make_problem, variants
 from nextchar.model.network import forward
-from nextchar.model.parameters import Parameters
 
 CELLS = ("rnn", "lstm", "gru")
 

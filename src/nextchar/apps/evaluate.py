@@ -51,8 +51,9 @@ def evaluate(
         parts.append(model.vocabulary.encode(piece, unknown=unknown, offset=total))
         total += len(piece)
     codes = np.concatenate(parts) if parts else np.empty(0, model.vocabulary.dtype)
+    left_out = 0 if model.vocabulary.is_bytes else total - len(codes)  # every byte is known
     with one_blas_thread():
-        return score(model.parameters, codes, lanes=lanes), total - len(codes)
+        return score(model.parameters, codes, lanes=lanes), left_out
 
 
 def as_json(result: Score, left_out: int = 0) -> dict[str, Any]:

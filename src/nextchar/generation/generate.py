@@ -17,6 +17,7 @@ from nextchar.generation.sampling import draw, probabilities
 from nextchar.generation.stepper import Stepper
 from nextchar.kernels import one_blas_thread
 from nextchar.model.file import Model
+from nextchar.text.sources import normalized
 from nextchar.text.vocabulary import Unknown
 
 Codes = NDArray[Any]
@@ -83,7 +84,12 @@ def stream(
     is known. The pieces together are what `generate` gives.
     """
     text = _Text(model, _checked_stops(stop))
-    for codes in draw_codes(model, prompt, settings, seed=seed, unknown=unknown):
+    drawn = draw_codes(model, prompt, settings, seed=seed, unknown=unknown)
+    return _pieces(text, drawn)  # a generator of its own, so that mistakes are told at once
+
+
+def _pieces(text: _Text, drawn: Iterator[Codes]) -> Iterator[str]:
+    for codes in drawn:
         if piece := text.add(int(codes[0])):
             yield piece
         if text.stopped:
@@ -100,26 +106,34 @@ def draw_codes(
     seed: int,
     unknown: Unknown = "error",
 ) -> Iterator[Codes]:
-    """Yield `settings.length` times the next code of every sample, shape (samples,).
+    """`settings.length` times the next code of every sample, shape (samples,).
 
     An empty prompt begins as after a line break where the vocabulary has one, else from the zero
     state. The unknown symbol is never drawn.
     """
     vocabulary = model.vocabulary
+    if isinstance(prompt, str):
+        prompt = "".join(normalized([prompt], model.text.normalize))
     codes = vocabulary.encode(prompt, unknown=unknown)
     if len(codes) == 0 and (vocabulary.is_bytes or "\n" in vocabulary):
         codes = vocabulary.encode("\n")
+    return _drawn(model, codes, settings, seed)
+
+
+def _drawn(model: Model, prompt: Codes, settings: GenerationSettings, seed: int) -> Iterator[Codes]:
+    unknown = model.vocabulary.unknown_code
     stepper = Stepper(model.parameters)
     streams = [np.random.default_rng([seed, index]) for index in range(settings.samples)]
     with one_blas_thread():
-        stepper.read(codes)
-        stepper.split(settings.samples)
-        for _ in range(settings.length):
-            if vocabulary.unknown_code is not None:
-                stepper.logits[:, vocabulary.unknown_code] = -np.inf
-            uniforms = np.array([stream.random() for stream in streams])
-            drawn = draw(probabilities(stepper.logits, settings), uniforms)
-            yield drawn
+        stepper.read(prompt)
+    stepper.split(settings.samples)
+    for _ in range(settings.length):
+        if unknown is not None:
+            stepper.logits[:, unknown] = -np.inf
+        uniforms = np.array([stream.random() for stream in streams])
+        drawn = draw(probabilities(stepper.logits, settings), uniforms)
+        yield drawn
+        with one_blas_thread():  # not held while the caller has the turn
             stepper.step(drawn)
 
 
@@ -151,12 +165,12 @@ class _Text:
 
     def _sure(self, new: str) -> str:
         text = self._held + new
-        for stop in self._stops:
-            if stop in text:
-                self.stopped = True
-                text, self._held = text[: text.index(stop)], ""
-                self.length += len(text)
-                return text
+        starts = [text.index(stop) for stop in self._stops if stop in text]
+        if starts:  # of two that end together the longer one counts: none is given in part
+            self.stopped = True
+            text, self._held = text[: min(starts)], ""
+            self.length += len(text)
+            return text
         hold = max((_overlap(text, stop) for stop in self._stops), default=0)
         cut = len(text) - hold
         self._held = text[cut:]
@@ -175,7 +189,15 @@ def _generated(model: Model, codes: list[int], end: _Text) -> Generated:
     if not end.stopped:
         return Generated(model.vocabulary.decode(codes), data, "length")
     text = model.vocabulary.decode(codes)[: end.length]
-    return Generated(text, text.encode("utf-8", "surrogatepass"), "stop")
+    if not model.vocabulary.is_bytes:
+        return Generated(text, text.encode("utf-8", "surrogatepass"), "stop")
+    return Generated(text, _bytes_of(data, text), "stop")
+
+
+def _bytes_of(data: bytes, text: str) -> bytes:
+    """The most of the data that reads as the text, which is how its decoding begins."""
+    ends = range(len(data), -1, -1)
+    return next(data[:end] for end in ends if data[:end].decode("utf-8", "replace") == text)
 
 
 def _checked_stops(stop: Sequence[str]) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 def usable_cores() -> int:
@@ -21,4 +22,13 @@ def one_blas_thread() -> Any:
     Small products gain nothing from more, and their order of summation, so the bits, stay the
     same on every machine with the same BLAS.
     """
-    return threadpool_limits(1, "blas")
+    return _pools().limit(limits=1, user_api="blas")
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of this process; finding them takes forty times as long as a limit."""
+    import numpy as np  # BLAS must be there to be found
+
+    assert np
+    return ThreadpoolController()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
-from nextchar.text.sources import PIECE, find_sources, read_bytes, read_text
+from nextchar.text.sources import PIECE, find_sources, normalized, read_bytes, read_text
 from nextchar.text.vocabulary import Codes, Vocabulary
 
 _POINTS = 0x110000  # how many code points there are
@@ -68,7 +68,8 @@ def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
         return gather([data])
     if isinstance(text, bytes):
         raise TextError('text: wants a str, got bytes; use alphabet="bytes" to train on bytes')
-    return gather(text[start : start + PIECE] for start in range(0, len(text), PIECE))
+    pieces = (text[start : start + PIECE] for start in range(0, len(text), PIECE))
+    return gather(normalized(pieces, settings.normalize))
 
 
 def gather(pieces: Iterable[str] | Iterable[bytes]) -> Corpus:

@@ -76,6 +76,8 @@ def download(url: str, sha256: str, name: str, folder: Path | None = None) -> Pa
             "or download it by hand and give its path"
         ) from error
     except OSError as error:  # requests' errors are of this family
+        if (answer := getattr(error, "response", None)) is not None:
+            answer.close()  # pooch leaves the connection of an HTTP error open
         raise TextError(
             f"{url}: could not be downloaded ({type(error).__name__}); check the network, or give "
             "the path of a text file of your own"

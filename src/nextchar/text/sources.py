@@ -74,6 +74,8 @@ def find_sources(inputs: Iterable[str | PathLike[str]], settings: TextSettings) 
 
 def _find(name: str, settings: TextSettings) -> list[Source]:
     path = Path(name)
+    if not name:  # a shell's empty variable; Path would take it for the working folder
+        raise TextError("a file's name is empty")
     if name == "-":
         return [Source("standard input", _standard_input)]
     if path.is_dir():
@@ -144,7 +146,7 @@ def read_text(sources: Sequence[Source], settings: TextSettings) -> Iterator[str
         for source in sources
         for piece in _decode(source, source.encoding or settings.encoding)
     )
-    return _normalized(pieces, settings.normalize) if settings.normalize else pieces
+    return normalized(pieces, settings.normalize)
 
 
 def _codec(encoding: str) -> codecs.CodecInfo:
@@ -180,12 +182,16 @@ def _decode(source: Source, encoding: str) -> Iterator[str]:
 _LAST_ASCII = re.compile(r"[\x00-\x7f][^\x00-\x7f]*\Z")
 
 
-def _normalized(pieces: Iterable[str], form: Any) -> Iterator[str]:
+def normalized(pieces: Iterable[str], form: Any) -> Iterator[str]:
     """Pieces in a normal form, the same as if the whole text were normalised at once.
 
+    form: `"NFC"` and so on, or None for the text as it is.
     Normalisation never joins anything to the left of an ASCII character, so pieces are cut
     before their last one and the rest waits for the next piece.
     """
+    if form is None:
+        yield from pieces
+        return
     rest = ""
     for piece in pieces:
         text = rest + piece

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.errors import ModelFileError
+from nextchar.errors import ModelFileError, RunError
 from nextchar.model import container
 from nextchar.model.parameters import Parameters
 from nextchar.training.optimizers import Slots
@@ -75,18 +75,33 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     )
 
 
-def load_checkpoint(path: Path, parameters: Parameters, slots: Slots) -> Checkpoint:
-    """Read a checkpoint into parameters and slots of the run's architecture and optimizer."""
+def load_checkpoint(path: Path, fresh: Checkpoint) -> Checkpoint:
+    """Read a checkpoint into the arrays of a fresh start of the same run.
+
+    Raises RunError where it was made for another text, which may give other shapes too, and
+    ModelFileError where it is damaged or of other settings.
+    """
     tensors, document = container.read(path, "checkpoint")
+    parameters, slots = fresh.parameters, fresh.slots
     wanted = {"parameters": parameters.flat, **{f"slots.{n}": slot for n, slot in slots.items()}}
     try:
+        _require_same_text(path, str(document["text_sha256"]), fresh.text_sha256)
         for name, array in wanted.items():
             if tensors[name].shape != array.shape or tensors[name].dtype != array.dtype:
                 raise ValueError(f"{name} has another shape or type")
             np.copyto(array, tensors[name])
         progress = Progress(**document["progress"])
-        text_sha256 = str(document["text_sha256"])
         state = tensors["state"]
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: does not belong to this run's settings ({error})") from error
-    return Checkpoint(parameters, slots, state, progress, text_sha256)
+    return Checkpoint(parameters, slots, state, progress, fresh.text_sha256)
+
+
+def _require_same_text(path: Path, before: str, now: str) -> None:
+    if before == now:
+        return
+    was, wanted = ("+".join(f"{part[:8]}…" for part in sha.split("+")) for sha in (before, now))
+    raise RunError(
+        f"{path.parent}: the checkpoint was made for another text (sha256 {was}, now {wanted}); "
+        "resume with the original one, or start anew with another --out"
+    )

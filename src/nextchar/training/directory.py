@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -154,7 +153,7 @@ def free_name(inputs: Sequence[str]) -> Path:
     first = inputs[0] if inputs else "text"
     stem = "stdin" if first == "-" else Path(first).resolve().name.split(".")[0] or "text"
     path, number = Path("runs") / stem, 1
-    while path.exists() and any(os.scandir(path)):
+    while path.exists() and not (path.is_dir() and not any(path.iterdir())):
         number += 1
         path = Path("runs") / f"{stem}-{number}"
     return path

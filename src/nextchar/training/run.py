@@ -19,7 +19,12 @@ from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.batches import Batches, make_batches
 from nextchar.text.corpus import Corpus, Prepared, prepare, read_corpus
-from nextchar.training.checkpoint import Checkpoint, Progress, load_checkpoint
+from nextchar.training.checkpoint import (
+    Checkpoint,
+    Progress,
+    load_checkpoint,
+    save_checkpoint,
+)
 from nextchar.training.directory import RunDirectory, read_config
 from nextchar.training.events import Evaluated, Note, OnEvent
 from nextchar.training.optimizers import make_slots
@@ -60,11 +65,16 @@ class Material:
 
 def from_paths(paths: Sequence[str | PathLike[str]]) -> Material:
     """The material of files, folders, `-` and data sets, found again from any working folder."""
-    names = tuple(
-        str(Path(path).resolve()) if str(path) != "-" and Path(path).exists() else str(path)
-        for path in paths
-    )
+    names = tuple(_found_again(str(path)) for path in paths)
     return Material(lambda settings: read_corpus(paths, settings), names)
+
+
+def _found_again(name: str) -> str:
+    """A file's absolute path; what is none (`-`, a data set) as it is."""
+    try:
+        return str(Path(name).resolve()) if name != "-" and Path(name).exists() else name
+    except OSError:  # no name a file can have: reading it will say so
+        return name
 
 
 def start(
@@ -137,7 +147,7 @@ def train(
     _tell_limits(prepared, batches, settings, hooks.on_event)
     start, before = _fresh(prepared, batches, settings), []
     if directory and resume:
-        start = _resumed(directory, prepared, settings, start)
+        start = _resumed(directory, settings, start)
         before = directory.rewind_metrics(start.progress.step)
     if directory:
         directory.write_config(settings, source or {})
@@ -203,22 +213,15 @@ def _fresh(prepared: Prepared, batches: Batches, settings: Settings) -> Checkpoi
     )
 
 
-def _resumed(
-    directory: RunDirectory, prepared: Prepared, settings: Settings, fresh: Checkpoint
-) -> Checkpoint:
+def _resumed(directory: RunDirectory, settings: Settings, fresh: Checkpoint) -> Checkpoint:
     """The directory's checkpoint, or the fresh start where it was stopped before its first one."""
     if not directory.checkpoint.exists():
         return fresh
-    checkpoint = load_checkpoint(directory.checkpoint, fresh.parameters, fresh.slots)
-    if checkpoint.text_sha256 != prepared.sha256:
-        raise RunError(
-            f"{directory.path}: the checkpoint was made for another text (sha256 "
-            f"{checkpoint.text_sha256[:8]}…, now {prepared.sha256[:8]}…); resume with the original "
-            "one, or start anew with another --out"
-        )
+    checkpoint = load_checkpoint(directory.checkpoint, fresh)
     before = read_config(directory.path)[0].training
     if any(getattr(before, name) != getattr(settings.training, name) for name in _ENDS):
         checkpoint.progress.done = False
+        save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml says the new end
     return checkpoint
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ MakeSample = Callable[[Model, int], str]
 
 EVALUATIONS = 20  # of a run, where eval_every does not say otherwise
 SMOOTHING = 0.99  # share of the old value in the smoothed loss
+EXPLODED = 1000.0  # nats per character: no text is that surprising, the weights have run away
 SAVE_SECONDS = 30.0  # at most this much is lost to a power cut
 
 
@@ -116,7 +118,7 @@ class Trainer:
         )
         gradient = self._engine.gradient.flat
         norm = clip(gradient, settings.clip, settings.clip_by)
-        self._require_finite(loss, "loss")
+        self._require_finite(loss, "loss", EXPLODED)
         self._require_finite(norm, "gradient")
         progress.step += 1
         update(
@@ -179,6 +181,7 @@ class Trainer:
 
     def _evaluate(self) -> None:
         """Score the validation part, write metrics, models and a checkpoint."""
+        self._require_finite_weights()
         progress = self.progress
         train_loss = progress.loss_sum / progress.loss_characters
         score = self._validation_score()
@@ -203,7 +206,7 @@ class Trainer:
             chars_per_second=speed,
             is_best=is_best,
         )
-        self._keep(record, score is not None)
+        self._keep(record)
         self._on_event(record)
         patience = self._settings.patience
         if patience and progress.stale >= patience and not progress.done:
@@ -215,18 +218,18 @@ class Trainer:
         codes = self._prepared.validation[: self._settings.eval_characters]
         return self._engine.score(self.parameters, codes) if len(codes) > 1 else None
 
-    def _keep(self, record: Evaluated, validated: bool) -> None:
+    def _keep(self, record: Evaluated) -> None:
         """Keep the record and the models it speaks of."""
         self.records.append(record)
         model = self.model()
-        if record.is_best or not validated:  # with nothing to validate on, the last is the best
+        if record.is_best:
             self._best = model
         if self._directory:
             fields = dataclasses.asdict(record)
             del fields["is_best"]
             self._directory.append_metrics(fields)
             self._directory.save_model(LAST, model)
-            if self._best is model:
+            if record.is_best:
                 self._directory.save_model(BEST, model)
 
     def model(self) -> Model:
@@ -252,7 +255,7 @@ class Trainer:
 
     def _save(self) -> None:
         """Write a checkpoint, unless the update just made the parameters infinite."""
-        self._require_finite(float(np.abs(self.parameters.flat).max()), "largest weight")
+        self._require_finite_weights()
         self._saved = time.perf_counter()
         if self._directory:
             checkpoint = Checkpoint(
@@ -267,7 +270,7 @@ class Trainer:
         path = self._directory.path
         raise InterruptedRun(
             f"interrupted at step {self.progress.step}, nothing is lost; "
-            f"go on with: nextchar train --out {path} --resume"
+            f"go on with: nextchar train --out {shlex.quote(str(path))} --resume"
         )
 
     def _finish(self) -> Model:
@@ -300,15 +303,19 @@ class Trainer:
             return False
         return last.val_loss > 1.02 * best and last.train_loss < last.val_loss
 
-    def _require_finite(self, value: float, what: str) -> None:
-        if math.isfinite(value):
+    def _require_finite_weights(self) -> None:
+        self._require_finite(float(np.abs(self.parameters.flat).max()), "largest weight")
+
+    def _require_finite(self, value: float, what: str, bound: float = math.inf) -> None:
+        if math.isfinite(value) and value <= bound:
             return
         settings, step = self._settings, self.progress.step
         advice = f"lower --learning-rate (now {settings.learning_rate:g})"
         if settings.clip == 0:
             advice += " or clip gradients (--clip 1)"
-        kept = "; the last good checkpoint is kept" if self._directory else ""
-        raise DivergedError(f"the {what} became {value} at step {step}{kept}: {advice}", step)
+        has_checkpoint = self._directory is not None and self._directory.checkpoint.exists()
+        kept = "; the last good checkpoint is kept" if has_checkpoint else ""
+        raise DivergedError(f"the {what} became {value:.4g} at step {step}{kept}: {advice}", step)
 
 
 def _total_steps(settings: Settings, batches: Batches) -> int | None:

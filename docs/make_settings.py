@@ -1,0 +1,73 @@
+"""Print docs/settings.md, made of the settings' dataclasses: `make settings`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any
+
+from nextchar.config import (
+    PRESET_HELP,
+    PRESETS,
+    GenerationSettings,
+    NetworkSettings,
+    TextSettings,
+    TrainingSettings,
+    option_of,
+)
+
+GROUPS = {
+    "Text": TextSettings,
+    "Network": NetworkSettings,
+    "Training": TrainingSettings,
+    "Generation": GenerationSettings,
+}
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [
+        "# Settings",
+        "Every setting has one name: in Python `seq_length=64`, on the command line "
+        "`--seq-length 64`, in `config.toml` `seq_length = 64`. This page is made by "
+        "`make settings` from the fields of `src/nextchar/config.py`.",
+        "## Presets",
+        "A preset sets some of them; what is given beside it wins. Nothing given is `medium`.",
+        _presets(),
+    ]
+    for title, kind in GROUPS.items():
+        parts += [f"## {title}", (kind.__doc__ or "").splitlines()[0], _table(kind)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _presets() -> str:
+    rows = [
+        f"| `{name}` | {PRESET_HELP[name]} | "
+        + (", ".join(f"`{key}={value}`" for key, value in settings.items()) or "the defaults below")
+        + " |"
+        for name, settings in PRESETS.items()
+    ]
+    return "\n".join(["| preset | what it is | what it sets |", "|---|---|---|", *rows])
+
+
+def _table(kind: Any) -> str:
+    rows = [
+        f"| `{option_of(field.name)}` | {_default(field)} | {_text(field)} |"
+        for field in dataclasses.fields(kind)
+    ]
+    return "\n".join(["| option | default | meaning |", "|---|---|---|", *rows])
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    return "–" if field.default is None else f"`{field.default}`"
+
+
+def _text(field: dataclasses.Field[Any]) -> str:
+    setting = field.metadata["setting"]
+    choices = f" One of {', '.join(f'`{c}`' for c in setting.choices)}." if setting.choices else ""
+    return setting.help.replace("|", "\\|") + choices
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.write(page())

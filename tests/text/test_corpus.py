@@ -1,0 +1,295 @@
+"""The corpus: the same codes however the text is cut, split by position, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nextchar.config import Settings, TextSettings
+from nextchar.errors import TextError
+from nextchar.text import corpus as corpus_module
+from nextchar.text import sources
+from nextchar.text.corpus import Corpus, Prepared, gather, prepare, read_corpus, text_corpus
+
+texts = st.text(st.characters(exclude_categories=()))
+plain = TextSettings()
+by_bytes = TextSettings(alphabet="bytes")
+
+
+@st.composite
+def in_pieces(draw: st.DrawFn, whole: st.SearchStrategy[Any]) -> tuple[Any, list[Any]]:
+    """A text, and the same text cut anywhere; pieces may be empty."""
+    text = draw(whole)
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    return text, [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+def text_of(corpus: Corpus) -> str:
+    return "".join(map(chr, corpus.points[corpus.codes].tolist()))
+
+
+def prepared(text: str | bytes, validation: str | bytes | None = None, **given: Any) -> Prepared:
+    settings = Settings.make(**given)
+    return prepare(
+        text_corpus(text, settings.text),
+        settings,
+        None if validation is None else text_corpus(validation, settings.text),
+    )
+
+
+# gathering
+
+
+@given(in_pieces(texts))
+@example(("", []))
+@example(("\ud83d\ude00", ["\ud83d", "\ude00"]))
+def test_a_corpus_is_its_text_however_it_was_cut(case: tuple[str, list[str]]) -> None:
+    text, pieces = case
+    corpus = gather(iter(pieces))
+    assert text_of(corpus) == text
+    assert sorted(corpus.points.tolist()) == sorted({ord(c) for c in text})  # each once
+    assert corpus.sha256 == hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@given(in_pieces(st.binary()))
+def test_a_corpus_of_bytes_is_its_bytes_however_they_were_cut(
+    case: tuple[bytes, list[bytes]],
+) -> None:
+    data, pieces = case
+    corpus = gather(iter(pieces))
+    assert bytes(corpus.points[corpus.codes].tolist()) == data
+    assert corpus.sha256 == hashlib.sha256(data).hexdigest()
+
+
+@given(in_pieces(texts.filter(lambda text: len(text) > 3)))
+def test_training_sees_the_same_however_the_text_was_cut(case: tuple[str, list[str]]) -> None:
+    text, pieces = case
+    settings = Settings.make(val_fraction=0.3)
+    whole, cut = prepare(gather([text]), settings), prepare(gather(pieces), settings)
+    assert cut.vocabulary == whole.vocabulary
+    assert np.array_equal(cut.train, whole.train)
+    assert np.array_equal(cut.validation, whole.validation)
+    assert cut.train.dtype == whole.train.dtype
+    assert (cut.left_out, cut.sha256) == (whole.left_out, whole.sha256)
+
+
+def test_codes_are_in_order_of_appearance_from_piece_to_piece() -> None:
+    corpus = gather(["ba", "ab", "z", "ca"])
+    assert "".join(map(chr, corpus.points.tolist())) == "abzc"
+    assert corpus.codes.tolist() == [1, 0, 0, 1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "dtype"), [(256, "u1"), (257, "u2"), (65_536, "u2"), (65_537, "u4")]
+)
+def test_codes_take_the_fewest_bytes(symbols: int, dtype: str) -> None:
+    text = "".join(map(chr, range(symbols)))
+    corpus = gather([text[:100], text[100:], text[:1]])
+    assert corpus.codes.dtype == np.dtype(dtype)
+    assert text_of(corpus) == text + text[0]
+
+
+def test_memory_stays_below_three_times_the_text() -> None:
+    size, piece = 50_000_000, 1_000_000  # characters of one byte
+    line = "it was the best of times, it was the worst of time\n"
+    text = (line * (piece // len(line) + 1))[:piece]
+    tracemalloc.start()
+    corpus = gather(text for _ in range(size // piece))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(corpus.codes) == corpus.codes.nbytes == size
+    # the parts and their whole are twice the text, the rest is one piece and the code table
+    assert peak < 3 * size
+
+
+# reading
+
+
+def test_files_become_a_corpus(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes("é\r\n".encode())
+    (tmp_path / "b").write_bytes("中".encode())
+    corpus = read_corpus([tmp_path / "a", str(tmp_path / "b")], plain)
+    assert text_of(corpus) == "é\r\n中"
+    assert corpus.sha256 == hashlib.sha256("é\r\n中".encode()).hexdigest()
+
+
+def test_any_file_is_a_corpus_of_bytes(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 2
+    (tmp_path / "a").write_bytes(data)
+    corpus = read_corpus([tmp_path / "a"], by_bytes)
+    assert corpus.codes.tolist() == list(data)
+    assert corpus.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_the_digest_is_that_of_the_text_not_of_its_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("naïve", encoding="utf-8")
+    (tmp_path / "b").write_text("naïve", encoding="utf-16")
+    a = read_corpus([tmp_path / "a"], plain)
+    b = read_corpus([tmp_path / "b"], TextSettings(encoding="utf-16"))
+    assert a.sha256 == b.sha256
+
+
+def test_a_text_in_memory_is_the_same_corpus_as_its_file(
+    prose: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = prose.read_bytes().decode()
+    whole = text_corpus(text, plain)
+    monkeypatch.setattr(sources, "PIECE", 700)
+    monkeypatch.setattr(corpus_module, "PIECE", 900)
+    for corpus in read_corpus([prose], plain), text_corpus(text, plain):
+        assert text_of(corpus) == text_of(whole) == text
+        assert corpus.sha256 == whole.sha256
+
+
+def test_a_text_in_memory_may_be_bytes_with_the_bytes_alphabet() -> None:
+    assert text_corpus(b"\xff\x00", by_bytes).points.tolist() == [0, 255]
+    assert text_corpus("é", by_bytes).sha256 == text_corpus("é".encode(), by_bytes).sha256
+
+
+def test_bytes_without_the_bytes_alphabet_are_refused() -> None:
+    with pytest.raises(TextError, match=r'wants a str, got bytes; use alphabet="bytes"'):
+        text_corpus(b"abc", plain)
+
+
+# preparing
+
+
+@given(
+    texts,
+    st.floats(0, 0.99),
+    st.integers(1, 3),
+    st.one_of(st.none(), texts),
+)
+@example("aabbc", 0.2, 1, None)
+@example("aabbc", 0.2, 2, None)
+@example("ab", 0.0, 1, "")
+def test_preparing_is_what_its_naive_twin_does(
+    text: str, fraction: float, min_count: int, validation: str | None
+) -> None:
+    if validation is None:
+        kept = len(text) - int(len(text) * fraction)
+        train, held_out = text[:kept], text[kept:]
+    else:
+        train, held_out = text, validation
+    symbols = sorted(c for c, count in Counter(train).items() if count >= min_count)
+    settings = {"val_fraction": fraction, "min_count": min_count}
+    if len(train) < 2 or not symbols:
+        with pytest.raises(TextError):
+            prepared(text, validation, **settings)
+        return
+    made = prepared(text, validation, **settings)
+    code_of = {c: code for code, c in enumerate(symbols)}
+    assert made.vocabulary.points.tolist() == [ord(c) for c in symbols]
+    if min_count == 1:
+        assert made.train.tolist() == [code_of[c] for c in train]
+        assert made.validation.tolist() == [code_of[c] for c in held_out if c in code_of]
+        assert made.left_out == sum(c not in code_of for c in held_out)
+    else:
+        unknown = len(symbols)
+        assert made.vocabulary.unknown_code == unknown
+        assert made.train.tolist() == [code_of.get(c, unknown) for c in train]
+        assert made.validation.tolist() == [code_of.get(c, unknown) for c in held_out]
+        assert made.left_out == 0
+    assert made.train.dtype == made.validation.dtype == made.vocabulary.dtype
+
+
+@given(st.binary(min_size=2), st.one_of(st.none(), st.binary()))
+def test_bytes_stay_themselves(data: bytes, validation: bytes | None) -> None:
+    made = prepared(data, validation, alphabet="bytes", val_fraction=0.0)
+    assert made.train.tolist() == list(data)
+    assert made.validation.tolist() == list(validation or b"")
+    assert made.left_out == 0
+    assert len(made.vocabulary) == 256
+
+
+def test_the_last_part_of_the_text_is_held_out() -> None:
+    made = prepared("abcdefghij" * 10, val_fraction=0.25)
+    assert made.vocabulary.decode(made.train) == ("abcdefghij" * 10)[:75]
+    assert made.vocabulary.decode(made.validation) == ("abcdefghij" * 10)[75:]
+
+
+def test_the_vocabulary_is_that_of_the_training_part_alone() -> None:
+    made = prepared("abababab" + "zb", val_fraction=0.2)
+    assert "z" not in made.vocabulary
+    assert made.vocabulary.decode(made.validation) == "b"
+    assert made.left_out == 1
+
+
+def test_rarity_is_counted_in_the_training_part_alone() -> None:
+    made = prepared("aaaaaaac" + "cc", val_fraction=0.2, min_count=2)
+    assert "c" not in made.vocabulary
+    assert made.vocabulary.decode(made.validation) == "\ufffd\ufffd"
+
+
+def test_a_validation_text_of_its_own_leaves_the_training_text_whole() -> None:
+    made = prepared("abc" * 10, "cab?!", val_fraction=0.5)
+    assert made.vocabulary.decode(made.train) == "abc" * 10
+    assert made.vocabulary.decode(made.validation) == "cab"
+    assert made.left_out == 2
+
+
+def test_an_empty_validation_text_still_leaves_the_training_text_whole() -> None:
+    made = prepared("abc" * 10, "", val_fraction=0.5)
+    assert len(made.train) == 30
+    assert len(made.validation) == 0
+
+
+def test_without_a_fraction_nothing_is_held_out() -> None:
+    made = prepared("abc" * 10, val_fraction=0.0)
+    assert len(made.train) == 30
+    assert len(made.validation) == 0
+
+
+def test_the_digest_tells_both_texts() -> None:
+    train, validation = (hashlib.sha256(text).hexdigest() for text in (b"abc", b"cab"))
+    assert prepared("abc", val_fraction=0.0).sha256 == train
+    assert prepared("abc", val_fraction=0.4).sha256 == train
+    assert prepared("abc", "cab").sha256 == f"{train}+{validation}"
+
+
+@pytest.mark.parametrize(
+    ("text", "fraction", "said"),
+    [
+        ("", 0.1, "the training part has 0 characters"),
+        ("a", 0.1, "the training part has 1 character;"),
+        ("abcd", 0.8, "the training part has 1 character;"),
+    ],
+)
+def test_a_text_too_short_to_train_on_is_an_error(text: str, fraction: float, said: str) -> None:
+    with pytest.raises(TextError, match=said):
+        prepared(text, val_fraction=fraction)
+
+
+def test_two_characters_are_enough() -> None:
+    assert len(prepared("ab", val_fraction=0.1).train) == 2
+
+
+def test_a_text_without_frequent_characters_is_an_error() -> None:
+    with pytest.raises(TextError, match="min_count: no character is there 5 times"):
+        prepared("abcd", min_count=5, val_fraction=0.0)
+
+
+def test_preparing_does_not_change_the_corpus() -> None:
+    corpus = text_corpus("zyx" * 5, plain)
+    before = corpus.codes.tolist(), corpus.points.tolist()
+    prepare(corpus, Settings.make())
+    assert (corpus.codes.tolist(), corpus.points.tolist()) == before
+
+
+@pytest.mark.shared
+def test_shakespeare_is_what_everyone_knows(shakespeare: Path) -> None:
+    corpus = read_corpus([shakespeare], plain)
+    made = prepare(corpus, Settings.make())
+    assert len(corpus.codes) == 1_115_394
+    assert len(made.vocabulary) == 65
+    assert (len(made.train), len(made.validation)) == (1_003_855, 111_539)
+    assert made.left_out == 0
+    assert made.vocabulary.decode(made.train[:14]) == "First Citizen:"

@@ -1,0 +1,59 @@
+"""Ctrl-C within a run: a request first, an exception when repeated."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from nextchar.training.interrupt import stop_on_interrupt
+
+
+def test_nothing_is_asked_at_first() -> None:
+    with stop_on_interrupt() as should_stop:
+        assert not should_stop()
+
+
+def test_the_first_interrupt_is_a_request() -> None:
+    with stop_on_interrupt() as should_stop:
+        signal.raise_signal(signal.SIGINT)
+        assert should_stop()
+        assert should_stop()
+
+
+def test_the_second_interrupt_raises() -> None:
+    with stop_on_interrupt(), pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_the_handler_of_before_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stop_on_interrupt():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(RuntimeError), stop_on_interrupt():
+        raise RuntimeError
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_each_run_has_a_request_of_its_own() -> None:
+    with stop_on_interrupt():
+        signal.raise_signal(signal.SIGINT)
+    with stop_on_interrupt() as should_stop:
+        assert not should_stop()
+
+
+def test_in_another_thread_nothing_is_changed() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    answers: list[object] = []
+
+    def work() -> None:
+        with stop_on_interrupt() as should_stop:
+            answers.extend([signal.getsignal(signal.SIGINT), should_stop()])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert answers == [before, False]

@@ -1,0 +1,416 @@
+"""Runs that are stopped and gone on with: the same bits, and no mixing of two runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given as given_by
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from conftest import PROSE
+from nextchar.config import PRESETS
+from nextchar.errors import InterruptedRun, RunError, SettingsError, TextError
+from nextchar.model import container
+from nextchar.model.file import BEST, LAST, load_model
+from nextchar.text.corpus import text_corpus
+from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
+from nextchar.training.events import Event, Finished, Note, Started, Stepped
+from nextchar.training.run import Hooks, Material, Trained, from_paths, start
+
+TEXT = PROSE * 8
+NOISE = "".join(random.Random(7).choices("abcde", k=300))  # nothing but by heart can be learnt
+SMALL: dict[str, Any] = {
+    "hidden_size": 8, "num_layers": 1, "seq_length": 8, "batch_size": 4, "steps": 45, "warmup": 5,
+    "threads": 1, "eval_every": 7,
+}  # fmt: skip
+BY_HEART: dict[str, Any] = {
+    **SMALL, "hidden_size": 16, "steps": 200, "learning_rate": 0.03, "schedule": "constant",
+}  # fmt: skip
+CASES: dict[str, dict[str, Any]] = {
+    "stream": {},
+    "windows that overlap": {"batching": "windows", "stride": 3},
+    "dropout": {"dropout": 0.3, "num_layers": 2},
+    "dropout in windows": {"dropout": 0.3, "batching": "windows"},
+    "gru with momentum": {"cell": "gru", "optimizer": "momentum", "learning_rate": 0.1},
+    "rnn with adagrad": {"cell": "rnn", "optimizer": "adagrad", "clip_by": "value"},
+    "rmsprop, falling in steps": {"optimizer": "rmsprop", "schedule": "step"},
+    "adamw with weight decay": {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "linear"},
+    "sgd by epochs": {"optimizer": "sgd", "epochs": 1.5, "steps": None, "eval_every": None},
+    "tied embedding": {"embedding_size": 8, "tied": True},
+    "two threads": {"threads": 2, "dropout": 0.1},
+    "float64": {"dtype": "float64"},
+    "bytes": {"alphabet": "bytes"},
+    "no validation": {"val_fraction": 0.0},
+    "patience": {"patience": 2, "learning_rate": 3.0, "schedule": "constant", "eval_every": 2},
+    "one lane": {"batch_size": 1, "seq_length": 16},
+    "samples": {"sample_every": 10},
+}
+
+
+def material(text: str = TEXT) -> Material:
+    return Material(lambda how: text_corpus(text, how))
+
+
+def stop_after(steps: int | None) -> Callable[[], bool]:
+    """Asked after each step: True at the one of this number."""
+    asked = 0
+
+    def should_stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == steps
+
+    return should_stop
+
+
+def go(
+    out: Path | None,
+    given: dict[str, Any],
+    *,
+    text: Material | None = None,
+    stop: int | None = None,
+    events: list[Event] | None = None,
+    **options: Any,
+) -> Trained:
+    """Begin or go on with a run; `stop` is after how many steps it is interrupted."""
+    told = [] if events is None else events
+    hooks = Hooks(told.append, stop_after(stop))
+    return start(text or material(), given=given, out=out, hooks=hooks, **options)
+
+
+def with_interruptions(out: Path, given: dict[str, Any], stops: list[int]) -> Trained:
+    """A run that is interrupted again and again, each time after some steps more."""
+    resume = False
+    for stop in stops:
+        try:
+            return go(out, given, stop=stop, resume=resume)
+        except InterruptedRun:
+            resume = True
+    return go(out, given, resume=resume)
+
+
+def same_tensors(one: Path, other: Path, kind: str = "model") -> bool:
+    a, b = (container.read(path, kind)[0] for path in (one, other))
+    return a.keys() == b.keys() and all(a[name].tobytes() == b[name].tobytes() for name in a)
+
+
+def without_clock(record: dict[str, Any]) -> dict[str, Any]:
+    clock = {"seconds", "since_seconds", "chars_per_second"}
+    return {name: value for name, value in record.items() if name not in clock}
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """All that two runs left is the same, to the bit, but for the time they took."""
+    assert same_tensors(one / LAST, other / LAST)
+    assert same_tensors(one / BEST, other / BEST)
+    assert same_tensors(one / CHECKPOINT, other / CHECKPOINT, "checkpoint")
+    a, b = (container.read(path / CHECKPOINT, "checkpoint")[1] for path in (one, other))
+    assert without_clock(a["progress"]) == without_clock(b["progress"])
+    a, b = ([*map(without_clock, read_metrics(path))] for path in (one, other))
+    assert a == b
+
+
+# resume gives the same bits
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_resume_gives_the_same_bits(tmp_path: Path, case: str) -> None:
+    given = {**SMALL, **CASES[case]}
+    whole = go(tmp_path / "whole", given)
+    parts = with_interruptions(tmp_path / "parts", given, [1, 13, 2, 9])
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert parts.model.parameters.flat.tobytes() == whole.model.parameters.flat.tobytes()
+    assert (parts.steps, parts.best_loss) == (whole.steps, whole.best_loss)
+    assert [r.train_loss for r in parts.records] == [r.train_loss for r in whole.records]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    go(out, {**SMALL, "dropout": 0.2})
+    return out
+
+
+@hypothesis_settings(max_examples=12)
+@given_by(stops=st.lists(st.integers(1, 44), min_size=1, max_size=5))
+def test_resume_gives_the_same_bits_wherever_it_was_stopped(
+    whole_run: Path, tmp_path_factory: pytest.TempPathFactory, stops: list[int]
+) -> None:
+    out = tmp_path_factory.mktemp("parts") / "run"
+    with_interruptions(out, {**SMALL, "dropout": 0.2}, stops)
+    assert_same_run(whole_run, out)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_over(
+    tmp_path: Path, whole_run: Path
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(event: Event) -> None:
+        if isinstance(event, Stepped):
+            raise Killed
+
+    given = {**SMALL, "dropout": 0.2}
+    out = tmp_path / "run"
+    with pytest.raises(Killed):
+        start(material(), given=given, out=out, hooks=Hooks(kill))
+    assert not (out / CHECKPOINT).exists()
+    go(out, given, resume=True)
+    assert_same_run(whole_run, out)
+
+
+def test_a_run_killed_between_its_metrics_and_its_checkpoint_repeats_the_evaluation(
+    tmp_path: Path, whole_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    given = {**SMALL, "dropout": 0.2}
+    out = tmp_path / "run"
+    with pytest.raises(InterruptedRun):
+        go(out, given, stop=10)
+    with monkeypatch.context() as patched:
+        patched.setattr("nextchar.training.trainer.save_checkpoint", fail)
+        with pytest.raises(KeyboardInterrupt):
+            go(out, given, resume=True)
+    assert [record["step"] for record in read_metrics(out)] == [7, 14]
+    go(out, given, resume=True)
+    assert_same_run(whole_run, out)
+
+
+# interruption
+
+
+def test_an_interruption_says_how_to_go_on(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(InterruptedRun) as caught:
+        go(out, SMALL, stop=5)
+    assert f"at step 5, nothing is lost; go on with: nextchar train --out {out} --resume" in str(
+        caught.value
+    )
+
+
+def test_a_run_in_memory_is_interrupted_too() -> None:
+    with pytest.raises(InterruptedRun, match=r"^interrupted at step 5$"):
+        go(None, SMALL, stop=5)
+
+
+def test_to_stop_after_the_last_step_is_no_interruption(tmp_path: Path) -> None:
+    assert go(tmp_path / "run", SMALL, stop=45).steps == 45
+
+
+# going on
+
+
+def test_resume_needs_nothing_but_the_directory(
+    tmp_path: Path, prose: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = {**SMALL, "val_fraction": 0.2}
+    start(from_paths([prose.name]), given=given, out=tmp_path / "whole")
+    with pytest.raises(InterruptedRun):
+        go(tmp_path / "parts", given, text=from_paths([prose.name]), stop=20)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    start(None, out=tmp_path / "parts", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_resume_finds_the_validation_text_again(tmp_path: Path, prose: Path) -> None:
+    other = tmp_path / "validation.txt"
+    other.write_text(PROSE[::-1])
+    texts: dict[str, Any] = {"text": from_paths([prose]), "validation": from_paths([other])}
+    go(tmp_path / "whole", SMALL, **texts)
+    with pytest.raises(InterruptedRun):
+        go(tmp_path / "parts", SMALL, stop=20, **texts)
+    start(None, out=tmp_path / "parts", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_finished_run_trains_no_further(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    first = go(out, SMALL)
+    before = {path.name: path.read_bytes() for path in out.glob("[!.]*")}
+    events: list[Event] = []
+    again = go(out, SMALL, resume=True, events=events)
+    assert [type(event) for event in events] == [Started, Finished]
+    assert {path.name: path.read_bytes() for path in out.glob("[!.]*")} == before
+    assert (again.steps, again.best_loss) == (first.steps, first.best_loss)
+    assert again.model.parameters.flat.tobytes() == first.model.parameters.flat.tobytes()
+
+
+def test_a_run_that_patience_stopped_stays_finished(tmp_path: Path) -> None:
+    given = {**BY_HEART, "patience": 2}
+    stopped = go(tmp_path / "run", given, text=material(NOISE))
+    assert stopped.steps < 200
+    for same in (given, {}):
+        resumed = go(tmp_path / "run", same, text=material(NOISE), resume=True)
+        assert resumed.steps == stopped.steps
+
+
+@pytest.mark.parametrize("first", [{"steps": 20}, {"epochs": 0.5, "steps": None}])
+def test_a_finished_run_can_be_made_longer(tmp_path: Path, first: dict[str, Any]) -> None:
+    given = {**SMALL, "schedule": "constant", "warmup": 0, "eval_every": 5}
+    whole = go(tmp_path / "whole", given)
+    go(tmp_path / "parts", {**given, **first})
+    longer = go(tmp_path / "parts", {"steps": 45}, resume=True)
+    assert longer.steps == whole.steps == 45
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_killed_just_after_it_was_made_longer_still_gets_there(tmp_path: Path) -> None:
+    def kill(event: Event) -> None:
+        if isinstance(event, Started):
+            raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    go(out, {**SMALL, "steps": 10})
+    with pytest.raises(KeyboardInterrupt):
+        start(material(), given={"steps": 20}, out=out, resume=True, hooks=Hooks(kill))
+    assert go(out, {}, resume=True).steps == 20
+
+
+def test_a_run_that_patience_stopped_goes_on_with_more_patience(tmp_path: Path) -> None:
+    text = material(NOISE)
+    stopped = go(tmp_path / "run", {**BY_HEART, "patience": 2}, text=text)
+    resumed = go(tmp_path / "run", {"patience": 100}, text=text, resume=True)
+    assert resumed.steps == 200 > stopped.steps
+
+
+def test_what_a_run_tells_on_the_way_may_change(tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRun):
+        go(tmp_path / "run", SMALL, stop=8)
+    trained = go(tmp_path / "run", {"eval_every": 20, "sample_every": 30}, resume=True)
+    assert [record.step for record in trained.records] == [7, 20, 40, 45]
+    assert read_config(tmp_path / "run")[0].training.eval_every == 20
+
+
+def test_the_best_model_of_before_a_resume_is_given_back(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    go(out, BY_HEART, text=material(NOISE))
+    best = load_model(out / BEST)
+    assert best.training["step"] < 200
+    trained = go(out, {"steps": 210}, text=material(NOISE), resume=True)
+    assert trained.steps == 210
+    assert trained.model.parameters.flat.tobytes() == best.parameters.flat.tobytes()
+
+
+# no mixing of two runs
+
+
+def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
+    go(tmp_path / "run", SMALL)
+    before = (tmp_path / "run" / LAST).read_bytes()
+    with pytest.raises(
+        RunError, match=r"holds a run already; go on with it \(--resume\)"
+    ) as caught:
+        go(tmp_path / "run", {**SMALL, "steps": 2})
+    assert str(tmp_path / "run") in str(caught.value)
+    assert (tmp_path / "run" / LAST).read_bytes() == before
+
+
+def test_where_there_is_no_run_none_is_resumed_and_nothing_made(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run") as caught:
+        go(tmp_path / "run", SMALL, resume=True)
+    assert str(tmp_path / "run") in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_resume_lists_every_setting_that_differs(tmp_path: Path) -> None:
+    go(tmp_path / "run", {**SMALL, "steps": 2})
+    other = {**SMALL, "hidden_size": 16, "cell": "gru", "stride": 4, "seq_length": 8.0}
+    with pytest.raises(RunError) as caught:
+        go(tmp_path / "run", other, resume=True)
+    message = str(caught.value)
+    assert "--hidden-size was 8, now 16" in message
+    assert "--cell was lstm, now gru" in message
+    assert "--stride was None, now 4" in message
+    assert "--seq-length" not in message
+    assert "\n" not in message
+
+
+def test_a_preset_counts_as_the_settings_that_it_gives(tmp_path: Path) -> None:
+    go(tmp_path / "run", {**SMALL, "steps": 2})
+    hidden_size = PRESETS["small"]["hidden_size"]
+    with pytest.raises(RunError, match=f"--hidden-size was 8, now {hidden_size}"):
+        start(material(), preset="small", out=tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("other", [TEXT.replace("worst", "first"), TEXT + "\N{SNOWMAN}" * 200])
+def test_resume_on_another_text_says_so(tmp_path: Path, other: str) -> None:
+    go(tmp_path / "run", {**SMALL, "steps": 2})
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")}
+    how = read_config(tmp_path / "run")[0].text
+    with pytest.raises(RunError) as caught:
+        go(tmp_path / "run", {}, text=material(other), resume=True)
+    was, now = (text_corpus(text, how).sha256[:8] for text in (TEXT, other))
+    assert f"was made for another text (sha256 {was}…, now {now}…)" in str(caught.value)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")} == before
+
+
+def test_resume_on_another_validation_text_says_so(tmp_path: Path) -> None:
+    go(tmp_path / "run", {**SMALL, "steps": 2}, validation=material(PROSE))
+    how = read_config(tmp_path / "run")[0].text
+    with pytest.raises(RunError, match="another text") as caught:
+        go(tmp_path / "run", {}, validation=material(PROSE[::-1]), resume=True)
+    for text in (PROSE, PROSE[::-1]):
+        assert text_corpus(text, how).sha256[:8] in str(caught.value)
+
+
+def test_resume_wants_a_directory() -> None:
+    with pytest.raises(SettingsError, match="resume: wants out"):
+        start(material(), resume=True)
+
+
+def test_a_text_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="a text to train on is needed"):
+        start(None, out=tmp_path / "run")
+
+
+def test_a_run_on_a_text_in_memory_wants_it_again(tmp_path: Path) -> None:
+    go(tmp_path / "run", {**SMALL, "steps": 2})
+    with pytest.raises(SettingsError, match="text="):
+        start(None, out=tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("name", ["no such file", "x" * 1000, "a\0b"])
+def test_a_text_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TextError):
+        start(from_paths([name]), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+# what is noted and told
+
+
+def test_the_settings_in_force_are_noted_with_the_threads(tmp_path: Path, prose: Path) -> None:
+    given = {name: value for name, value in SMALL.items() if name != "threads"}
+    go(tmp_path / "run", {**given, "steps": 2}, text=from_paths([prose]))
+    settings, source = read_config(tmp_path / "run")
+    assert settings.training.threads is not None
+    assert settings.network.hidden_size == 8
+    assert source == {"inputs": [str(prose.resolve())], "validation": []}
+    assert {path.name for path in (tmp_path / "run").glob("[!.]*")} == {
+        CONFIG, METRICS, CHECKPOINT, BEST, LAST,
+    }  # fmt: skip
+
+
+def test_validation_characters_that_training_never_saw_are_counted() -> None:
+    events: list[Event] = []
+    go(None, {**SMALL, "steps": 2}, validation=material("to be ZZ or not"), events=events)
+    (note,) = (event for event in events if isinstance(event, Note))
+    assert note.text.startswith("2 characters of the validation part never occur")
+
+
+def test_a_run_ends_with_finite_numbers_of_the_asked_type() -> None:
+    for dtype, wanted in (("auto", np.float32), ("float32", np.float32), ("float64", np.float64)):
+        flat = go(None, {**SMALL, "steps": 2, "dtype": dtype}).model.parameters.flat
+        assert flat.dtype == wanted
+        assert np.isfinite(flat).all()
