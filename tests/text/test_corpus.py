@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
+import unicodedata
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,15 @@ from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
 from nextchar.text import corpus as corpus_module
 from nextchar.text import sources
-from nextchar.text.corpus import Corpus, Prepared, gather, prepare, read_corpus, text_corpus
+from nextchar.text.corpus import (
+    Corpus,
+    Prepared,
+    _joined,
+    gather,
+    prepare,
+    read_corpus,
+    text_corpus,
+)
 
 texts = st.text(st.characters(exclude_categories=()))
 plain = TextSettings()
@@ -110,6 +120,14 @@ def test_memory_stays_below_three_times_the_text() -> None:
     assert peak < 3 * size
 
 
+def test_the_parts_of_a_text_are_let_go_once_they_are_joined() -> None:
+    parts = [np.full(1000, value, dtype=np.uint8) for value in range(5)]
+    alive = [weakref.ref(part) for part in parts]
+    whole = _joined(parts)
+    assert np.array_equal(whole, np.repeat(np.arange(5), 1000))
+    assert [each() for each in alive] == [None] * 5
+
+
 # reading
 
 
@@ -147,6 +165,20 @@ def test_a_text_in_memory_is_the_same_corpus_as_its_file(
     for corpus in read_corpus([prose], plain), text_corpus(text, plain):
         assert text_of(corpus) == text_of(whole) == text
         assert corpus.sha256 == whole.sha256
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_a_text_in_memory_is_normalised_as_its_file_is(
+    form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "cafe\u0301 \ufb01 \uac00\u11a8 n\u0303\u0323" * 9
+    (tmp_path / "a").write_text(text, encoding="utf-8")
+    settings = TextSettings(normalize=form)
+    for piece in 1, 4, 1 << 20:
+        monkeypatch.setattr(corpus_module, "PIECE", piece)
+        corpus = text_corpus(text, settings)
+        assert text_of(corpus) == unicodedata.normalize(form, text)
+        assert corpus.sha256 == read_corpus([tmp_path / "a"], settings).sha256
 
 
 def test_a_text_in_memory_may_be_bytes_with_the_bytes_alphabet() -> None:

@@ -225,9 +225,17 @@ def test_a_name_that_is_nothing_is_an_error_that_lists_the_data_sets() -> None:
     assert all(name in message for name in datasets.NAMES)
 
 
-@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", ""])
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
 def test_a_name_that_no_file_can_have_is_an_error(name: str) -> None:
     fails(name)
+
+
+def test_an_empty_name_is_not_the_working_folder(
+    prose: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(prose.parent)
+    assert fails("") == "a file's name is empty"
+    assert text_of(".") == prose.read_text()
 
 
 def test_a_file_that_vanished_is_an_error(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def _joined(parts: list[Codes]) -> Codes:
     for index, part in enumerate(parts):
         joined[start : start + len(part)] = part
         start += len(part)
-        parts[index] = part[:0]
+        parts[index] = np.empty(0, part.dtype)  # a slice would hold on to it
     return joined
 
 
