@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_info
 
 from model.gradient_check import make_problem
 from nextchar.config import NetworkSettings, Settings
-from nextchar.kernels import Engine, usable_cores
-from nextchar.kernels.threads import one_blas_thread
+from nextchar.kernels.engine import Engine
+from nextchar.kernels.threads import one_blas_thread, usable_cores
 from nextchar.model.dropout import draw_masks
 from nextchar.model.initialise import initialise
 from nextchar.model.network import forward, loss_and_gradient

@@ -14,7 +14,7 @@ import pytest
 from model.gradient_check import assert_same_gradient, differences
 from nextchar import reference
 from nextchar.config import NetworkSettings, TrainingSettings
-from nextchar.kernels import Engine
+from nextchar.kernels.engine import Engine
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.text.batches import StreamBatches
 from nextchar.text.vocabulary import Vocabulary

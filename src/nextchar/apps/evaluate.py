@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.kernels import one_blas_thread
+from nextchar.kernels.threads import one_blas_thread
 from nextchar.model.file import Model
 from nextchar.model.scorer import Score, score
 from nextchar.text.sources import find_sources, read_bytes, read_text

@@ -15,7 +15,7 @@ from nextchar.config import GenerationSettings
 from nextchar.errors import SettingsError
 from nextchar.generation.sampling import draw, probabilities
 from nextchar.generation.stepper import Stepper
-from nextchar.kernels import one_blas_thread
+from nextchar.kernels.threads import one_blas_thread
 from nextchar.model.file import Model
 from nextchar.text.sources import normalized
 from nextchar.text.vocabulary import Unknown

@@ -1,10 +1,16 @@
-"""The engine: gradients of a batch, and scores of a text, on all cores.
+"""The engine: gradients of a batch, on all cores, in code compiled for this CPU.
 
-Nothing outside knows how it works. So far each worker runs `model.network` in NumPy over its
-shard of lanes; the compiled engine will take its place behind the same class.
+    isa.py          which instruction set, and the tile sizes that suit it
+    tile.py         the micro-kernel: one tile of a product in vector registers
+    product.py      packing, and products of any size by tiles
+    activations.py  tanh, sigmoid, exp
+    rnn, lstm, gru  the loops over time, forward and backward
+    rows.py         look-up by code, sums, softmax with cross-entropy
+    weights.py      the packed weights of a network
+    worker.py       a whole training step over some lanes
+    engine.py       a batch cut over worker threads
+    compiled.py     how kernels are compiled and kept; threads.py: how many threads there are
+
+Nothing outside knows how it works; `model/` says the same in readable NumPy, and tests hold one
+against the other. Import the modules by name: the engine brings Numba along, threads.py does not.
 """
-
-from nextchar.kernels.engine import Engine
-from nextchar.kernels.threads import one_blas_thread, usable_cores
-
-__all__ = ["Engine", "one_blas_thread", "usable_cores"]

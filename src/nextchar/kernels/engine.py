@@ -1,11 +1,12 @@
 """One batch, cut into shards of lanes, one worker thread each.
 
 The gradients of the shards are summed in fixed order, so the same thread count gives the same
-bits. Each worker's BLAS is held to one thread: workers share the cores, not fight for them.
+bits. What the workers run is compiled and holds no lock of the interpreter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.kernels.threads import one_blas_thread
+from nextchar.kernels.weights import PackedWeights
+from nextchar.kernels.worker import Worker
 from nextchar.model.dropout import draw_masks
-from nextchar.model.network import loss_and_gradient
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import Score, score
 from nextchar.text.batches import Batch
@@ -33,10 +35,13 @@ class Engine:
     """
 
     def __init__(self, architecture: Architecture, *, threads: int, dtype: Any) -> None:
-        self._gradients = [Parameters(architecture, dtype=dtype) for _ in range(threads)]
+        self._architecture, self._threads, self._dtype = architecture, threads, dtype
+        self._room = (0, 0)  # T and B that the workers have memory for
+        self._workers: list[Worker] = []
+        self._packed = PackedWeights(architecture, dtype)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
         self._limit = one_blas_thread()
-        self.gradient = self._gradients[0]
+        self.gradient = Parameters(architecture, dtype=dtype)
 
     def __enter__(self) -> Self:
         return self
@@ -70,37 +75,64 @@ class Engine:
         dropout, seed, step: the share of units left out, and what their choice depends on.
         """
         T, B = batch.inputs.shape
+        self._require_codes(batch)
+        bounds = np.linspace(0, B, min(self._threads, B) + 1).astype(int)
+        self._make_room(T, B)
+        self._each(lambda task: task(), self._packed.tasks(parameters))
         new_state = np.empty_like(state)
-        bounds = np.linspace(0, B, min(len(self._gradients), B) + 1).astype(int)
 
-        @np.errstate(over="ignore", invalid="ignore")  # the trainer looks at what comes out
         def work(shard: int) -> float:
-            first, end = int(bounds[shard]), int(bounds[shard + 1])
-            loss, new_state[:, :, first:end] = loss_and_gradient(
-                parameters,
-                np.ascontiguousarray(batch.inputs[:, first:end]),
-                batch.targets[:, first:end],
-                state[:, :, first:end],
-                self._gradients[shard],
-                scale=1 / (T * B),
-                masks=draw_masks(
-                    parameters.architecture,
-                    (first, end),
-                    T,
-                    dropout,
-                    seed=seed,
-                    step=step,
-                    dtype=parameters.dtype,
-                ),
+            lanes = slice(int(bounds[shard]), int(bounds[shard + 1]))
+            masks = draw_masks(
+                parameters.architecture,
+                (lanes.start, lanes.stop),
+                T,
+                dropout,
+                seed=seed,
+                step=step,
+                dtype=parameters.dtype,
             )
-            return loss
+            return self._workers[shard].step(
+                parameters,
+                self._packed,
+                batch.inputs[:, lanes].astype(np.int64),
+                batch.targets[:, lanes].astype(np.int64),
+                state[:, :, lanes],
+                new_state[:, :, lanes],
+                scale=1 / (T * B),
+                masks=masks,
+            )
 
-        shards = range(len(bounds) - 1)
-        losses = list(self._pool.map(work, shards) if len(shards) > 1 else map(work, shards))
-        for shard in shards[1:]:
-            self.gradient.flat += self._gradients[shard].flat
+        losses = self._each(work, range(len(bounds) - 1))
+        np.copyto(self.gradient.flat, self._workers[0].gradient.flat)
+        for worker in self._workers[1 : len(losses)]:
+            self.gradient.flat += worker.gradient.flat
         return sum(losses) / (T * B), new_state
 
     def score(self, parameters: Parameters, codes: Codes) -> Score:
         """Score a text quickly, in lanes (see `model.scorer.score`)."""
         return score(parameters, codes, lanes=SCORING_LANES, run=self._pool.map)
+
+    def _require_codes(self, batch: Batch) -> None:
+        """Compiled code looks codes up without a check of its own."""
+        for codes in (batch.inputs, batch.targets):
+            if codes.min() < 0 or codes.max() >= self._architecture.vocabulary_size:
+                raise IndexError(
+                    f"codes must be in [0, {self._architecture.vocabulary_size}), "
+                    f"got {codes.min()}…{codes.max()}"
+                )
+
+    def _make_room(self, T: int, B: int) -> None:
+        """Lay out the workers' memory, once for the largest batch."""
+        if self._room[0] >= T and self._room[1] >= B:
+            return
+        self._room = (max(T, self._room[0]), max(B, self._room[1]))
+        lanes = -(-self._room[1] // min(self._threads, B))
+        self._workers = [
+            Worker(self._architecture, self._room[0], lanes, self._dtype)
+            for _ in range(self._threads)
+        ]
+
+    def _each(self, work: Callable[[Any], Any], over: Iterable[Any]) -> list[Any]:
+        """The results of some work, done by all threads; by this one where there is but one."""
+        return list(self._pool.map(work, over) if self._threads > 1 else map(work, over))

@@ -13,7 +13,7 @@ import numpy as np
 
 from nextchar.config import BUDGETS, Settings, TextSettings, laid_over, option_of
 from nextchar.errors import RunError, SettingsError
-from nextchar.kernels import Engine, usable_cores
+from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import BEST, Model, load_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
@@ -33,6 +33,9 @@ from nextchar.training.trainer import MakeSample, Trainer
 # what may differ when a run is resumed: where it ends, and what it tells on the way
 _ENDS = {*BUDGETS, "patience"}
 _MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
+COMPILING = Note(
+    "compiling the engine for this CPU: some seconds, once; it is kept on disk for the next time"
+)
 _DTYPES = {"auto": np.float32, "float32": np.float32, "float64": np.float64}
 
 
@@ -140,6 +143,10 @@ def train(
     source: where the text came from, noted in `config.toml`.
     resume: go on from the directory's checkpoint; raises RunError where text or settings differ.
     """
+    # they bring Numba along, half a second that who only predicts need not wait
+    from nextchar.kernels.compiled import telling_of_compilation
+    from nextchar.kernels.engine import Engine
+
     hooks = hooks or Hooks()
     settings = _in_force(settings)
     prepared = prepare(corpus, settings, validation)
@@ -167,7 +174,8 @@ def train(
             make_sample=hooks.make_sample,
         )
         trainer.records = [Evaluated(**record, is_best=False) for record in before]
-        model = trainer.run()
+        with telling_of_compilation(lambda: hooks.on_event(COMPILING)):
+            model = trainer.run()
     if directory and (directory.path / BEST).exists():  # it may be from before a resume
         model = load_model(directory.path / BEST)
     best = trainer.progress.best_loss

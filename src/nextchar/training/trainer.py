@@ -7,14 +7,13 @@ import math
 import shlex
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.config import Settings, seconds_of
 from nextchar.errors import DivergedError, InterruptedRun
-from nextchar.kernels import Engine
 from nextchar.model.file import BEST, LAST, Model
 from nextchar.model.parameters import Parameters
 from nextchar.model.scorer import Score
@@ -26,6 +25,9 @@ from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Sampled, Started, Stepped
 from nextchar.training.optimizers import Slots, update
 from nextchar.training.schedules import learning_rate
+
+if TYPE_CHECKING:
+    from nextchar.kernels.engine import Engine
 
 Array = NDArray[Any]
 MakeSample = Callable[[Model, int], str]

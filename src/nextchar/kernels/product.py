@@ -1,0 +1,176 @@
+"""Matrix products by tiles, and the packing of the matrices they stream.
+
+    packed B   columns are cut into panels of VECTORS vectors (the last may be narrower);
+               a panel holds its rows one after the other, K × width numbers, and stays in cache
+               while the rows of A pass by
+
+    product    for panel of B:  for block of ROWS rows of A:  one tile
+    outer      C += Aᵀ B summed over many rows: the rows are cut into blocks of DEPTH, for which
+               B's panels and A's columns are packed, and tiles run over them
+
+Columns of gates are padded to whole vectors gate by gate: with H = 100 and vectors of 16, gate g
+begins at column 112 g. What the padding holds is zero, in B and so in C.
+"""
+
+from __future__ import annotations
+
+from nextchar.kernels.compiled import kernel
+from nextchar.kernels.isa import HOST
+from nextchar.kernels.tile import ROWS, VECTORS, prefetch, tile
+
+DEPTH = 256  # rows summed at once in `outer`: two packed blocks stay in the L2 cache
+CHUNK = 256  # rows of A that pass each panel of B in turn: they stay in the L2 cache
+_BYTES = HOST.vector_bytes
+
+
+@kernel()
+def product(a, a_row, a_step, B, c, c_row, M, K, N, add):
+    """C (M × N) (+)= A (M × K) · B.
+
+    a, c: addresses; a_row, a_step, c_row: distances in elements. B: packed. N: whole vectors.
+    """
+    size = B.itemsize
+    for start in range(0, M, CHUNK):
+        rows = min(CHUNK, M - start)
+        _product(
+            a + start * a_row * size,
+            a_row,
+            a_step,
+            B,
+            c + start * c_row * size,
+            c_row,
+            rows,
+            K,
+            N,
+            add,
+        )
+
+
+@kernel()
+def _product(a, a_row, a_step, B, c, c_row, M, K, N, add):
+    size = B.itemsize
+    length = _BYTES // size
+    b = B.ctypes.data
+    blocks = (M + ROWS - 1) // ROWS
+    for v in range(0, N // length, VECTORS):
+        vectors = min(VECTORS, N // length - v)
+        first = 0
+        for block in range(blocks):  # blocks of nearly equal height: no thin last one
+            end = (block + 1) * M // blocks
+            tile(
+                end - first,
+                vectors,
+                B,
+                a + first * a_row * size,
+                a_row,
+                a_step,
+                b + v * length * K * size,
+                c + (first * c_row + v * length) * size,
+                c_row,
+                K,
+                add,
+            )
+            first = end
+
+
+@kernel()
+def pack(out, source, gates, width, padded):
+    """Pack a matrix (K × gates·width) as B, each gate padded to `padded` columns."""
+    K = source.shape[0]
+    length = _BYTES // out.itemsize
+    vectors = gates * padded // length
+    for v in range(vectors):
+        panel = v // VECTORS * VECTORS
+        row = min(VECTORS, vectors - panel) * length
+        start = panel * length * K + (v - panel) * length
+        gate, first = divmod(v * length, padded)
+        count = max(0, min(length, width - first))
+        for k in range(K):
+            at = start + k * row
+            for j in range(count):
+                out[at + j] = source[k, gate * width + first + j]
+            for j in range(count, length):
+                out[at + j] = 0
+
+
+@kernel()
+def pack_transposed(out, source, gates, width, padded, columns):
+    """Pack the transpose of a matrix (I × gates·width) as B, (gates·padded × columns).
+
+    columns: I rounded up to whole vectors.
+    """
+    K = gates * padded
+    length = _BYTES // out.itemsize
+    vectors = columns // length
+    for v in range(vectors):
+        panel = v // VECTORS * VECTORS
+        row = min(VECTORS, vectors - panel) * length
+        start = panel * length * K + (v - panel) * length
+        for j in range(length):
+            i = v * length + j
+            for gate in range(gates):
+                at = start + gate * padded * row + j
+                if i < source.shape[0]:
+                    for k in range(width):
+                        out[at + k * row] = source[i, gate * width + k]
+                    for k in range(width, padded):
+                        out[at + k * row] = 0
+                else:
+                    for k in range(padded):
+                        out[at + k * row] = 0
+
+
+@kernel()
+def outer(a, M, b, N, c, rows, packed_a, packed_b):
+    """C (M × N) = Aᵀ B, summed over `rows` rows.
+
+    a: (rows, ≥ M) and b: (rows, N), contiguous in rows; c: (M, N), contiguous; N: whole vectors.
+    packed_a, packed_b: room for DEPTH × (M + ROWS) numbers and for DEPTH × VECTORS vectors.
+    """
+    size = c.itemsize
+    length = _BYTES // size
+    for first in range(0, rows, DEPTH):
+        depth = min(DEPTH, rows - first)
+        _pack_columns(packed_a, a, M, first, depth)
+        for v in range(0, N // length, VECTORS):
+            vectors = min(VECTORS, N // length - v)
+            _pack_panel(packed_b, b, v * length, vectors * length, first, depth)
+            for m in range(0, M, ROWS):
+                count = min(ROWS, M - m)
+                corner = c.ctypes.data + (m * N + v * length) * size
+                for r in range(count):  # C is far away, and wanted when the sums are done
+                    for line in range(vectors):
+                        prefetch(corner + (r * N + line * length) * size)
+                tile(
+                    count,
+                    vectors,
+                    c,
+                    packed_a.ctypes.data + m * depth * size,
+                    1,
+                    ROWS,
+                    packed_b.ctypes.data,
+                    corner,
+                    N,
+                    depth,
+                    first > 0,
+                )
+
+
+@kernel()
+def _pack_columns(out, a, M, first, depth):
+    """Columns of A in blocks of ROWS: a block holds its ROWS numbers of each row in turn."""
+    for block in range((M + ROWS - 1) // ROWS):
+        m = block * ROWS
+        count = min(ROWS, M - m)
+        for k in range(depth):
+            at = m * depth + k * ROWS
+            for r in range(count):
+                out[at + r] = a[first + k, m + r]
+
+
+@kernel()
+def _pack_panel(out, b, column, width, first, depth):
+    for k in range(depth):
+        row, source = out[k * width : (k + 1) * width], b[first + k, column : column + width]
+        for j in range(width):
+            row[j] = source[j]

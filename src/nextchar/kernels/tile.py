@@ -1,0 +1,149 @@
+"""The micro-kernel: one tile of a matrix product, held in vector registers.
+
+    C[rows × vectors·VL] (+)= A[rows × K] · B[K × vectors·VL]
+
+    for k:  load `vectors` vectors of row k of B
+            for each row r:  broadcast A[r, k], multiply and add into the row's sums
+
+A is anywhere: element (r, k) stands at a + r·a_row + k·a_step, so the same kernel reads a matrix
+and its transpose. B is packed: row k stands at b + k·vectors·VL. C's rows are `c_row` apart and
+whole vectors wide. Addresses are in bytes, distances in elements.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from nextchar.kernels.isa import HOST
+
+ROWS, VECTORS = HOST.tile_rows, HOST.tile_vectors
+_I64 = ir.IntType(64)
+
+
+def _const(value: int) -> ir.Constant:
+    return ir.Constant(_I64, value)
+
+
+@intrinsic
+def tile(context, rows, vectors, tag, a, a_row, a_step, b, c, c_row, K, add):
+    """Compute one tile.
+
+    rows ≤ ROWS, vectors ≤ VECTORS: its size. tag: any array of the float type that is meant.
+    a, b, c: addresses. a_row, a_step, c_row: distances. K: the inner size.
+    add: whether the product is added to what C holds.
+    """
+    signature = types.void(types.intp, types.intp, tag, *[types.intp] * 7, types.boolean)
+    bits = tag.dtype.bitwidth
+
+    def generate(codegen, builder, sig, args):
+        rows, vectors, _, *operands = args
+        done = builder.append_basic_block("done")
+        code = builder.add(builder.mul(rows, _const(VECTORS + 1)), vectors)
+        switch = builder.switch(code, done)
+        for r in range(1, ROWS + 1):
+            for v in range(1, VECTORS + 1):
+                block = builder.append_basic_block(f"tile_{r}_{v}")
+                switch.add_case(_const(r * (VECTORS + 1) + v), block)
+                builder.position_at_end(block)
+                _Tile(builder, r, v, bits).emit(*operands)
+                builder.branch(done)
+        builder.position_at_end(done)
+        return codegen.get_dummy_value()
+
+    return signature, generate
+
+
+class _Tile:
+    """Writes the instructions of one tile size."""
+
+    def __init__(self, builder: Any, rows: int, vectors: int, bits: int) -> None:
+        self.builder, self.rows, self.vectors = builder, rows, vectors
+        self.size = bits // 8  # bytes of a number
+        self.length = HOST.vector_bytes // self.size
+        self.scalar = ir.DoubleType() if bits == 64 else ir.FloatType()
+        self.vector = ir.VectorType(self.scalar, self.length)
+        self.multiply_add = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(self.vector, [self.vector] * 3),
+            f"llvm.fmuladd.v{self.length}f{bits}",  # fused where the CPU can
+        )
+
+    def emit(
+        self, a: Any, a_row: Any, a_step: Any, b: Any, c: Any, c_row: Any, K: Any, add: Any
+    ) -> None:
+        builder, grid = (
+            self.builder,
+            [(r, v) for r in range(self.rows) for v in range(self.vectors)],
+        )
+        c_at = {
+            (r, v): self._pointer(
+                c, builder.add(builder.mul(c_row, _const(r)), _const(v * self.length)), self.vector
+            )
+            for r, v in grid
+        }
+        sums = {place: cgutils.alloca_once(builder, self.vector) for place in grid}
+        for place in grid:
+            builder.store(ir.Constant(self.vector, [0.0] * self.length), sums[place])
+        a_rows = [builder.mul(a_row, _const(r)) for r in range(self.rows)]
+        with cgutils.for_range(builder, K) as loop:
+            self._multiply_row(loop.index, a, a_rows, a_step, b, sums)
+        with builder.if_then(add):
+            for place in grid:
+                before = builder.load(c_at[place], align=self.size)
+                builder.store(builder.fadd(before, builder.load(sums[place])), sums[place])
+        for place in grid:
+            builder.store(builder.load(sums[place]), c_at[place]).align = self.size
+
+    def _multiply_row(
+        self, k: Any, a: Any, a_rows: list[Any], a_step: Any, b: Any, sums: dict[Any, Any]
+    ) -> None:
+        """The body of the loop over k."""
+        builder = self.builder
+        row = builder.mul(k, _const(self.vectors * self.length))
+        bs = [
+            builder.load(
+                self._pointer(b, builder.add(row, _const(v * self.length)), self.vector),
+                align=self.size,
+            )
+            for v in range(self.vectors)
+        ]
+        along = builder.mul(k, a_step)
+        for r in range(self.rows):
+            value = builder.load(self._pointer(a, builder.add(a_rows[r], along), self.scalar))
+            value = self._broadcast(value)
+            for v in range(self.vectors):
+                total = builder.load(sums[r, v])
+                builder.store(builder.call(self.multiply_add, [value, bs[v], total]), sums[r, v])
+
+    def _pointer(self, base: Any, elements: Any, kind: Any) -> Any:
+        offset = self.builder.mul(elements, _const(self.size))
+        return self.builder.inttoptr(self.builder.add(base, offset), kind.as_pointer())
+
+    def _broadcast(self, value: Any) -> Any:
+        undefined, i32 = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
+        first = self.builder.insert_element(undefined, value, ir.Constant(i32, 0))
+        lanes = ir.Constant(ir.VectorType(i32, self.length), [0] * self.length)
+        return self.builder.shuffle_vector(first, undefined, lanes)
+
+
+@intrinsic
+def prefetch(context, address):
+    """Ask for the cache line at an address, which is written soon."""
+
+    def generate(codegen, builder, signature, args):
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32]),
+            "llvm.prefetch.p0",
+        )
+        to_write, keep, data = (ir.Constant(i32, value) for value in (1, 3, 1))
+        builder.call(function, [builder.inttoptr(args[0], byte), to_write, keep, data])
+        return codegen.get_dummy_value()
+
+    return types.void(types.intp), generate

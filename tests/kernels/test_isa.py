@@ -1,0 +1,56 @@
+"""The same kernels compiled for narrower CPUs than this one, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+AVX2 = "+avx,+avx2,+fma,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+bmi,+bmi2,+f16c"
+SETS = {"avx2": ("haswell", AVX2), "sse2": ("x86-64", "+sse,+sse2")}
+
+PROGRAM = """
+import numpy as np
+from nextchar.config import NetworkSettings
+from nextchar.kernels.engine import Engine
+from nextchar.kernels.isa import HOST
+from nextchar.model.initialise import initialise
+from nextchar.model.network import loss_and_gradient
+from nextchar.model.parameters import Architecture, Parameters
+from nextchar.text.batches import Batch
+
+rng = np.random.default_rng(0)
+for cell, dtype, bound in (("lstm", "f4", 1e-5), ("gru", "f4", 1e-5), ("rnn", "f8", 1e-13)):
+    architecture = Architecture(NetworkSettings(cell=cell, hidden_size=17, num_layers=2), 65)
+    parameters = initialise(architecture, 1, dtype)
+    x, y = rng.integers(0, 65, (2, 6, 7))
+    state = parameters.zero_state(7)
+    wanted = Parameters(architecture, dtype="f8")
+    exact = Parameters(architecture, parameters.flat.astype("f8"))
+    loss_and_gradient(exact, x, y, state.astype("f8"), wanted, scale=1 / 42)
+    with Engine(architecture, threads=1, dtype=dtype) as engine:
+        engine.loss_and_gradient(parameters, Batch(x, y, True), state)
+        off = np.linalg.norm(engine.gradient.flat - wanted.flat) / np.linalg.norm(wanted.flat)
+    assert off < bound, (cell, off)
+print(HOST.name)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    platform.machine() not in {"x86_64", "AMD64"}, reason="these instruction sets are x86-64's"
+)
+@pytest.mark.parametrize("name", SETS)
+def test_gradients_are_right_on_a_narrower_instruction_set(name: str) -> None:
+    cpu, features = SETS[name]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == name
