@@ -85,12 +85,15 @@ def pack(out, source, gates, width, padded):
         start = panel * length * K + (v - panel) * length
         gate, first = divmod(v * length, padded)
         count = max(0, min(length, width - first))
-        for k in range(K):
-            at = start + k * row
-            for j in range(count):
-                out[at + j] = source[k, gate * width + first + j]
-            for j in range(count, length):
-                out[at + j] = 0
+        column = gate * width + first
+        if count == length:  # a loop of known length is one vector
+            for k in range(K):
+                for j in range(length):
+                    out[start + k * row + j] = source[k, column + j]
+        else:
+            for k in range(K):
+                for j in range(length):
+                    out[start + k * row + j] = source[k, column + j] if j < count else 0
 
 
 @kernel()
@@ -106,18 +109,19 @@ def pack_transposed(out, source, gates, width, padded, columns):
         panel = v // VECTORS * VECTORS
         row = min(VECTORS, vectors - panel) * length
         start = panel * length * K + (v - panel) * length
-        for j in range(length):
-            i = v * length + j
-            for gate in range(gates):
-                at = start + gate * padded * row + j
-                if i < source.shape[0]:
-                    for k in range(width):
-                        out[at + k * row] = source[i, gate * width + k]
-                    for k in range(width, padded):
-                        out[at + k * row] = 0
+        count = min(length, source.shape[0] - v * length)
+        for gate in range(gates):
+            for k in range(padded):
+                at, column = start + (gate * padded + k) * row, gate * width + k
+                if k >= width:
+                    for j in range(length):
+                        out[at + j] = 0
+                elif count == length:  # reads as many rows side by side, writes one vector
+                    for j in range(length):
+                        out[at + j] = source[v * length + j, column]
                 else:
-                    for k in range(padded):
-                        out[at + k * row] = 0
+                    for j in range(length):
+                        out[at + j] = source[v * length + j, column] if j < count else 0
 
 
 @kernel()

@@ -1,0 +1,51 @@
+"""No kernel on trust: each one is named here with the tests that hold it against its twin."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from conftest import ROOT
+
+KERNELS = ROOT / "src" / "nextchar" / "kernels"
+TWINS = {
+    "activations.apply_exp": "test_activations.py",
+    "activations.apply_sigmoid": "test_activations.py",
+    "activations.apply_tanh": "test_activations.py",
+    "gru.backward": "test_sizes.py",
+    "gru.forward": "test_sizes.py",
+    "lstm.backward": "test_sizes.py",
+    "lstm.forward": "test_sizes.py",
+    "product.outer": "test_product.py",
+    "product.pack": "test_product.py",
+    "product.pack_transposed": "test_product.py",
+    "product.product": "test_product.py",
+    "rnn.backward": "test_sizes.py",
+    "rnn.forward": "test_sizes.py",
+    "rows.cross_entropy": "test_rows.py",
+    "rows.fill_bias": "test_rows.py",
+    "rows.look_up": "test_rows.py",
+    "rows.look_up_plain": "test_rows.py",
+    "rows.sum_by_code": "test_rows.py",
+    "rows.sum_rows": "test_rows.py",
+}
+
+
+def kernels() -> Iterator[str]:
+    """Every public function that is decorated with @kernel."""
+    for path in sorted(KERNELS.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            is_public = isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+            if is_public and any("kernel" in ast.unparse(each) for each in node.decorator_list):
+                yield f"{path.stem}.{node.name}"
+
+
+def test_every_kernel_is_registered_and_none_that_is_gone() -> None:
+    assert sorted(kernels()) == sorted(TWINS)
+
+
+def test_the_tests_named_speak_of_their_kernel() -> None:
+    for kernel, test in TWINS.items():
+        module, name = kernel.split(".")
+        text = (ROOT / "tests" / "kernels" / test).read_text(encoding="utf-8")
+        assert name in text or f'"{module}"' in text, kernel
