@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +20,7 @@ from nextchar.kernels.weights import PackedWeights
 from nextchar.kernels.worker import Worker
 from nextchar.model.dropout import draw_masks
 from nextchar.model.parameters import Architecture, Parameters
-from nextchar.model.scorer import Score, score
+from nextchar.model.scorer import CHUNK, Score, score
 from nextchar.text.batches import Batch
 from nextchar.text.vocabulary import Codes
 
@@ -38,6 +39,7 @@ class Engine:
         self._architecture, self._threads, self._dtype = architecture, threads, dtype
         self._room = (0, 0)  # T and B that the workers have memory for
         self._workers: list[Worker] = []
+        self._readers: list[Worker] = []  # what scoring works with
         self._packed = PackedWeights(architecture, dtype)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
         self._limit = one_blas_thread()
@@ -75,7 +77,8 @@ class Engine:
         dropout, seed, step: the share of units left out, and what their choice depends on.
         """
         T, B = batch.inputs.shape
-        self._require_codes(batch)
+        self._require_codes(batch.inputs)
+        self._require_codes(batch.targets)
         bounds = np.linspace(0, B, min(self._threads, B) + 1).astype(int)
         self._make_room(T, B)
         self._each(lambda task: task(), self._packed.tasks(parameters))
@@ -111,16 +114,21 @@ class Engine:
 
     def score(self, parameters: Parameters, codes: Codes) -> Score:
         """Score a text quickly, in lanes (see `model.scorer.score`)."""
-        return score(parameters, codes, lanes=SCORING_LANES, run=self._pool.map)
+        self._require_codes(codes)
+        self._each(lambda task: task(), self._packed.tasks(parameters))
+        if not self._readers:  # room for CHUNK characters however they are cut into lanes
+            length = CHUNK + SCORING_LANES
+            self._readers = [
+                Worker(self._architecture, length, 1, self._dtype) for _ in range(self._threads)
+            ]
+        forwards = [partial(each.predict, parameters, self._packed) for each in self._readers]
+        return score(parameters, codes, lanes=SCORING_LANES, forwards=forwards, run=self._pool.map)
 
-    def _require_codes(self, batch: Batch) -> None:
+    def _require_codes(self, codes: Codes) -> None:
         """Compiled code looks codes up without a check of its own."""
-        for codes in (batch.inputs, batch.targets):
-            if codes.min() < 0 or codes.max() >= self._architecture.vocabulary_size:
-                raise IndexError(
-                    f"codes must be in [0, {self._architecture.vocabulary_size}), "
-                    f"got {codes.min()}…{codes.max()}"
-                )
+        V = self._architecture.vocabulary_size
+        if codes.size and not (codes.min() >= 0 and codes.max() < V):
+            raise IndexError(f"codes must be in [0, {V}), got {codes.min()}…{codes.max()}")
 
     def _make_room(self, T: int, B: int) -> None:
         """Lay out the workers' memory, once for the largest batch."""

@@ -91,6 +91,18 @@ class Worker:
         self._backward(parameters, packed, x, T, B, top, logits, masks)
         return loss
 
+    def predict(
+        self, parameters: Parameters, packed: PackedWeights, codes: NDArray[Any], state: Array
+    ) -> tuple[Array, Array]:
+        """Logits (T, B, V), valid until the next call, and the state after the codes (T, B)."""
+        T, B = codes.shape
+        new_state = np.empty_like(state)
+        x = codes.reshape(-1).astype(np.int64)
+        top = self._forward(parameters, packed, x, T, B, state, new_state, None)
+        logits = self._logits[: T * B * self.VP].reshape(T * B, self.VP)
+        self._project(parameters, packed, top, logits)
+        return logits.reshape(T, B, self.VP)[:, :, : self.V], new_state
+
     # forward
 
     def _forward(

@@ -7,7 +7,7 @@ construction. The first character of a text is read and not scored; every other 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+# codes (T, B) and the state before them → logits (T, B, V) and the state after
+Forward = Callable[[Codes, Array], tuple[Array, Array]]
 
 CHUNK = 2048  # characters of all lanes together that pass through the network at once
 WARM_UP = 512  # characters that a lane reads before its own ones
@@ -60,14 +62,23 @@ class Score:
         return self.correct / self.characters
 
 
-def score(parameters: Parameters, codes: Codes, *, lanes: int = 1, run: Map = map) -> Score:
+def score(
+    parameters: Parameters,
+    codes: Codes,
+    *,
+    lanes: int = 1,
+    forwards: Sequence[Forward] = (),
+    run: Map = map,
+) -> Score:
     """Score a text.
 
     codes: (N,) codes, N ≥ 2.
     lanes: 1 carries the state through the whole text, exactly. More cut it into lanes that are
     computed together, each warmed up on the `WARM_UP` characters before its first: many times
     faster, and the loss differs by what a character further back than that still tells.
-    run: how the groups of lanes are mapped over (a thread pool's map, say).
+    forwards: what runs the network, one for each group that the lanes are cut into; that of
+    `model.network` where none is given.
+    run: how the groups are mapped over (a thread pool's map, say).
     """
     pairs = len(codes) - 1
     if pairs < 1:
@@ -77,24 +88,34 @@ def score(parameters: Parameters, codes: Codes, *, lanes: int = 1, run: Map = ma
         )
     lanes = max(1, min(lanes, pairs // (4 * WARM_UP)))
     starts = np.linspace(0, pairs, lanes + 1).astype(np.int64)
-    groups = [g for g in np.array_split(np.arange(lanes), min(lanes, 2)) if len(g)]
-    parts = list(run(lambda group: _score_lanes(parameters, codes, starts, group), groups))
+    forwards = forwards or [_plain_forward(parameters)]
+    groups = np.array_split(np.arange(lanes), min(lanes, len(forwards)))
+    tasks = list(zip(groups, forwards, strict=False))  # fewer lanes than forwards, fewer groups
+    parts = list(run(lambda task: _score_lanes(parameters, codes, starts, *task), tasks))
     return Score(pairs, sum(nats for nats, _ in parts), sum(correct for _, correct in parts))
 
 
+def _plain_forward(parameters: Parameters) -> Forward:
+    return lambda codes, state: forward(parameters, codes, state)[:2]
+
+
 def log_likelihoods(
-    parameters: Parameters, chunks: Iterable[tuple[Codes, Codes]]
+    parameters: Parameters,
+    chunks: Iterable[tuple[Codes, Codes]],
+    run_network: Forward | None = None,
 ) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
     """Chunk by chunk, log p (float64) of each target, and whether it was the first guess.
 
     chunks: (inputs, targets), each of shape (T, B), one after the other in time; the lanes start
     from the zero state, which is carried from chunk to chunk.
+    run_network: what runs the network, `model.network` by default.
     """
+    run_network = run_network or _plain_forward(parameters)
     state: Array | None = None
     for x, y in chunks:
         if state is None:
             state = parameters.zero_state(x.shape[1])
-        logits, state, _ = forward(parameters, x, state)
+        logits, state = run_network(x, state)
         log_p = log_softmax(logits)
         chosen = np.take_along_axis(log_p, y[..., None].astype(np.intp), axis=-1)[..., 0]
         yield chosen.astype(np.float64), logits.argmax(axis=-1) == y
@@ -102,7 +123,11 @@ def log_likelihoods(
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite shows in the sum
 def _score_lanes(
-    parameters: Parameters, codes: Codes, starts: NDArray[np.int64], group: NDArray[Any]
+    parameters: Parameters,
+    codes: Codes,
+    starts: NDArray[np.int64],
+    group: NDArray[Any],
+    run_network: Forward,
 ) -> tuple[float, int]:
     """Summed nats and right guesses of some lanes.
 
@@ -113,7 +138,7 @@ def _score_lanes(
     chunk = max(1, CHUNK // len(group))
     pairs = _reading(codes, first, T, chunk)
     nats, correct, t = 0.0, 0, 0
-    for log_p, right in log_likelihoods(parameters, pairs):
+    for log_p, right in log_likelihoods(parameters, pairs, run_network):
         place = first + np.arange(t, t + len(log_p))[:, None]
         own = (place >= starts[group]) & (place < starts[group + 1])
         t += len(log_p)
