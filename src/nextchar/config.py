@@ -135,7 +135,10 @@ class TrainingSettings(Validated):
         None, "Worker threads; the usable cores by default.", low=1, metavar="N"
     )
     dtype: str = setting(
-        "auto", "Precision; auto is float32.", choices=("auto", "float32", "float64")
+        "auto",
+        "Precision; auto is float32. bfloat16 rounds the operands of products, on CPUs that have "
+        "them (avx512_bf16), and keeps weights and sums in float32.",
+        choices=("auto", "float32", "bfloat16", "float64"),
     )
 
     def __post_init__(self) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.errors import SettingsError
+from nextchar.kernels.isa import HOST
 from nextchar.kernels.threads import one_blas_thread
 from nextchar.kernels.weights import PackedWeights
 from nextchar.kernels.worker import Worker
@@ -32,15 +34,24 @@ SCORING_LANES = 64
 class Engine:
     """Computes losses and gradients of an architecture on worker threads; a context manager.
 
+    bfloat16: round the operands of products to bfloat16; needs a CPU that multiplies them.
     gradient: where `loss_and_gradient` leaves the gradient of the mean loss.
     """
 
-    def __init__(self, architecture: Architecture, *, threads: int, dtype: Any) -> None:
+    def __init__(
+        self, architecture: Architecture, *, threads: int, dtype: Any, bfloat16: bool = False
+    ) -> None:
+        if bfloat16 and not HOST.has_bfloat16:
+            raise SettingsError(
+                f"dtype: bfloat16 wants a CPU with avx512_bf16, which this one ({HOST.name}) lacks; "
+                "use float32"
+            )
         self._architecture, self._threads, self._dtype = architecture, threads, dtype
         self._room = (0, 0)  # T and B that the workers have memory for
         self._workers: list[Worker] = []
         self._readers: list[Worker] = []  # what scoring works with
-        self._packed = PackedWeights(architecture, dtype)
+        self._pairs = bfloat16
+        self._packed = PackedWeights(architecture, dtype, pairs=bfloat16)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
         self._limit = one_blas_thread()
         self.gradient = Parameters(architecture, dtype=dtype)
@@ -119,7 +130,8 @@ class Engine:
         if not self._readers:  # room for CHUNK characters however they are cut into lanes
             length = CHUNK + SCORING_LANES
             self._readers = [
-                Worker(self._architecture, length, 1, self._dtype) for _ in range(self._threads)
+                Worker(self._architecture, length, 1, self._dtype, pairs=self._pairs)
+                for _ in range(self._threads)
             ]
         forwards = [partial(each.predict, parameters, self._packed) for each in self._readers]
         return score(parameters, codes, lanes=SCORING_LANES, forwards=forwards, run=self._pool.map)
@@ -137,7 +149,7 @@ class Engine:
         self._room = (max(T, self._room[0]), max(B, self._room[1]))
         lanes = -(-self._room[1] // min(self._threads, B))
         self._workers = [
-            Worker(self._architecture, self._room[0], lanes, self._dtype)
+            Worker(self._architecture, self._room[0], lanes, self._dtype, pairs=self._pairs)
             for _ in range(self._threads)
         ]
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from nextchar.kernels.activations import sigmoid, tanh
 from nextchar.kernels.compiled import kernel
-from nextchar.kernels.product import product
+from nextchar.kernels.product import multiply
 
 
 @kernel()
-def forward(a, h, u, b_hn, W, H):
+def forward(a, h, u, b_hn, W, H, scratch):
     """Run a layer; h[0] is the state before it, a becomes the gates."""
     T, B, _, P = a.shape
     for t in range(T):
-        product(h[t].ctypes.data, P, 1, W, u[t].ctypes.data, 3 * P, B, H, 3 * P, False)
+        multiply(h[t].ctypes.data, P, W, u[t].ctypes.data, 3 * P, B, H, 3 * P, False, scratch)
         for lane in range(B):
             _gates(a[t, lane], u[t, lane], b_hn, h[t, lane], h[t + 1, lane], H)
 
@@ -38,7 +38,7 @@ def _gates(a, u, b_hn, before, after, H):
 
 
 @kernel()
-def backward(a, h, u, dh, W_T):
+def backward(a, h, u, dh, W_T, scratch):
     """Turn gates into da, and u into the gradient of h W_hh; dh, from above, is added to."""
     T, B, _, P = a.shape
     for t in range(T - 1, -1, -1):
@@ -48,17 +48,8 @@ def backward(a, h, u, dh, W_T):
             carried, before = dh[t].reshape(-1), dh[t - 1].reshape(-1)
             for j in range(before.size):
                 before[j] += carried[j]  # already times z
-            product(
-                u[t].ctypes.data,
-                3 * P,
-                1,
-                W_T,
-                dh[t - 1].ctypes.data,
-                P,
-                B,
-                3 * P,
-                P,
-                True,
+            multiply(
+                u[t].ctypes.data, 3 * P, W_T, dh[t - 1].ctypes.data, P, B, 3 * P, P, True, scratch
             )
 
 

@@ -25,13 +25,14 @@ class ISA(NamedTuple):
     vector_bytes: int
     tile_rows: int
     tile_vectors: int
+    has_bfloat16: bool = False  # products of bfloat16 pairs, summed in float32
 
 
 def _chosen() -> ISA:
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     enabled = set(features.split(","))
     if "+avx512f" in enabled:
-        return ISA("avx512", 64, 8, 3)
+        return ISA("avx512", 64, 8, 3, has_bfloat16="+avx512bf16" in enabled)
     if {"+avx2", "+fma"} <= enabled:
         return ISA("avx2", 32, 6, 2)
     if triple.startswith(("aarch64", "arm64")):

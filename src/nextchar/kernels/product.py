@@ -14,6 +14,10 @@ begins at column 112 g. What the padding holds is zero, in B and so in C.
 
 from __future__ import annotations
 
+from numba import types
+from numba.extending import overload
+
+from nextchar.kernels.bfloat16 import round_rows
 from nextchar.kernels.compiled import kernel
 from nextchar.kernels.isa import HOST
 from nextchar.kernels.tile import ROWS, VECTORS, prefetch, tile
@@ -23,27 +27,44 @@ CHUNK = 256  # rows of A that pass each panel of B in turn: they stay in the L2 
 _BYTES = HOST.vector_bytes
 
 
-@kernel()
-def product(a, a_row, a_step, B, c, c_row, M, K, N, add):
-    """C (M × N) (+)= A (M × K) · B.
+def multiply(a, a_row, B, c, c_row, M, K, N, add, scratch):
+    """C (M × N) (+)= A (M × K) · B, for kernels to call.
 
-    a, c: addresses; a_row, a_step, c_row: distances in elements. B: packed. N: whole vectors.
+    a, c: addresses; a_row, c_row: distances in elements. B: packed; of uint32, it holds pairs of
+    bfloat16, to which A is rounded on its way. N: whole vectors.
+    scratch: uint32, room for CHUNK × ⌈K/2⌉ pairs.
     """
-    size = B.itemsize
-    for start in range(0, M, CHUNK):
-        rows = min(CHUNK, M - start)
-        _product(
-            a + start * a_row * size,
-            a_row,
-            a_step,
-            B,
-            c + start * c_row * size,
-            c_row,
-            rows,
-            K,
-            N,
-            add,
-        )
+    raise NotImplementedError
+
+
+@overload(multiply, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
+def _multiply(a, a_row, B, c, c_row, M, K, N, add, scratch):
+    if B.dtype == types.uint32:
+
+        def in_pairs(a, a_row, B, c, c_row, M, K, N, add, scratch):
+            pairs = (K + 1) // 2
+            for start in range(0, M, CHUNK):
+                rows = min(CHUNK, M - start)
+                round_rows(a + start * a_row * 4, a_row, rows, K, scratch)
+                to = c + start * c_row * 4
+                _product(scratch.ctypes.data, pairs, 1, B, to, c_row, rows, pairs, N, add)
+
+        return in_pairs
+
+    def as_it_is(a, a_row, B, c, c_row, M, K, N, add, scratch):
+        size = B.itemsize
+        for start in range(0, M, CHUNK):
+            rows = min(CHUNK, M - start)
+            source, to = a + start * a_row * size, c + start * c_row * size
+            _product(source, a_row, 1, B, to, c_row, rows, K, N, add)
+
+    return as_it_is
+
+
+@kernel()
+def product(a, a_row, B, c, c_row, M, K, N, add, scratch):
+    """`multiply`, for Python to call."""
+    multiply(a, a_row, B, c, c_row, M, K, N, add, scratch)
 
 
 @kernel()

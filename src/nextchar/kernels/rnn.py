@@ -10,22 +10,22 @@ from __future__ import annotations
 
 from nextchar.kernels.activations import tanh
 from nextchar.kernels.compiled import kernel
-from nextchar.kernels.product import product
+from nextchar.kernels.product import multiply
 
 
 @kernel()
-def forward(a, h, W, H):
+def forward(a, h, W, H, scratch):
     """Run a layer; h[0] is the state before it."""
     T, B, _, P = a.shape
     for t in range(T):
-        product(h[t].ctypes.data, P, 1, W, a[t].ctypes.data, P, B, H, P, True)
+        multiply(h[t].ctypes.data, P, W, a[t].ctypes.data, P, B, H, P, True, scratch)
         before, after = a[t].reshape(-1), h[t + 1].reshape(-1)
         for j in range(after.size):
             after[j] = tanh(before[j])
 
 
 @kernel()
-def backward(a, h, dh, W_T):
+def backward(a, h, dh, W_T, scratch):
     """Write da into a; dh, from above, is added to."""
     T, B, _, P = a.shape
     one = dh.dtype.type(1)
@@ -34,4 +34,4 @@ def backward(a, h, dh, W_T):
         for j in range(after.size):
             da[j] = d[j] * (one - after[j] * after[j])
         if t > 0:
-            product(a[t].ctypes.data, P, 1, W_T, dh[t - 1].ctypes.data, P, B, P, P, True)
+            multiply(a[t].ctypes.data, P, W_T, dh[t - 1].ctypes.data, P, B, P, P, True, scratch)

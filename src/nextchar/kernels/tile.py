@@ -33,11 +33,14 @@ def _const(value: int) -> ir.Constant:
 def tile(context, rows, vectors, tag, a, a_row, a_step, b, c, c_row, K, add):
     """Compute one tile.
 
-    rows ≤ ROWS, vectors ≤ VECTORS: its size. tag: any array of the float type that is meant.
+    rows ≤ ROWS, vectors ≤ VECTORS: its size. tag: any array of the type that is meant, float32,
+    float64, or uint32 for pairs of bfloat16: then A and B hold pairs along k, K counts pairs, and
+    C is float32.
     a, b, c: addresses. a_row, a_step, c_row: distances. K: the inner size.
     add: whether the product is added to what C holds.
     """
     signature = types.void(types.intp, types.intp, tag, *[types.intp] * 7, types.boolean)
+    kind = _Pairs if tag.dtype == types.uint32 else _Tile
     bits = tag.dtype.bitwidth
 
     def generate(codegen, builder, sig, args):
@@ -50,7 +53,7 @@ def tile(context, rows, vectors, tag, a, a_row, a_step, b, c, c_row, K, add):
                 block = builder.append_basic_block(f"tile_{r}_{v}")
                 switch.add_case(_const(r * (VECTORS + 1) + v), block)
                 builder.position_at_end(block)
-                _Tile(builder, r, v, bits).emit(*operands)
+                kind(builder, r, v, bits).emit(*operands)
                 builder.branch(done)
         builder.position_at_end(done)
         return codegen.get_dummy_value()
@@ -67,11 +70,7 @@ class _Tile:
         self.length = HOST.vector_bytes // self.size
         self.scalar = ir.DoubleType() if bits == 64 else ir.FloatType()
         self.vector = ir.VectorType(self.scalar, self.length)
-        self.multiply_add = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(self.vector, [self.vector] * 3),
-            f"llvm.fmuladd.v{self.length}f{bits}",  # fused where the CPU can
-        )
+        self.operand, self.operands = self.scalar, self.vector  # what A and B hold
 
     def emit(
         self, a: Any, a_row: Any, a_step: Any, b: Any, c: Any, c_row: Any, K: Any, add: Any
@@ -107,28 +106,68 @@ class _Tile:
         row = builder.mul(k, _const(self.vectors * self.length))
         bs = [
             builder.load(
-                self._pointer(b, builder.add(row, _const(v * self.length)), self.vector),
+                self._pointer(b, builder.add(row, _const(v * self.length)), self.operands),
                 align=self.size,
             )
             for v in range(self.vectors)
         ]
         along = builder.mul(k, a_step)
         for r in range(self.rows):
-            value = builder.load(self._pointer(a, builder.add(a_rows[r], along), self.scalar))
+            value = builder.load(self._pointer(a, builder.add(a_rows[r], along), self.operand))
             value = self._broadcast(value)
             for v in range(self.vectors):
-                total = builder.load(sums[r, v])
-                builder.store(builder.call(self.multiply_add, [value, bs[v], total]), sums[r, v])
+                total = self._multiply_add(value, bs[v], builder.load(sums[r, v]))
+                builder.store(total, sums[r, v])
+
+    def _multiply_add(self, a: Any, b: Any, total: Any) -> Any:
+        """Total + a b; fused where the CPU can."""
+        function = cgutils.get_or_insert_function(
+            self.builder.module,
+            ir.FunctionType(self.vector, [self.vector] * 3),
+            f"llvm.fmuladd.v{self.length}f{self.size * 8}",
+        )
+        return self.builder.call(function, [a, b, total])
 
     def _pointer(self, base: Any, elements: Any, kind: Any) -> Any:
         offset = self.builder.mul(elements, _const(self.size))
         return self.builder.inttoptr(self.builder.add(base, offset), kind.as_pointer())
 
     def _broadcast(self, value: Any) -> Any:
-        undefined, i32 = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
+        undefined, i32 = ir.Constant(self.operands, ir.Undefined), ir.IntType(32)
         first = self.builder.insert_element(undefined, value, ir.Constant(i32, 0))
         lanes = ir.Constant(ir.VectorType(i32, self.length), [0] * self.length)
         return self.builder.shuffle_vector(first, undefined, lanes)
+
+
+class _BFloat(ir.types._BaseFloatType):  # type: ignore[misc]
+    """LLVM's bfloat, which llvmlite has no name for."""
+
+    null, intrinsic_name = "0.0", "bf16"
+
+    def __str__(self) -> str:
+        return "bfloat"
+
+
+_BFloat._create_instance()
+
+
+class _Pairs(_Tile):
+    """A tile of bfloat16 pairs: each lane adds two products at once."""
+
+    def __init__(self, builder: Any, rows: int, vectors: int, bits: int) -> None:
+        super().__init__(builder, rows, vectors, bits)
+        self.operand = ir.IntType(32)
+        self.operands = ir.VectorType(self.operand, self.length)
+
+    def _multiply_add(self, a: Any, b: Any, total: Any) -> Any:
+        halves = ir.VectorType(_BFloat(), 2 * self.length)
+        function = cgutils.get_or_insert_function(
+            self.builder.module,
+            ir.FunctionType(self.vector, [self.vector, halves, halves]),
+            "llvm.x86.avx512bf16.dpbf16ps.512",
+        )
+        a, b = (self.builder.bitcast(each, halves) for each in (a, b))
+        return self.builder.call(function, [total, a, b])
 
 
 @intrinsic

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.kernels.bfloat16 import pack_pairs, pack_pairs_transposed
 from nextchar.kernels.isa import padded
 from nextchar.kernels.product import pack, pack_transposed
 from nextchar.model.parameters import Architecture, Parameters
@@ -26,12 +27,21 @@ class PackedWeights:
     output, output_transposed: (H × V) for the logits, (V × H) for their gradient.
     """
 
-    def __init__(self, architecture: Architecture, dtype: Any) -> None:
+    def __init__(self, architecture: Architecture, dtype: Any, *, pairs: bool = False) -> None:
         s, G = architecture.settings, architecture.cell.GATES
         self._H, self._G = s.hidden_size, G
         self._P, self._V = padded(s.hidden_size, dtype), architecture.vocabulary_size
         self._VP = padded(self._V, dtype)
         self._tied = s.tied
+        self._pack = pack_pairs if pairs else pack
+        self._pack_transposed = pack_pairs_transposed if pairs else pack_transposed
+
+        def room(rows: int, columns: int) -> Array:
+            """A packed matrix of so many rows, or half as many rows of pairs."""
+            if pairs:
+                return np.zeros((rows + 1) // 2 * columns, np.uint32)
+            return np.zeros(rows * columns, dtype)
+
         self.forward: list[dict[str, Array]] = []
         self.transposed: list[dict[str, Array]] = []
         for layer in range(s.num_layers):
@@ -39,12 +49,10 @@ class PackedWeights:
             if layer or s.embedding_size:
                 rows["W_ih"] = s.hidden_size if layer else s.embedding_size
             width = G * self._P
-            self.forward.append({n: np.zeros(k * width, dtype) for n, k in rows.items()})
-            self.transposed.append(
-                {n: np.zeros(width * padded(k, dtype), dtype) for n, k in rows.items()}
-            )
-        self.output = np.zeros(self._P * self._VP, dtype)
-        self.output_transposed = np.zeros(self._VP * self._P, dtype)
+            self.forward.append({n: room(k, width) for n, k in rows.items()})
+            self.transposed.append({n: room(width, padded(k, dtype)) for n, k in rows.items()})
+        self.output = room(self._P, self._VP)
+        self.output_transposed = room(self._VP, self._P)
 
     def tasks(self, parameters: Parameters) -> list[Callable[[], Any]]:
         """What packs the parameters as they are now: independent calls, for any thread."""
@@ -55,9 +63,9 @@ class PackedWeights:
         ):
             for name in there:
                 W, out, out_T = layer[name], there[name], back[name]
-                columns = len(out_T) // (G * P)
-                tasks.append(partial(pack, out, W, G, H, P))
-                tasks.append(partial(pack_transposed, out_T, W, G, H, P, columns))
+                columns = padded(len(W), W.dtype)
+                tasks.append(partial(self._pack, out, W, G, H, P))
+                tasks.append(partial(self._pack_transposed, out_T, W, G, H, P, columns))
         return tasks + self._output_tasks(parameters)
 
     def _output_tasks(self, parameters: Parameters) -> list[Callable[[], Any]]:
@@ -66,13 +74,13 @@ class PackedWeights:
         if self._tied:  # the logits are products with the embedding's rows
             E = parameters["embedding"]
             return [
-                partial(pack_transposed, there, E, 1, H, P, VP),
-                partial(pack, back, E, 1, H, P),
+                partial(self._pack_transposed, there, E, 1, H, P, VP),
+                partial(self._pack, back, E, 1, H, P),
             ]
         W = parameters["W_out"]
         return [
-            partial(pack, there, W, 1, V, VP),
-            partial(pack_transposed, back, W, 1, V, VP, P),
+            partial(self._pack, there, W, 1, V, VP),
+            partial(self._pack_transposed, back, W, 1, V, VP, P),
         ]
 
     @property

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.kernels import gru, lstm, rnn, rows
+from nextchar.kernels.bfloat16 import outer_pairs
 from nextchar.kernels.isa import padded, vector_length
-from nextchar.kernels.product import DEPTH, outer, product
+from nextchar.kernels.product import CHUNK, DEPTH, outer, product
 from nextchar.kernels.tile import ROWS, VECTORS
 from nextchar.kernels.weights import PackedWeights
 from nextchar.model.parameters import Architecture, Parameters
@@ -34,7 +35,9 @@ class Worker:
     gradient: where `step` leaves the gradient of its lanes.
     """
 
-    def __init__(self, architecture: Architecture, T: int, B: int, dtype: Any) -> None:
+    def __init__(
+        self, architecture: Architecture, T: int, B: int, dtype: Any, *, pairs: bool = False
+    ) -> None:
         s = architecture.settings
         self.architecture, self.gradient = architecture, Parameters(architecture, dtype=dtype)
         self.H, self.P, self.G = (
@@ -65,6 +68,12 @@ class Worker:
             zeros(DEPTH, VECTORS * vector_length(dtype)),
         )
         self._product = zeros(tallest, widest)
+        self._outer_kernel = outer_pairs if pairs else outer
+        if pairs:
+            self._packed_a = np.zeros(DEPTH * (tallest + ROWS) // 2, np.uint32)
+            self._packed_b = np.zeros(DEPTH * VECTORS * vector_length(dtype) // 2, np.uint32)
+        inner = max(widest, self.EP, P) if pairs else 0
+        self._scratch = np.zeros(CHUNK * (inner + 1) // 2, np.uint32)
 
     def step(
         self,
@@ -151,20 +160,11 @@ class Worker:
             width = self.P
         assert below is not None
         rows.fill_bias(flat, layer["b"])
-        K = len(layer["W_ih"])
-        N_out = self.G * self.P
+        K, columns = len(layer["W_ih"]), self.G * self.P
         product(
-            below.ctypes.data,
-            width,
-            1,
-            packed.forward[n]["W_ih"],
-            a.ctypes.data,
-            N_out,
-            N,
-            K,
-            N_out,
-            True,
-        )
+            below.ctypes.data, width, packed.forward[n]["W_ih"], a.ctypes.data, columns,
+            N, K, columns, True, self._scratch,
+        )  # fmt: skip
 
     def _run_cell(
         self,
@@ -179,14 +179,14 @@ class Worker:
         T, B, W = len(a), a.shape[1], packed.forward[n]["W_hh"]
         match self.architecture.settings.cell:
             case "rnn":
-                rnn.forward(a, h, W, self.H)
+                rnn.forward(a, h, W, self.H, self._scratch)
             case "lstm":
                 c = self._states(self._c, n, T, B)
                 c[0, :, : self.H] = state[n, 1]
-                lstm.forward(a, h, c, self._extras(n, T, B)[:, :, 0], W, self.H)
+                lstm.forward(a, h, c, self._extras(n, T, B)[:, :, 0], W, self.H, self._scratch)
                 new[n, 1] = c[T, :, : self.H]
             case "gru":
-                gru.forward(a, h, self._extras(n, T, B), layer["b_hn"], W, self.H)
+                gru.forward(a, h, self._extras(n, T, B), layer["b_hn"], W, self.H, self._scratch)
 
     def _after_mask(self, n: int, h: Array, masks: list[Array] | None) -> Array:
         """H of a layer after dropout, (T, B, P)."""
@@ -203,8 +203,8 @@ class Worker:
     ) -> None:
         rows.fill_bias(logits.reshape(len(logits), 1, self.VP), parameters["b_out"])
         product(
-            top.ctypes.data, self.P, 1, packed.output, logits.ctypes.data, self.VP,
-            len(top), packed.output_rows, self.VP, True,
+            top.ctypes.data, self.P, packed.output, logits.ctypes.data, self.VP,
+            len(top), packed.output_rows, self.VP, True, self._scratch,
         )  # fmt: skip
 
     # backward
@@ -230,8 +230,8 @@ class Worker:
             dW_out = dW_out.copy()  # the room is needed again before the embedding's turn
         d = self._d[0][: N * P].reshape(T, B, P)
         product(
-            dlogits.ctypes.data, self.VP, 1, packed.output_transposed, d.ctypes.data, P,
-            N, packed.output_transposed_rows, P, False,
+            dlogits.ctypes.data, self.VP, packed.output_transposed, d.ctypes.data, P,
+            N, packed.output_transposed_rows, P, False, self._scratch,
         )  # fmt: skip
         for n in reversed(range(len(parameters.layers))):
             if masks is not None:
@@ -249,13 +249,13 @@ class Worker:
         h = self._states(self._h, n, T, B)
         match self.architecture.settings.cell:
             case "rnn":
-                rnn.backward(a, h, d, W_T)
+                rnn.backward(a, h, d, W_T, self._scratch)
             case "lstm":
                 c = self._states(self._c, n, T, B)
                 dc = self._dc[: B * self.P].reshape(B, self.P)
-                lstm.backward(a, c, self._extras(n, T, B)[:, :, 0], d, dc, W_T)
+                lstm.backward(a, c, self._extras(n, T, B)[:, :, 0], d, dc, W_T, self._scratch)
             case "gru":
-                gru.backward(a, h, self._extras(n, T, B), d, W_T)
+                gru.backward(a, h, self._extras(n, T, B), d, W_T, self._scratch)
 
     def _layer_gradients(
         self,
@@ -289,8 +289,8 @@ class Worker:
             width, room = P, other
         self._gate_columns(below, len(into["W_ih"]), da, into["W_ih"])
         product(
-            da.ctypes.data, G * P, 1, packed.transposed[n]["W_ih"], room.ctypes.data, width,
-            N, G * P, width, False,
+            da.ctypes.data, G * P, packed.transposed[n]["W_ih"], room.ctypes.data, width,
+            N, G * P, width, False, self._scratch,
         )  # fmt: skip
         return room[: N * width].reshape(T, B, width)
 
@@ -302,7 +302,7 @@ class Worker:
     def _outer(self, a: Array, M: int, d: Array) -> Array:
         """aᵀ d (M, width of d), valid until the next one."""
         out = self._product[: M * d.shape[1]].reshape(M, d.shape[1])
-        outer(a, M, d, d.shape[1], out, len(a), self._packed_a, self._packed_b)
+        self._outer_kernel(a, M, d, d.shape[1], out, len(a), self._packed_a, self._packed_b)
         return out
 
     # views of the memory

@@ -36,7 +36,12 @@ _MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
 COMPILING = Note(
     "compiling the engine for this CPU: some seconds, once; it is kept on disk for the next time"
 )
-_DTYPES = {"auto": np.float32, "float32": np.float32, "float64": np.float64}
+_DTYPES = {  # of parameters and sums
+    "auto": np.float32,
+    "float32": np.float32,
+    "bfloat16": np.float32,
+    "float64": np.float64,
+}
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,12 @@ def train(
     architecture = start.parameters.architecture
     assert settings.training.threads is not None
     threads = min(settings.training.threads, batches.batch_size)
-    with Engine(architecture, threads=threads, dtype=start.parameters.dtype) as engine:
+    with Engine(
+        architecture,
+        threads=threads,
+        dtype=start.parameters.dtype,
+        bfloat16=settings.training.dtype == "bfloat16",
+    ) as engine:
         trainer = Trainer(
             prepared,
             batches,
