@@ -7,16 +7,19 @@ else
 BIN := .venv/bin
 endif
 PY := $(BIN)/python
-# PyTorch for `make oracle`. Its plain Linux wheel brings GPU libraries along; a CPU build serves.
+# PyTorch for `make oracle` and `make bench`. Its plain Linux wheel brings GPU libraries along; a CPU build serves.
 TORCH ?= torch==2.13.0
+# Options of `make bench`: BENCH="--rows 'train/*' --seconds 1"; --help lists them.
+BENCH ?=
 
-.PHONY: demo test lint format oracle make-oracle settings lowest dist clean help
+.PHONY: demo test lint format bench oracle make-oracle settings lowest dist clean help
 
 help:
 	@echo "make demo    train on real text for about a minute and print what the model writes"
 	@echo "make test    ruff, mypy and pytest with branch coverage"
 	@echo "make lint    ruff and mypy only      make format  let ruff mend the layout"
 	@echo "make oracle  compare with PyTorch, installed for it, over many more shapes"
+	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
 	@echo "make lowest  run the tests on the lowest versions of the dependencies"
 	@echo "make dist    build the wheel and the source distribution"
 
@@ -36,6 +39,12 @@ help:
 	$(PY) -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	@touch $@
 
+# PyTorch first: as a dependency of the extra it would bring its GPU libraries
+.venv/bench.stamp: .venv/pip.stamp pyproject.toml
+	$(PY) -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	@touch .venv/run.stamp $@
+
 demo: .venv/run.stamp
 	@$(BIN)/nextchar demo
 
@@ -53,6 +62,9 @@ test: lint
 
 oracle: .venv/oracle.stamp
 	$(PY) -m pytest -n auto -m live tests/oracle
+
+bench: .venv/bench.stamp
+	$(PY) -m benchmarks $(BENCH)
 
 make-oracle: .venv/oracle.stamp
 	$(PY) tests/oracle/make.py
