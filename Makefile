@@ -18,6 +18,8 @@ help:
 	@echo "make demo    train on real text for about a minute and print what the model writes"
 	@echo "make test    ruff, mypy and pytest with branch coverage"
 	@echo "make lint    ruff and mypy only      make format  let ruff mend the layout"
+	@echo "make settings  write docs/settings.md anew from the settings"
+	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime"
 	@echo "make oracle  compare with PyTorch, installed for it, over many more shapes"
 	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
 	@echo "make lowest  run the tests on the lowest versions of the dependencies"

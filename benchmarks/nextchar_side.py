@@ -28,11 +28,19 @@ def _training(row: Row, precision: str) -> Job:
     from nextchar.training.clipping import clip
     from nextchar.training.optimizers import make_slots, update
 
-    settings = _settings(precision)
+    settings = Settings.make(dtype=precision, clip=material.CLIP, optimizer="adam").training
     parameters, batches = material.parameters(row), material.batches(row)
     slots = make_slots(settings.optimizer, parameters.flat)
     threads = min(usable_cores(), row.batch_size)
-    engine = Engine(parameters.architecture, threads=threads, dtype=parameters.dtype)
+    try:
+        engine = Engine(
+            parameters.architecture,
+            threads=threads,
+            dtype=parameters.dtype,
+            bfloat16=precision == "bfloat16",
+        )
+    except SettingsError as error:
+        raise UnavailableError(str(error)) from None
     state, steps = parameters.zero_state(row.batch_size), count()
 
     def step() -> int:
@@ -57,18 +65,6 @@ def _training(row: Row, precision: str) -> Job:
 
     loss, _ = engine.loss_and_gradient(parameters, batches.at(0), state)
     return Job(step, loss, parameters.architecture.size, f"{threads} thread{'s' * (threads > 1)}")
-
-
-def _settings(precision: str):
-    try:
-        settings = Settings.make(dtype=precision, clip=material.CLIP, optimizer="adam").training
-    except SettingsError:
-        raise UnavailableError(f"this nextchar does not train in {precision}") from None
-    if precision != "float32":
-        raise UnavailableError(
-            f"benchmarks/nextchar_side.py does not know how to ask for {precision}"
-        )
-    return settings
 
 
 def _generation(row: Row) -> Job:

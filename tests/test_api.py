@@ -21,9 +21,9 @@ from nextchar import (
     TextError,
     UnknownCharacterError,
 )
-from nextchar.api import NotFittedError
 from nextchar.apps.evaluate import evaluate
 from nextchar.config import FIELDS, Settings
+from nextchar.errors import NotFittedError
 from nextchar.model.file import BEST
 
 TEXT = PROSE * 4

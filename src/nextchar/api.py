@@ -10,7 +10,7 @@ from typing import IO, Any, Literal, Self, overload
 
 from nextchar.apps.evaluate import evaluate
 from nextchar.config import FIELDS, GenerationSettings, Settings, TextSettings
-from nextchar.errors import NextcharError, SettingsError, TextError
+from nextchar.errors import NotFittedError, SettingsError, TextError
 from nextchar.generation.generate import choose_seed, generate
 from nextchar.generation.generate import stream as write
 from nextchar.model.file import Model, load_model, save_model
@@ -28,10 +28,6 @@ Input = PathName | Sequence[PathName] | IO[str] | IO[bytes]
 
 LONGEST_PATH = 4096  # characters; what is longer is a text
 SAMPLE_LENGTH = 200  # characters that a training run shows of what it writes so far
-
-
-class NotFittedError(NextcharError, AttributeError, ValueError):
-    """A model was asked to predict before it was fitted or loaded."""
 
 
 class CharRNN:
@@ -175,10 +171,12 @@ class CharRNN:
         stop: strings that end a text; they are not part of it.
         seed: of the draws; `last_seed_` tells which one was used.
         """
-        known = {"length", "temperature", "top_k", "top_p"}
+        known = ("length", "temperature", "top_k", "top_p")
         for name in options:
             require_known(name, dict.fromkeys(known), "option of generate")
-        settings = GenerationSettings(samples=1 if samples is None else samples, **options)
+        settings = GenerationSettings(
+            samples=1 if samples is None else samples, seed=seed, **options
+        )
         stops = (stop,) if isinstance(stop, str) else tuple(stop)
         model = self._fitted()
         self.last_seed_ = choose_seed(seed)

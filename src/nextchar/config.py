@@ -31,7 +31,11 @@ class TextSettings(Validated):
     normalize: str | None = setting(
         None, "Unicode normalisation of the text.", choices=("NFC", "NFD", "NFKC", "NFKD")
     )
-    pattern: str = setting("*", "Which files of a folder are read.", metavar="GLOB")
+    pattern: str = setting(
+        "*",
+        "Which files of a folder are read; * is all but hidden, binary ones.",
+        metavar="GLOB",
+    )
     alphabet: str = setting(
         "characters",
         "What a symbol is: the text's own code points, or the 256 bytes (any file at all).",
@@ -161,7 +165,7 @@ class GenerationSettings(Validated):
         1.0, "Below 1 is safer, above 1 wilder; 0 takes the most probable.", low=0.0, metavar="X"
     )
     top_k: int = setting(
-        0, "Draw from the N most probable characters; 0 is off.", low=0, metavar="N"
+        0, "Draw from the N most probable characters; 0 or -1 is off.", low=-1, metavar="N"
     )
     top_p: float = setting(
         1.0,

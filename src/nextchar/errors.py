@@ -6,6 +6,7 @@ NextcharError
 │   └── UnknownCharacterError   a character outside the vocabulary
 ├── ModelFileError    a model file or checkpoint is missing, damaged or foreign
 ├── RunError          a run directory cannot be used as asked
+├── NotFittedError    a CharRNN was asked to predict before it was fitted or loaded
 ├── DivergedError     the loss or the gradient became NaN or infinite
 └── InterruptedRun    the run was stopped from outside, after its checkpoint was written
 """
@@ -42,6 +43,10 @@ class ModelFileError(NextcharError):
 
 class RunError(NextcharError):
     """A run directory cannot be used as asked."""
+
+
+class NotFittedError(NextcharError, AttributeError, ValueError):
+    """A model was asked to predict before it was fitted or loaded."""
 
 
 class DivergedError(NextcharError, ArithmeticError):

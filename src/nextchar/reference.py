@@ -173,4 +173,6 @@ def main(path, cell="rnn", steps=2000):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python -m nextchar.reference FILE [rnn|lstm]")
     main(*sys.argv[1:3])

@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
@@ -68,6 +69,8 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str]) -> int:
     """Run the program; its exit status."""
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process lives
     debug = "--debug" in args
     args = [arg for arg in args if arg != "--debug"]  # welcome before and after the command
     try:
@@ -84,12 +87,22 @@ def run(args: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return 130
-    except (NextcharError, MemoryError) as error:
+    except (NextcharError, MemoryError, OSError) as error:
         if debug:
             traceback.print_exc()
-        _complain(str(error) or "not enough memory; give a smaller model, batch or text")
+        _complain(_told(error))
         return _status(error)
     return 0
+
+
+def _told(error: BaseException) -> str:
+    """The line that an error is told in."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error}); give a smaller model, batch or text"
+    if isinstance(error, OSError) and not isinstance(error, NextcharError):
+        where = f"{error.filename}: " if error.filename else "output: "
+        return f"{where}cannot be used ({error.strerror or error})"
+    return str(error)
 
 
 def _status(error: BaseException) -> int:

@@ -24,7 +24,7 @@ import click
     default=1,
     metavar="N",
     help="1 carries the state through the whole text, exactly; more score it in N parts at once, "
-    "many times faster and equal to about three digits.  [default: 1]",
+    "many times faster, and differ in the sixth digit or later.  [default: 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(

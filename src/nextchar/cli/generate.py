@@ -11,6 +11,7 @@ import click
 
 from nextchar.cli.options import setting_options
 from nextchar.config import GenerationSettings
+from nextchar.errors import NextcharError
 
 BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
 
@@ -50,19 +51,28 @@ def command(
     loaded = load_model(model)
     seed = choose_seed(settings.seed)
     lead = prompt if echo else ""
-    if settings.samples == 1 and not as_json and not loaded.vocabulary.is_bytes:
-        _print(lead)
-        for piece in stream(loaded, prompt, settings, seed=seed, stop=stop, unknown=unknown):
-            _print(piece)
-        _print("\n")
-    else:
-        made = generate(loaded, prompt, settings, seed=seed, stop=stop, unknown=unknown)
+    choices: dict[str, Any] = {"seed": seed, "stop": stop, "unknown": unknown}
+    try:
         if as_json:
+            made = generate(loaded, prompt, settings, **choices)
             _print_json(prompt, lead, seed, settings, made)
-        elif loaded.vocabulary.is_bytes and settings.samples == 1:  # bytes as they are
+        elif settings.samples > 1:
+            made = generate(loaded, prompt, settings, **choices)
+            _print(BETWEEN_SAMPLES.join(lead + each.text for each in made) + "\n")
+        elif loaded.vocabulary.is_bytes:  # bytes as they are
+            made = generate(loaded, prompt, settings, **choices)
             sys.stdout.buffer.write(lead.encode() + made[0].data)
         else:
-            _print(BETWEEN_SAMPLES.join(lead + each.text for each in made) + "\n")
+            pieces = stream(loaded, prompt, settings, **choices)
+            _print(lead)
+            for piece in pieces:
+                _print(piece)
+            _print("\n")
+    except NextcharError:  # no text was made, so no seed is told
+        raise
+    except BaseException:  # a text that is cut off can be made again too
+        click.echo(f"seed {seed}", err=True)
+        raise
     if not as_json:
         click.echo(f"seed {seed}", err=True)
 

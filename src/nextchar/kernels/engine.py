@@ -43,8 +43,8 @@ class Engine:
     ) -> None:
         if bfloat16 and not HOST.has_bfloat16:
             raise SettingsError(
-                f"dtype: bfloat16 wants a CPU with avx512_bf16, which this one ({HOST.name}) lacks; "
-                "use float32"
+                f"dtype: bfloat16 wants a CPU with avx512_bf16, which this one ({HOST.name}) "
+                "lacks; use float32"
             )
         self._architecture, self._threads, self._dtype = architecture, threads, dtype
         self._room = (0, 0)  # T and B that the workers have memory for

@@ -51,7 +51,9 @@ def read(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
     except (safetensors.SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path}: not a whole {kind} file ({error})") from error
+        raise ModelFileError(
+            f"{path}: not a whole {kind} file that nextchar wrote ({error})"
+        ) from error
     if document.pop("sha256", None) != _digest(tensors, document):
         raise ModelFileError(f"{path}: damaged: its content is not what was written")
     return tensors, document

@@ -32,6 +32,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+ALL = "*"  # the pattern that chooses every text file
 PIECE = 1 << 20  # bytes read at once: large enough for speed, small beside any model
 
 # opened here, closed by read_bytes
@@ -60,7 +61,8 @@ def find_sources(inputs: Iterable[str | PathLike[str]], settings: TextSettings) 
     """The sources that paths, folders, `-` and names of data sets stand for, in reading order.
 
     An existing path wins over a data set of the same name. A folder gives its files that match
-    `settings.pattern`, at any depth, in path order; names that begin with a dot are passed over.
+    `settings.pattern`, at any depth, in path order; names that begin with a dot are passed over,
+    and so are binary files (with a NUL near their beginning) where no pattern was given.
     Raises TextError for what is not there.
     """
     sources: list[Source] = []
@@ -79,7 +81,7 @@ def _find(name: str, settings: TextSettings) -> list[Source]:
     if name == "-":
         return [Source("standard input", _standard_input)]
     if path.is_dir():
-        return _in_folder(path, settings.pattern)
+        return _in_folder(path, settings)
     if path.exists():
         return [_file(path)]
     if name in datasets.NAMES:
@@ -94,22 +96,37 @@ def _standard_input() -> AbstractContextManager[IO[bytes]]:
     return nullcontext(sys.stdin.buffer)  # not ours to close
 
 
-def _in_folder(folder: Path, pattern: str) -> list[Source]:
+def _in_folder(folder: Path, settings: TextSettings) -> list[Source]:
+    pattern = settings.pattern
     try:
         matching = list(folder.rglob(pattern))
     except (ValueError, NotImplementedError):
         raise TextError(
             f"pattern: wants one for names inside the folder, such as *.txt, got {pattern!r}"
         ) from None
+    chooses_text = pattern == ALL and settings.alphabet != "bytes" and _is_utf8(settings)
     found = sorted(
         path
         for path in matching
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not (chooses_text and _is_binary(path))
     )
     if not found:
         raise TextError(f"{folder}: no file in this folder matches the pattern {pattern!r}")
     return [_file(path) for path in found]
+
+
+def _is_utf8(settings: TextSettings) -> bool:
+    return _codec(settings.encoding).name.startswith("utf-8")
+
+
+def _is_binary(path: Path) -> bool:
+    """Whether a file's beginning holds a NUL, as no text in UTF-8 does that people write."""
+    if path.suffix.lower() in _OPENERS:
+        return False
+    with path.open("rb") as file:
+        return b"\0" in file.read(8192)
 
 
 def _file(path: Path) -> Source:
@@ -175,7 +192,8 @@ def _decode(source: Source, encoding: str) -> Iterator[str]:
             what = f"{error.reason} at byte {done - len(error.object) + error.start}"
         raise TextError(
             f"{source.name}: not {encoding}: {what}; give the file's own encoding "
-            "(--encoding NAME), or take any bytes (--alphabet bytes)"
+            "(--encoding NAME), choose files of a folder by name (--pattern GLOB), or train on any "
+            "bytes (--alphabet bytes)"
         ) from None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.errors import ModelFileError, TextError, UnknownCharacterError
+from nextchar.errors import ModelFileError, SettingsError, TextError, UnknownCharacterError
 
 Codes = NDArray[np.unsignedinteger[Any]]
 Unknown = Literal["error", "skip"]
@@ -92,6 +92,8 @@ class Vocabulary:
         UnknownCharacterError, with the character, its code point and its position, where not.
         offset: the position of the text's first character, where it is a piece of a longer one.
         """
+        if unknown not in ("error", "skip"):
+            raise SettingsError(f"unknown: wants one of error, skip, got {unknown!r}")
         if self.is_bytes:
             data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
             return np.frombuffer(data, dtype=np.uint8).copy()

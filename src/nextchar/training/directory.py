@@ -151,7 +151,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def free_name(inputs: Sequence[str]) -> Path:
     """`runs/NAME` for a text, with a number where that name is taken."""
     first = inputs[0] if inputs else "text"
-    stem = "stdin" if first == "-" else Path(first).resolve().name.split(".")[0] or "text"
+    stem = "stdin" if first == "-" else Path(first).resolve().name.split(".")[0][:60] or "text"
     path, number = Path("runs") / stem, 1
     while path.exists() and not (path.is_dir() and not any(path.iterdir())):
         number += 1

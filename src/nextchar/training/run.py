@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -34,7 +35,8 @@ from nextchar.training.trainer import MakeSample, Trainer
 _ENDS = {*BUDGETS, "patience"}
 _MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
 COMPILING = Note(
-    "compiling the engine for this CPU: some seconds, once; it is kept on disk for the next time"
+    "compiling the engine for this CPU: up to half a minute, once for each kind of cell; it is "
+    "kept on disk for the next time"
 )
 _DTYPES = {  # of parameters and sums
     "auto": np.float32,
@@ -109,6 +111,11 @@ def start(
     else:
         changed = laid_over(preset, given) if preset or given else {}
         settings, source = _resumed_settings(out, changed)
+    if text is None and "-" in source.get("inputs", ()):
+        raise RunError(
+            f"{out}: was trained from standard input; give the same text again: "
+            f"nextchar train - --out {shlex.quote(str(out))} --resume"
+        )
     text = text or (from_paths(source["inputs"]) if source.get("inputs") else None)
     if validation is None and source.get("validation"):
         validation = from_paths(source["validation"])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.config import Settings, seconds_of
-from nextchar.errors import DivergedError, InterruptedRun
+from nextchar.errors import InterruptedRun
 from nextchar.model.file import BEST, LAST, Model
 from nextchar.model.parameters import Parameters
 from nextchar.model.scorer import Score
@@ -22,6 +22,7 @@ from nextchar.text.corpus import Prepared
 from nextchar.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from nextchar.training.clipping import clip
 from nextchar.training.directory import RunDirectory
+from nextchar.training.divergence import diverged
 from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Sampled, Started, Stepped
 from nextchar.training.optimizers import Slots, update
 from nextchar.training.schedules import learning_rate
@@ -80,6 +81,7 @@ class Trainer:
         Raises DivergedError where a number is no longer finite, and InterruptedRun, after a
         checkpoint, where `should_stop` said so.
         """
+        self._warm_up()
         self._clock = time.perf_counter() - self.progress.seconds
         self._saved = time.perf_counter()
         self._on_event(Started(self.progress.step, self._total, self._budget))
@@ -87,6 +89,12 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below
             self._loop()
         return self._finish()
+
+    def _warm_up(self) -> None:
+        """Take a step whose result is thrown away: compiling is no part of the run's time."""
+        batch = self._batches.at(self.progress.step)
+        state = self.parameters.zero_state(batch.inputs.shape[1])
+        self._engine.loss_and_gradient(self.parameters, batch, state)
 
     def _loop(self) -> None:
         while not self.progress.done:
@@ -309,15 +317,9 @@ class Trainer:
         self._require_finite(float(np.abs(self.parameters.flat).max()), "largest weight")
 
     def _require_finite(self, value: float, what: str, bound: float = math.inf) -> None:
-        if math.isfinite(value) and value <= bound:
-            return
-        settings, step = self._settings, self.progress.step
-        advice = f"lower --learning-rate (now {settings.learning_rate:g})"
-        if settings.clip == 0:
-            advice += " or clip gradients (--clip 1)"
-        has_checkpoint = self._directory is not None and self._directory.checkpoint.exists()
-        kept = "; the last good checkpoint is kept" if has_checkpoint else ""
-        raise DivergedError(f"the {what} became {value:.4g} at step {step}{kept}: {advice}", step)
+        if not (math.isfinite(value) and value <= bound):
+            has_checkpoint = self._directory is not None and self._directory.checkpoint.exists()
+            raise diverged(what, value, self.progress.step, self._settings, has_checkpoint)
 
 
 def _total_steps(settings: Settings, batches: Batches) -> int | None:
