@@ -396,7 +396,7 @@ def test_the_byte_is_exact_beyond_the_first_piece_of_a_real_file(tmp_path: Path)
 
 def test_utf_16_without_its_mark_says_so() -> None:
     # Python 3.11 says "UTF-16 stream does not …", 3.13 "Stream does not …" and names byte 0
-    with pytest.raises(TextError, match="not utf-16: .*[Ss]tream does not start with BOM"):
+    with pytest.raises(TextError, match=r"not utf-16: .*[Ss]tream does not start with BOM"):
         text_from("abc".encode("utf-16-le"), 100, encoding="utf-16")
 
 
