@@ -54,7 +54,6 @@ def keep_top_p(logits: Array, p: float) -> Array:
     order = np.argsort(-logits, axis=1, kind="stable")
     ordered = np.exp(log_softmax(np.take_along_axis(logits, order, axis=1)))
     before = np.cumsum(ordered, axis=1) - ordered  # what more probable characters have together
-    before[:, 0] = -1.0
     dropped = np.empty(logits.shape, dtype=bool)
     np.put_along_axis(dropped, order, before >= p, axis=1)
     return np.where(dropped, -np.inf, logits)

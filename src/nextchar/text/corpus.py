@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
 from nextchar.text.sources import PIECE, find_sources, normalized, read_bytes, read_text
-from nextchar.text.vocabulary import Codes, Vocabulary
+from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of, points_of
 
 _POINTS = 0x110000  # how many code points there are
 
@@ -64,8 +64,7 @@ def read_corpus(inputs: Sequence[str | PathLike[str]], settings: TextSettings) -
 def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
     """The corpus of a text in memory."""
     if settings.alphabet == "bytes":
-        data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        return gather([data])
+        return gather([bytes_of(text)])
     if isinstance(text, bytes):
         raise TextError('text: wants a str, got bytes; use alphabet="bytes" to train on bytes')
     pieces = (text[start : start + PIECE] for start in range(0, len(text), PIECE))
@@ -79,8 +78,7 @@ def gather(pieces: Iterable[str] | Iterable[bytes]) -> Corpus:
     points: list[int] = []
     parts: list[Codes] = []
     for piece in pieces:
-        data = piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
-        digest.update(data)
+        digest.update(bytes_of(piece))
         piece_points = _points(piece)
         codes = code_of[piece_points]
         if (codes < 0).any():
@@ -95,7 +93,7 @@ def gather(pieces: Iterable[str] | Iterable[bytes]) -> Corpus:
 def _points(piece: str | bytes) -> NDArray[Any]:
     if isinstance(piece, bytes):
         return np.frombuffer(piece, dtype=np.uint8)
-    return np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    return points_of(piece)
 
 
 def _joined(parts: list[Codes]) -> Codes:

@@ -44,7 +44,7 @@ class Vocabulary:
     @classmethod
     def of_text(cls, text: str, min_count: int = 1) -> Vocabulary:
         """The vocabulary of a text: its distinct characters, in code-point order."""
-        return cls.of_counts(*np.unique(_points_of(text), return_counts=True), min_count=min_count)
+        return cls.of_counts(*np.unique(points_of(text), return_counts=True), min_count=min_count)
 
     @classmethod
     def of_counts(
@@ -72,7 +72,7 @@ class Vocabulary:
         if not (isinstance(character, str) and len(character) == 1):
             return False
         # bytes write every character
-        return self.is_bytes or bool(self.codes_of_points(_points_of(character))[0] >= 0)
+        return self.is_bytes or bool(self.codes_of_points(points_of(character))[0] >= 0)
 
     def __repr__(self) -> str:
         what = "bytes" if self.is_bytes else "characters"
@@ -95,11 +95,10 @@ class Vocabulary:
         if unknown not in ("error", "skip"):
             raise SettingsError(f"unknown: wants one of error, skip, got {unknown!r}")
         if self.is_bytes:
-            data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-            return np.frombuffer(data, dtype=np.uint8).copy()
+            return np.frombuffer(bytes_of(text), dtype=np.uint8).copy()
         if isinstance(text, bytes):
             raise TextError("a model of characters wants a str, got bytes; decode them first")
-        points = _points_of(text)
+        points = points_of(text)
         codes = self.codes_of_points(points)
         bad = codes < 0
         if bad.any():
@@ -130,7 +129,7 @@ class Vocabulary:
         """The bytes of some codes: exact with the bytes alphabet, else the text's UTF-8."""
         if self.is_bytes:
             return self._checked(codes).astype(np.uint8).tobytes()
-        return self.decode(codes).encode("utf-8", "surrogatepass")
+        return bytes_of(self.decode(codes))
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` makes this vocabulary of again."""
@@ -179,6 +178,12 @@ class Vocabulary:
         )
 
 
-def _points_of(text: str) -> NDArray[np.uint32]:
+def bytes_of(text: str | bytes) -> bytes:
+    """A text's UTF-8, lone surrogates and all; bytes as they are."""
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+
+def points_of(text: str) -> NDArray[np.uint32]:
+    """The code points of a text."""
     data = text.encode("utf-32-le", "surrogatepass")
     return np.frombuffer(data, dtype="<u4").astype(np.uint32, copy=False)
