@@ -12,7 +12,7 @@ from benchmarks.rows import Row
 from nextchar.config import GenerationSettings, Settings
 from nextchar.errors import SettingsError
 from nextchar.generation.generate import generate
-from nextchar.generation.stepper import Stepper
+from nextchar.kernels.decoder import Decoder
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Vocabulary
@@ -82,8 +82,9 @@ def _generation(row: Row) -> Job:
 
 def _check(row: Row, model: Model) -> float:
     text = material.check_codes(row)
-    stepper, logits = Stepper(model.parameters), []
-    for code in text[:-1]:
-        stepper.read(np.array([code]))
-        logits.append(stepper.logits[0].copy())
+    logits = []
+    with Decoder(model.parameters) as decoder:
+        for code in text[:-1]:
+            decoder.read(np.array([code]))
+            logits.append(decoder.logits[0])
     return material.mean_loss(np.array(logits), text[1:].astype(int))

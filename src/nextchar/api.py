@@ -165,13 +165,14 @@ class CharRNN:
 
         prompt: read first; may be empty. A character that the model never saw raises
         UnknownCharacterError, or is left out with `unknown="skip"`.
-        options: length (500, new characters), temperature (1.0; 0 is greedy), top_k, top_p.
+        options: length (500, new characters), temperature (1.0; 0 is greedy), top_k, top_p,
+        dtype (how weights are held: auto, float32 or bfloat16).
         samples: how many texts; then a list is returned, all drawn in one batch.
         stream: return an iterator over pieces of text as they are drawn.
         stop: strings that end a text; they are not part of it.
         seed: of the draws; `last_seed_` tells which one was used.
         """
-        known = ("length", "temperature", "top_k", "top_p")
+        known = ("length", "temperature", "top_k", "top_p", "dtype")
         for name in options:
             require_known(name, dict.fromkeys(known), "option of generate")
         settings = GenerationSettings(

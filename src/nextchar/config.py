@@ -175,6 +175,11 @@ class GenerationSettings(Validated):
         metavar="X",
     )
     samples: int = setting(1, "Texts to write, all in one batch.", low=1, metavar="N")
+    dtype: str = setting(
+        "auto",
+        "How weights are held: as bfloat16 where they outgrow a core's cache (auto), or always so.",
+        choices=("auto", "float32", "bfloat16"),
+    )
     seed: int | None = setting(
         None,
         "Seed of the draws; without it one is chosen, and told.",

@@ -17,10 +17,10 @@ from conftest import PROSE
 from nextchar.apps.evaluate import as_json, evaluate, evaluate_files
 from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import TextError, UnknownCharacterError
-from nextchar.generation.stepper import Stepper
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
+from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture
 from nextchar.model.scorer import Score
 from nextchar.text.vocabulary import Vocabulary
@@ -40,11 +40,11 @@ BYTES = untrained(Vocabulary(is_bytes=True), TextSettings(alphabet="bytes"))
 def test_the_state_is_carried_through_the_whole_text() -> None:
     result, left_out = evaluate(MODEL, [PROSE])
     codes = MODEL.vocabulary.encode(PROSE)
-    stepper, nats, correct = Stepper(MODEL.parameters), 0.0, 0
+    state, nats, correct = MODEL.parameters.zero_state(1), 0.0, 0
     for code, following in pairwise(codes):
-        stepper.step(np.array([code]))
-        nats -= log_softmax(stepper.logits)[0, following]
-        correct += int(stepper.logits[0].argmax() == following)
+        logits, state, _ = forward(MODEL.parameters, np.array([[code]]), state)
+        nats -= log_softmax(logits[0])[0, following]
+        correct += int(logits[0, 0].argmax() == following)
     assert result.nats == pytest.approx(nats, rel=1e-12)  # float64; sums in another order
     assert result.correct == correct
     assert left_out == 0

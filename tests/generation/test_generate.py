@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nextchar.config import GenerationSettings, NetworkSettings, TextSettings
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.generate import Generated, choose_seed, draw_codes, generate, stream
+from nextchar.kernels.decoder import Decoder
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
@@ -21,7 +22,6 @@ NO_BYTE = -1e9  # the logit of a byte that is never written
 
 
 def untrained(vocabulary: Vocabulary) -> Model:
-    """In float64, whose rounding leaves every draw the same in a batch of any size."""
     network = NetworkSettings(hidden_size=8, num_layers=1)
     parameters = initialise(Architecture(network, len(vocabulary)), 1, np.float64)
     return Model(parameters, vocabulary, TextSettings())
@@ -78,7 +78,7 @@ def test_an_empty_prompt_begins_after_a_line_break_where_there_is_one(small_mode
 
 def test_an_empty_prompt_works_where_there_is_no_line_break() -> None:
     first, *_ = draw_codes(LETTERS, "", GenerationSettings(temperature=0, length=1), seed=1)
-    assert first[0] == LETTERS.parameters["b_out"].argmax()
+    assert first[0, 0] == LETTERS.parameters["b_out"].argmax()
 
 
 def test_a_vocabulary_of_one_character_writes_it() -> None:
@@ -144,14 +144,15 @@ def test_the_pieces_together_are_the_text(seed: int, length: int, stop: list[str
     assert all(came)
 
 
-def test_without_a_stop_text_every_character_comes_at_once() -> None:
-    assert [len(piece) for piece in pieces(length=30)] == [1] * 30
+def test_without_a_stop_text_every_block_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Decoder, "block", 7)
+    assert [len(piece) for piece in pieces(length=30)] == [7, 7, 7, 7, 2]
 
 
 def test_a_stream_draws_no_more_than_is_asked_of_it() -> None:
     how = GenerationSettings(length=10**9)
     first = next(stream(LETTERS, "", how, seed=1))
-    assert first == write(length=1).text
+    assert first == write(length=len(first)).text
 
 
 @given(seed=st.integers(0, 99), length=st.integers(0, 40))
@@ -162,7 +163,10 @@ def test_bytes_stream_as_the_whole_decodes(seed: int, length: int) -> None:
     assert "".join(pieces(BYTES, seed=seed, length=length)) == made.text
 
 
-def test_a_character_of_several_bytes_is_held_back_until_it_is_whole() -> None:
+def test_a_character_of_several_bytes_is_held_back_until_it_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Decoder, "block", 1)
     came = "".join(pieces(BYTES, seed=2, length=2000))
     whole = [piece for piece in pieces(BYTES, seed=2, length=2000) if piece == "é"]
     assert whole

@@ -1,4 +1,4 @@
-"""The same kernels compiled for narrower CPUs than this one, in processes of their own."""
+"""The same kernels compiled for other CPUs than this one, in processes of their own."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ import subprocess
 import sys
 
 import pytest
+from numba.core.registry import cpu_target
 
 AVX2 = "+avx,+avx2,+fma,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+bmi,+bmi2,+f16c"
-SETS = {"avx2": ("haswell", AVX2), "sse2": ("x86-64", "+sse,+sse2")}
+AVX512 = f"{AVX2},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
+SETS = {
+    "avx512": ("skylake-avx512", AVX512),  # without products of bfloat16
+    "avx2": ("haswell", AVX2),
+    "sse2": ("x86-64", "+sse,+sse2"),
+}
+HAS_AVX512 = "+avx512f" in str(cpu_target.target_context.codegen().magic_tuple())
 
 PROGRAM = """
 import numpy as np
 from nextchar.config import NetworkSettings
+from nextchar.kernels.decoder import Decoder
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.isa import HOST
 from nextchar.model.initialise import initialise
-from nextchar.model.network import loss_and_gradient
+from nextchar.model.network import forward, loss_and_gradient
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.text.batches import Batch
 
@@ -35,6 +43,15 @@ for cell, dtype, bound in (("lstm", "f4", 1e-5), ("gru", "f4", 1e-5), ("rnn", "f
         engine.loss_and_gradient(parameters, Batch(x, y, True), state)
         off = np.linalg.norm(engine.gradient.flat - wanted.flat) / np.linalg.norm(wanted.flat)
     assert off < bound, (cell, off)
+    # weights that are bfloat16 already: decoding with pairs is exact, and widened here
+    parameters.flat[:] = (parameters.flat.astype("f4").view("u4") & 0xFFFF0000).view("f4")
+    codes = rng.integers(0, 65, 9)
+    logits = forward(parameters, codes[:, None], parameters.zero_state(1))[0][-1]
+    for pairs in (False, True) if dtype == "f4" else (False,):
+        with Decoder(parameters, bfloat16=pairs) as decoder:
+            decoder.read(codes)
+            assert np.abs(decoder.logits - logits).max() < bound, (cell, pairs)
+assert not HOST.has_bfloat16
 print(HOST.name)
 """
 
@@ -44,7 +61,9 @@ print(HOST.name)
     platform.machine() not in {"x86_64", "AMD64"}, reason="these instruction sets are x86-64's"
 )
 @pytest.mark.parametrize("name", SETS)
-def test_gradients_are_right_on_a_narrower_instruction_set(name: str) -> None:
+def test_gradients_and_predictions_are_right_on_another_instruction_set(name: str) -> None:
+    if name == "avx512" and not HAS_AVX512:
+        pytest.skip("this CPU has no AVX-512")
     cpu, features = SETS[name]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],

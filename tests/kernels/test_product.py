@@ -10,12 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from nextchar.kernels.isa import padded, vector_length
-from nextchar.kernels.product import CHUNK, DEPTH, outer, pack, pack_transposed, product
+from nextchar.kernels.product import CHUNK, DEPTH, outer, pack, pack_transposed, product, tools_for
 from nextchar.kernels.tile import ROWS, VECTORS
 
 Array = NDArray[Any]
 DTYPES = [np.float32, np.float64]
-NONE = np.zeros(0, np.uint32)  # no scratch: nothing is rounded to pairs
 
 
 def tolerance(dtype: Any, K: int) -> float:
@@ -47,7 +46,7 @@ def test_every_tile_size_gives_the_product(
     for add in (True, False):
         wanted = A.astype(np.float64) @ W + (before if add else 0)
         C[:] = before
-        product(A.ctypes.data, K, B, C.ctypes.data, N, rows, K, N, add, NONE)
+        product(A.ctypes.data, K, B, C.ctypes.data, N, rows, K, N, add, tools_for(dtype))
         np.testing.assert_allclose(C, wanted, rtol=0, atol=tolerance(dtype, K))
 
 
@@ -62,7 +61,16 @@ def test_gates_are_padded_each_and_the_padding_is_zero(
     P = padded(width, dtype)
     C = np.full((5, gates, P), np.nan, dtype)
     product(
-        A.ctypes.data, K, packed(W, gates), C.ctypes.data, gates * P, 5, K, gates * P, False, NONE
+        A.ctypes.data,
+        K,
+        packed(W, gates),
+        C.ctypes.data,
+        gates * P,
+        5,
+        K,
+        gates * P,
+        False,
+        tools_for(dtype),
     )
     wanted = (A.astype(np.float64) @ W).reshape(5, gates, width)
     np.testing.assert_allclose(C[:, :, :width], wanted, rtol=0, atol=tolerance(dtype, K))
@@ -82,7 +90,18 @@ def test_the_packed_transpose_is_that_of_the_padded_gates(
     D = np.zeros((3, gates, P), dtype)
     D[:, :, :width] = rng.standard_normal((3, gates, width))
     C = np.full((3, columns), np.nan, dtype)
-    product(D.ctypes.data, gates * P, B, C.ctypes.data, columns, 3, gates * P, columns, False, NONE)
+    product(
+        D.ctypes.data,
+        gates * P,
+        B,
+        C.ctypes.data,
+        columns,
+        3,
+        gates * P,
+        columns,
+        False,
+        tools_for(dtype),
+    )
     wanted = D[:, :, :width].reshape(3, -1).astype(np.float64) @ W.T
     atol = tolerance(dtype, gates * width)
     np.testing.assert_allclose(C[:, :inputs], wanted, rtol=0, atol=atol)
@@ -109,7 +128,7 @@ def test_a_tall_matrix_is_cut_into_chunks(rng: np.random.Generator) -> None:
     M, K, N = 2 * CHUNK + 3, 9, 4 * vector_length(np.float32)
     A, W = rng.standard_normal((M, K)).astype("f4"), rng.standard_normal((K, N)).astype("f4")
     C = np.empty((M, N), "f4")
-    product(A.ctypes.data, K, packed(W), C.ctypes.data, N, M, K, N, False, NONE)
+    product(A.ctypes.data, K, packed(W), C.ctypes.data, N, M, K, N, False, tools_for("f4"))
     np.testing.assert_allclose(C, A @ W, rtol=0, atol=tolerance(np.float32, K))
 
 
@@ -118,6 +137,6 @@ def test_a_nan_in_a_row_reaches_that_row_alone(rng: np.random.Generator) -> None
     A, W = rng.standard_normal((9, K)).astype("f4"), rng.standard_normal((K, N)).astype("f4")
     A[4, 3] = np.nan
     C = np.empty((9, N), "f4")
-    product(A.ctypes.data, K, packed(W), C.ctypes.data, N, 9, K, N, False, NONE)
+    product(A.ctypes.data, K, packed(W), C.ctypes.data, N, 9, K, N, False, tools_for("f4"))
     assert np.isnan(C[4]).all()
     assert np.isfinite(np.delete(C, 4, axis=0)).all()

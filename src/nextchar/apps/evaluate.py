@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.kernels.threads import one_blas_thread
+from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
-from nextchar.model.scorer import Score, score
+from nextchar.model.scorer import Score
 from nextchar.text.sources import find_sources, read_bytes, read_text
 from nextchar.text.vocabulary import Codes, Unknown
 
@@ -52,8 +52,11 @@ def evaluate(
         total += len(piece)
     codes = np.concatenate(parts) if parts else np.empty(0, model.vocabulary.dtype)
     left_out = 0 if model.vocabulary.is_bytes else total - len(codes)  # every byte is known
-    with one_blas_thread():
-        return score(model.parameters, codes, lanes=lanes), left_out
+    from nextchar.kernels.engine import Engine  # it brings Numba along
+
+    parameters = model.parameters
+    with Engine(model.architecture, threads=usable_cores(), dtype=parameters.dtype) as engine:
+        return engine.score(parameters, codes, lanes=lanes), left_out
 
 
 def as_json(result: Score, left_out: int = 0) -> dict[str, Any]:

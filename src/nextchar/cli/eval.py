@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from nextchar.cli.compiling import telling
+
 
 @click.command("eval")
 @click.argument("model")
@@ -43,9 +45,10 @@ def command(
     from nextchar.apps.evaluate import evaluate_files
     from nextchar.model.file import load_model
 
-    score, left_out = evaluate_files(
-        load_model(model), files, encoding=encoding, unknown=unknown, lanes=lanes
-    )
+    with telling():
+        score, left_out = evaluate_files(
+            load_model(model), files, encoding=encoding, unknown=unknown, lanes=lanes
+        )
     if left_out:
         click.echo(f"note: {left_out} unknown characters were left out", err=True)
     figures = figures_of(score, left_out)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from nextchar.cli.compiling import telling
 from nextchar.cli.options import setting_options
 from nextchar.config import GenerationSettings
 from nextchar.errors import NextcharError
+
+if TYPE_CHECKING:
+    from nextchar.model.file import Model
 
 BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
 
@@ -45,7 +49,7 @@ def command(
     """
     settings = GenerationSettings(**{n: v for n, v in options.items() if v is not None})
 
-    from nextchar.generation.generate import choose_seed, generate, stream
+    from nextchar.generation.generate import choose_seed
     from nextchar.model.file import load_model
 
     loaded = load_model(model)
@@ -53,21 +57,8 @@ def command(
     lead = prompt if echo else ""
     choices: dict[str, Any] = {"seed": seed, "stop": stop, "unknown": unknown}
     try:
-        if as_json:
-            made = generate(loaded, prompt, settings, **choices)
-            _print_json(prompt, lead, seed, settings, made)
-        elif settings.samples > 1:
-            made = generate(loaded, prompt, settings, **choices)
-            _print(BETWEEN_SAMPLES.join(lead + each.text for each in made) + "\n")
-        elif loaded.vocabulary.is_bytes:  # bytes as they are
-            made = generate(loaded, prompt, settings, **choices)
-            sys.stdout.buffer.write(lead.encode() + made[0].data)
-        else:
-            pieces = stream(loaded, prompt, settings, **choices)
-            _print(lead)
-            for piece in pieces:
-                _print(piece)
-            _print("\n")
+        with telling():
+            _write(loaded, prompt, lead, settings, choices, as_json=as_json)
     except NextcharError:  # no text was made, so no seed is told
         raise
     except BaseException:  # a text that is cut off can be made again too
@@ -75,6 +66,34 @@ def command(
         raise
     if not as_json:
         click.echo(f"seed {seed}", err=True)
+
+
+def _write(
+    model: Model,
+    prompt: str,
+    lead: str,
+    settings: GenerationSettings,
+    choices: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    from nextchar.generation.generate import generate, stream
+
+    if as_json:
+        made = generate(model, prompt, settings, **choices)
+        _print_json(prompt, lead, choices["seed"], settings, made)
+    elif settings.samples > 1:
+        made = generate(model, prompt, settings, **choices)
+        _print(BETWEEN_SAMPLES.join(lead + each.text for each in made) + "\n")
+    elif model.vocabulary.is_bytes:  # bytes as they are
+        made = generate(model, prompt, settings, **choices)
+        sys.stdout.buffer.write(lead.encode() + made[0].data)
+    else:
+        pieces = stream(model, prompt, settings, **choices)
+        _print(lead)
+        for piece in pieces:
+            _print(piece)
+        _print("\n")
 
 
 def _print(text: str) -> None:

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from nextchar.config import GenerationSettings
 from nextchar.errors import SettingsError
-from nextchar.generation.sampling import draw, probabilities
-from nextchar.generation.stepper import Stepper
-from nextchar.kernels.threads import one_blas_thread
+from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
 from nextchar.text.sources import normalized
 from nextchar.text.vocabulary import Unknown
 
 Codes = NDArray[Any]
+
+HELD = {"auto": None, "float32": False, "bfloat16": True}  # dtype → weights as bfloat16
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,25 @@ def generate(
 ) -> list[Generated]:
     """Write `settings.samples` texts in one batch.
 
-    Each sample draws from a stream of its own, made of the seed and its index, so that it is the
-    same text whether it is drawn alone or among others (up to the rounding of a larger product).
+    Each sample draws from a stream of its own, made of the seed and its index, and what a lane
+    computes does not depend on the others: it is the same text whether it is drawn alone or among
+    any number.
     """
     stops = _checked_stops(stop)
-    lanes: list[list[int]] = [[] for _ in range(settings.samples)]
+    lanes: list[list[Codes]] = [[] for _ in range(settings.samples)]
     ends = [_Text(model, stops) for _ in lanes]
-    for codes in draw_codes(model, prompt, settings, seed=seed, unknown=unknown):
-        for lane, end, code in zip(lanes, ends, codes.tolist(), strict=True):
+    for block in draw_codes(model, prompt, settings, seed=seed, unknown=unknown):
+        for lane, end, codes in zip(lanes, ends, block.T, strict=True):
             if not end.stopped:
-                lane.append(code)
-                end.add(code)
+                lane.append(codes)
+                if stops:  # else there is no need to look at the text before it is whole
+                    end.add(codes)
         if all(end.stopped for end in ends):
             break
-    return [_generated(model, lane, end) for lane, end in zip(lanes, ends, strict=True)]
+    return [
+        _generated(model, np.concatenate([*lane, np.empty(0, int)]), end)
+        for lane, end in zip(lanes, ends, strict=True)
+    ]
 
 
 def stream(
@@ -89,8 +94,8 @@ def stream(
 
 
 def _pieces(text: _Text, drawn: Iterator[Codes]) -> Iterator[str]:
-    for codes in drawn:
-        if piece := text.add(int(codes[0])):
+    for block in drawn:
+        if piece := text.add(block[:, 0]):
             yield piece
         if text.stopped:
             return
@@ -106,7 +111,7 @@ def draw_codes(
     seed: int,
     unknown: Unknown = "error",
 ) -> Iterator[Codes]:
-    """`settings.length` times the next code of every sample, shape (samples,).
+    """The next `settings.length` codes of every sample, in blocks of shape (n, samples).
 
     An empty prompt begins as after a line break where the vocabulary has one, else from the zero
     state. The unknown symbol is never drawn.
@@ -121,20 +126,23 @@ def draw_codes(
 
 
 def _drawn(model: Model, prompt: Codes, settings: GenerationSettings, seed: int) -> Iterator[Codes]:
+    from nextchar.kernels.decoder import Decoder  # it brings Numba along
+    from nextchar.kernels.draw import Rules
+
     unknown = model.vocabulary.unknown_code
-    stepper = Stepper(model.parameters)
+    rules = Rules(
+        -1 if unknown is None else unknown, settings.temperature, settings.top_k, settings.top_p
+    )
     streams = [np.random.default_rng([seed, index]) for index in range(settings.samples)]
-    with one_blas_thread():
-        stepper.read(prompt)
-    stepper.split(settings.samples)
-    for _ in range(settings.length):
-        if unknown is not None:
-            stepper.logits[:, unknown] = -np.inf
-        uniforms = np.array([stream.random() for stream in streams])
-        drawn = draw(probabilities(stepper.logits, settings), uniforms)
-        yield drawn
-        with one_blas_thread():  # not held while the caller has the turn
-            stepper.step(drawn)
+    threads = min(usable_cores(), settings.samples)
+    with Decoder(model.parameters, threads=threads, bfloat16=HELD[settings.dtype]) as decoder:
+        decoder.read(prompt)
+        decoder.split(settings.samples)
+        left = settings.length
+        while left:
+            count = min(left, decoder.block)
+            left -= count
+            yield decoder.write(np.stack([each.random(count) for each in streams], axis=1), rules)
 
 
 class _Text:
@@ -148,9 +156,9 @@ class _Text:
         self._vocabulary = model.vocabulary
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def add(self, code: int) -> str:
-        """The text that is sure after one more code."""
-        return self._sure(self._decoded(code))
+    def add(self, codes: Codes) -> str:
+        """The text that is sure after some more codes."""
+        return self._sure(self._decoded(codes))
 
     def finish(self) -> str:
         """What was held back, nothing more coming."""
@@ -158,10 +166,10 @@ class _Text:
         self.length += len(rest)
         return rest
 
-    def _decoded(self, code: int) -> str:
+    def _decoded(self, codes: Codes) -> str:
         if self._vocabulary.is_bytes:
-            return self._utf8.decode(bytes([code]))
-        return self._vocabulary.decode([code])
+            return self._utf8.decode(bytes(codes.tolist()))
+        return self._vocabulary.decode(codes)
 
     def _sure(self, new: str) -> str:
         text = self._held + new
@@ -184,7 +192,7 @@ def _overlap(text: str, stop: str) -> int:
     return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
 
 
-def _generated(model: Model, codes: list[int], end: _Text) -> Generated:
+def _generated(model: Model, codes: Codes, end: _Text) -> Generated:
     data = model.vocabulary.decode_bytes(codes)
     if not end.stopped:
         return Generated(model.vocabulary.decode(codes), data, "length")

@@ -129,7 +129,7 @@ def outer_pairs(a, M, b, N, c, rows, packed_a, packed_b):
                 tile(
                     count,
                     vectors,
-                    packed_b,
+                    _u32(0),
                     packed_a.ctypes.data + m * pairs * 4,
                     1,
                     ROWS,

@@ -1,36 +1,20 @@
 """`@kernel`: compiled by Numba, without the interpreter's lock, kept on disk.
 
-Numba's own cache looks at a function's file alone, so a change in what it calls would go
-unnoticed; ours is keyed by the sources of all kernels. Where no folder can be written to, kernels
-are compiled anew in every process.
+Where no folder can be written to, kernels are compiled anew in every process.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from numba import njit
 from numba.core import event
-from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
 
-
-def _digest_of_sources() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-_SOURCES = _digest_of_sources()
-
-
-class _Cache(FunctionCache):
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _SOURCES)  # type: ignore[no-untyped-call]
+from nextchar.kernels.cache import KernelCache
 
 
 def kernel(*, sums_in_any_order: bool = False) -> Callable[[Any], Any]:
@@ -44,10 +28,24 @@ def kernel(*, sums_in_any_order: bool = False) -> Callable[[Any], Any]:
     def decorate(function: Any) -> Any:
         dispatcher: Any = njit(nogil=True, error_model="numpy", fastmath=freedom)(function)
         with suppress(RuntimeError):  # no folder for a cache
-            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+            dispatcher._cache = KernelCache(function)
         return dispatcher
 
     return decorate
+
+
+def c_function(function: Any, signature: Any) -> int:
+    """The address of a function compiled for callers in C, valid as long as the process."""
+    types = normalize_signature(signature)  # type: ignore[no-untyped-call]
+    compiled: Any = CFunc(function, types, locals={}, options={"error_model": "numpy"})
+    with suppress(RuntimeError):
+        compiled._cache = KernelCache(function)
+    compiled.compile()
+    _KEPT.append(compiled)
+    return int(compiled.address)
+
+
+_KEPT: list[Any] = []  # what their addresses were given away for
 
 
 class _Listener(event.Listener):

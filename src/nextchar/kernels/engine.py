@@ -49,7 +49,8 @@ class Engine:
         self._architecture, self._threads, self._dtype = architecture, threads, dtype
         self._room = (0, 0)  # T and B that the workers have memory for
         self._workers: list[Worker] = []
-        self._readers: list[Worker] = []  # what scoring works with
+        self._readers: list[Worker] = []  # what scoring works with, and the lanes it has room for
+        self._reading = 0
         self._pairs = bfloat16
         self._packed = PackedWeights(architecture, dtype, pairs=bfloat16)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
@@ -123,18 +124,24 @@ class Engine:
             self.gradient.flat += worker.gradient.flat
         return sum(losses) / (T * B), new_state
 
-    def score(self, parameters: Parameters, codes: Codes) -> Score:
-        """Score a text quickly, in lanes (see `model.scorer.score`)."""
+    def score(self, parameters: Parameters, codes: Codes, *, lanes: int = SCORING_LANES) -> Score:
+        """Score a text, one lane exactly, several quickly (see `model.scorer.score`)."""
         self._require_codes(codes)
         self._each(lambda task: task(), self._packed.tasks(parameters))
-        if not self._readers:  # room for CHUNK characters however they are cut into lanes
-            length = CHUNK + SCORING_LANES
+        forwards = [
+            partial(each.predict, parameters, self._packed) for each in self._readers_for(lanes)
+        ]
+        return score(parameters, codes, lanes=lanes, forwards=forwards, run=self._pool.map)
+
+    def _readers_for(self, lanes: int) -> list[Worker]:
+        """What scoring works with: room for CHUNK characters however they are cut into lanes."""
+        if self._reading < lanes:
+            self._reading = lanes
             self._readers = [
-                Worker(self._architecture, length, 1, self._dtype, pairs=self._pairs)
-                for _ in range(self._threads)
+                Worker(self._architecture, CHUNK + 2 * lanes, 1, self._dtype, pairs=self._pairs)
+                for _ in range(min(self._threads, lanes))
             ]
-        forwards = [partial(each.predict, parameters, self._packed) for each in self._readers]
-        return score(parameters, codes, lanes=SCORING_LANES, forwards=forwards, run=self._pool.map)
+        return self._readers
 
     def _require_codes(self, codes: Codes) -> None:
         """Compiled code looks codes up without a check of its own."""

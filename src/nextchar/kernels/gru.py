@@ -15,11 +15,11 @@ from nextchar.kernels.product import multiply
 
 
 @kernel()
-def forward(a, h, u, b_hn, W, H, scratch):
+def forward(a, h, u, b_hn, W, H, tools):
     """Run a layer; h[0] is the state before it, a becomes the gates."""
     T, B, _, P = a.shape
     for t in range(T):
-        multiply(h[t].ctypes.data, P, W, u[t].ctypes.data, 3 * P, B, H, 3 * P, False, scratch)
+        multiply(h[t].ctypes.data, P, W, u[t].ctypes.data, 3 * P, B, H, 3 * P, False, tools)
         for lane in range(B):
             _gates(a[t, lane], u[t, lane], b_hn, h[t, lane], h[t + 1, lane], H)
 
@@ -38,7 +38,7 @@ def _gates(a, u, b_hn, before, after, H):
 
 
 @kernel()
-def backward(a, h, u, dh, W_T, scratch):
+def backward(a, h, u, dh, W_T, tools):
     """Turn gates into da, and u into the gradient of h W_hh; dh, from above, is added to."""
     T, B, _, P = a.shape
     for t in range(T - 1, -1, -1):
@@ -49,7 +49,7 @@ def backward(a, h, u, dh, W_T, scratch):
             for j in range(before.size):
                 before[j] += carried[j]  # already times z
             multiply(
-                u[t].ctypes.data, 3 * P, W_T, dh[t - 1].ctypes.data, P, B, 3 * P, P, True, scratch
+                u[t].ctypes.data, 3 * P, W_T, dh[t - 1].ctypes.data, P, B, 3 * P, P, True, tools
             )
 
 

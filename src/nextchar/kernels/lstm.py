@@ -14,11 +14,11 @@ from nextchar.kernels.product import multiply
 
 
 @kernel()
-def forward(a, h, c, tanh_c, W, H, scratch):
+def forward(a, h, c, tanh_c, W, H, tools):
     """Run a layer; h[0] and c[0] are the state before it, a becomes the gates."""
     T, B, _, P = a.shape
     for t in range(T):
-        multiply(h[t].ctypes.data, P, W, a[t].ctypes.data, 4 * P, B, H, 4 * P, True, scratch)
+        multiply(h[t].ctypes.data, P, W, a[t].ctypes.data, 4 * P, B, H, 4 * P, True, tools)
         for lane in range(B):
             _gates(a[t, lane], c[t, lane], c[t + 1, lane], tanh_c[t, lane], h[t + 1, lane])
 
@@ -35,7 +35,7 @@ def _gates(a, c_before, c, tanh_c, h):
 
 
 @kernel()
-def backward(a, c, tanh_c, dh, dc, W_T, scratch):
+def backward(a, c, tanh_c, dh, dc, W_T, tools):
     """Turn the gates into da; dh: (T, B, P), from above, is added to; dc: (B, P), workspace."""
     T, B, _, P = a.shape
     dc[:] = 0
@@ -44,7 +44,7 @@ def backward(a, c, tanh_c, dh, dc, W_T, scratch):
             _gates_backward(a[t, lane], c[t, lane], tanh_c[t, lane], dh[t, lane], dc[lane])
         if t > 0:
             multiply(
-                a[t].ctypes.data, 4 * P, W_T, dh[t - 1].ctypes.data, P, B, 4 * P, P, True, scratch
+                a[t].ctypes.data, 4 * P, W_T, dh[t - 1].ctypes.data, P, B, 4 * P, P, True, tools
             )
 
 

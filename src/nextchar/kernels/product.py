@@ -14,12 +14,19 @@ begins at column 112 g. What the padding holds is zero, in B and so in C.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
 from numba import types
-from numba.extending import overload
+from numba.extending import intrinsic, overload
+from numpy.typing import NDArray
 
 from nextchar.kernels.bfloat16 import round_rows
-from nextchar.kernels.compiled import kernel
+from nextchar.kernels.compiled import c_function, kernel
 from nextchar.kernels.isa import HOST
+from nextchar.kernels.memory import aligned_zeros
 from nextchar.kernels.tile import ROWS, VECTORS, prefetch, tile
 
 DEPTH = 256  # rows summed at once in `outer`: two packed blocks stay in the L2 cache
@@ -27,51 +34,105 @@ CHUNK = 256  # rows of A that pass each panel of B in turn: they stay in the L2 
 _BYTES = HOST.vector_bytes
 
 
-def multiply(a, a_row, B, c, c_row, M, K, N, add, scratch):
+class Tools(NamedTuple):
+    """What `multiply` works with.
+
+    by_tiles: the address of the compiled `_by_tiles` of a type. Kernels call it through this
+    address: linked into each of them, its tiles would be compiled again for every one.
+    scratch: uint32, room for CHUNK × ⌈K/2⌉ pairs where products are of pairs.
+    """
+
+    by_tiles: int
+    scratch: NDArray[Any]
+
+
+def tools_for(packed: Any, inner: int = 0) -> Tools:
+    """The tools for matrices packed as a type; inner: the largest K of products of pairs."""
+    size = CHUNK * ((inner + 1) // 2) if np.dtype(packed) == np.uint32 else 0
+    return Tools(_address(np.dtype(packed).name), aligned_zeros(size, np.uint32))
+
+
+@cache
+def _address(packed: str) -> int:
+    number = {"float32": np.float32, "float64": np.float64, "uint32": np.uint32}[packed]
+
+    def by_tiles(a, a_row, a_step, b, c, c_row, M, K, N, add):
+        _by_tiles(number(0), a, a_row, a_step, b, c, c_row, M, K, N, add != 0)
+
+    return c_function(by_tiles, types.void(*[types.intp] * 10))
+
+
+def multiply(a, a_row, B, c, c_row, M, K, N, add, tools):
     """C (M × N) (+)= A (M × K) · B, for kernels to call.
 
     a, c: addresses; a_row, c_row: distances in elements. B: packed; of uint32, it holds pairs of
-    bfloat16, to which A is rounded on its way. N: whole vectors.
-    scratch: uint32, room for CHUNK × ⌈K/2⌉ pairs.
+    bfloat16, to which A is rounded on its way where the CPU multiplies them, else they are
+    widened. Then A's rows must be readable, and finite, up to an even K. N: whole vectors.
     """
     raise NotImplementedError
 
 
 @overload(multiply, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
-def _multiply(a, a_row, B, c, c_row, M, K, N, add, scratch):
-    if B.dtype == types.uint32:
+def _multiply(a, a_row, B, c, c_row, M, K, N, add, tools):
+    if B.dtype == types.uint32 and HOST.has_bfloat16:
 
-        def in_pairs(a, a_row, B, c, c_row, M, K, N, add, scratch):
-            pairs = (K + 1) // 2
+        def in_pairs(a, a_row, B, c, c_row, M, K, N, add, tools):
+            pairs, b = (K + 1) // 2, B.ctypes.data
             for start in range(0, M, CHUNK):
                 rows = min(CHUNK, M - start)
-                round_rows(a + start * a_row * 4, a_row, rows, K, scratch)
+                round_rows(a + start * a_row * 4, a_row, rows, K, tools.scratch)
                 to = c + start * c_row * 4
-                _product(scratch.ctypes.data, pairs, 1, B, to, c_row, rows, pairs, N, add)
+                from_ = tools.scratch.ctypes.data
+                _call(tools.by_tiles, from_, pairs, 1, b, to, c_row, rows, pairs, N, add)
 
         return in_pairs
+    widened = B.dtype == types.uint32
 
-    def as_it_is(a, a_row, B, c, c_row, M, K, N, add, scratch):
-        size = B.itemsize
+    def as_it_is(a, a_row, B, c, c_row, M, K, N, add, tools):
+        size, b = B.itemsize, B.ctypes.data
+        steps = (K + 1) // 2 if widened else K
         for start in range(0, M, CHUNK):
             rows = min(CHUNK, M - start)
             source, to = a + start * a_row * size, c + start * c_row * size
-            _product(source, a_row, 1, B, to, c_row, rows, K, N, add)
+            _call(tools.by_tiles, source, a_row, 1, b, to, c_row, rows, steps, N, add)
 
     return as_it_is
 
 
+@intrinsic
+def _call(context, address, a, a_row, a_step, b, c, c_row, M, K, N, add):
+    """Call what stands at an address."""
+
+    def generate(codegen, builder, signature, args):
+        i64 = ir.IntType(64)
+        kind = ir.FunctionType(ir.VoidType(), [i64] * 10)
+        function = builder.inttoptr(args[0], kind.as_pointer())
+        builder.call(function, [*args[1:-1], builder.zext(args[-1], i64)])
+        return codegen.get_dummy_value()
+
+    return types.void(*[types.intp] * 10, types.boolean), generate
+
+
 @kernel()
-def product(a, a_row, B, c, c_row, M, K, N, add, scratch):
+def product(a, a_row, B, c, c_row, M, K, N, add, tools):
     """`multiply`, for Python to call."""
-    multiply(a, a_row, B, c, c_row, M, K, N, add, scratch)
+    multiply(a, a_row, B, c, c_row, M, K, N, add, tools)
+
+
+@intrinsic
+def _size_of(context, number):
+    """Bytes of a number's type."""
+
+    def generate(codegen, builder, signature, args):
+        return ir.IntType(64)(number.bitwidth // 8)
+
+    return types.intp(number), generate
 
 
 @kernel()
-def _product(a, a_row, a_step, B, c, c_row, M, K, N, add):
-    size = B.itemsize
+def _by_tiles(number, a, a_row, a_step, b, c, c_row, M, K, N, add):
+    size = _size_of(number)
     length = _BYTES // size
-    b = B.ctypes.data
     blocks = (M + ROWS - 1) // ROWS
     for v in range(0, N // length, VECTORS):
         vectors = min(VECTORS, N // length - v)
@@ -81,7 +142,7 @@ def _product(a, a_row, a_step, B, c, c_row, M, K, N, add):
             tile(
                 end - first,
                 vectors,
-                B,
+                number,
                 a + first * a_row * size,
                 a_row,
                 a_step,
@@ -169,7 +230,7 @@ def outer(a, M, b, N, c, rows, packed_a, packed_b):
                 tile(
                     count,
                     vectors,
-                    c,
+                    c.dtype.type(0),
                     packed_a.ctypes.data + m * depth * size,
                     1,
                     ROWS,

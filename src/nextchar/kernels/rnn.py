@@ -14,18 +14,18 @@ from nextchar.kernels.product import multiply
 
 
 @kernel()
-def forward(a, h, W, H, scratch):
+def forward(a, h, W, H, tools):
     """Run a layer; h[0] is the state before it."""
     T, B, _, P = a.shape
     for t in range(T):
-        multiply(h[t].ctypes.data, P, W, a[t].ctypes.data, P, B, H, P, True, scratch)
+        multiply(h[t].ctypes.data, P, W, a[t].ctypes.data, P, B, H, P, True, tools)
         before, after = a[t].reshape(-1), h[t + 1].reshape(-1)
         for j in range(after.size):
             after[j] = tanh(before[j])
 
 
 @kernel()
-def backward(a, h, dh, W_T, scratch):
+def backward(a, h, dh, W_T, tools):
     """Write da into a; dh, from above, is added to."""
     T, B, _, P = a.shape
     one = dh.dtype.type(1)
@@ -34,4 +34,4 @@ def backward(a, h, dh, W_T, scratch):
         for j in range(after.size):
             da[j] = d[j] * (one - after[j] * after[j])
         if t > 0:
-            multiply(a[t].ctypes.data, P, W_T, dh[t - 1].ctypes.data, P, B, P, P, True, scratch)
+            multiply(a[t].ctypes.data, P, W_T, dh[t - 1].ctypes.data, P, B, P, P, True, tools)

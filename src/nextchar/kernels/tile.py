@@ -30,18 +30,20 @@ def _const(value: int) -> ir.Constant:
 
 
 @intrinsic
-def tile(context, rows, vectors, tag, a, a_row, a_step, b, c, c_row, K, add):
+def tile(context, rows, vectors, number, a, a_row, a_step, b, c, c_row, K, add):
     """Compute one tile.
 
-    rows ≤ ROWS, vectors ≤ VECTORS: its size. tag: any array of the type that is meant, float32,
-    float64, or uint32 for pairs of bfloat16: then A and B hold pairs along k, K counts pairs, and
-    C is float32.
+    rows ≤ ROWS, vectors ≤ VECTORS: its size. number: any one of the type that is meant, float32,
+    float64, or uint32 where B holds pairs of bfloat16 along k: then K counts pairs and C is
+    float32, and A holds such pairs too where the CPU multiplies them, else it is float32.
     a, b, c: addresses. a_row, a_step, c_row: distances. K: the inner size.
     add: whether the product is added to what C holds.
     """
-    signature = types.void(types.intp, types.intp, tag, *[types.intp] * 7, types.boolean)
-    kind = _Pairs if tag.dtype == types.uint32 else _Tile
-    bits = tag.dtype.bitwidth
+    signature = types.void(types.intp, types.intp, number, *[types.intp] * 7, types.boolean)
+    kind = _Tile
+    if number == types.uint32:
+        kind = _Pairs if HOST.has_bfloat16 else _Widened
+    bits = number.bitwidth
 
     def generate(codegen, builder, sig, args):
         rows, vectors, _, *operands = args
@@ -102,16 +104,21 @@ class _Tile:
         self, k: Any, a: Any, a_rows: list[Any], a_step: Any, b: Any, sums: dict[Any, Any]
     ) -> None:
         """The body of the loop over k."""
+        bs, along = self._load_row(k, b), self.builder.mul(k, a_step)
+        self._add_products(a, a_rows, along, bs, sums)
+
+    def _load_row(self, k: Any, b: Any) -> list[Any]:
+        """The vectors of row k of B."""
+        builder, row = self.builder, self.builder.mul(k, _const(self.vectors * self.length))
+        places = [builder.add(row, _const(v * self.length)) for v in range(self.vectors)]
+        pointers = [self._pointer(b, place, self.operands) for place in places]
+        return [builder.load(pointer, align=self.size) for pointer in pointers]
+
+    def _add_products(
+        self, a: Any, a_rows: list[Any], along: Any, bs: list[Any], sums: dict[Any, Any]
+    ) -> None:
+        """Each row's number of A times the vectors of B, added to the row's sums."""
         builder = self.builder
-        row = builder.mul(k, _const(self.vectors * self.length))
-        bs = [
-            builder.load(
-                self._pointer(b, builder.add(row, _const(v * self.length)), self.operands),
-                align=self.size,
-            )
-            for v in range(self.vectors)
-        ]
-        along = builder.mul(k, a_step)
         for r in range(self.rows):
             value = builder.load(self._pointer(a, builder.add(a_rows[r], along), self.operand))
             value = self._broadcast(value)
@@ -133,7 +140,8 @@ class _Tile:
         return self.builder.inttoptr(self.builder.add(base, offset), kind.as_pointer())
 
     def _broadcast(self, value: Any) -> Any:
-        undefined, i32 = ir.Constant(self.operands, ir.Undefined), ir.IntType(32)
+        undefined = ir.Constant(ir.VectorType(value.type, self.length), ir.Undefined)
+        i32 = ir.IntType(32)
         first = self.builder.insert_element(undefined, value, ir.Constant(i32, 0))
         lanes = ir.Constant(ir.VectorType(i32, self.length), [0] * self.length)
         return self.builder.shuffle_vector(first, undefined, lanes)
@@ -168,6 +176,32 @@ class _Pairs(_Tile):
         )
         a, b = (self.builder.bitcast(each, halves) for each in (a, b))
         return self.builder.call(function, [total, a, b])
+
+
+class _Widened(_Tile):
+    """A tile of float32 rows with bfloat16 pairs, for CPUs that cannot multiply pairs.
+
+    A bfloat16 is the upper half of a float32: the pair's first is shifted up, its second masked.
+    """
+
+    def __init__(self, builder: Any, rows: int, vectors: int, bits: int) -> None:
+        super().__init__(builder, rows, vectors, bits)
+        self.operands = ir.VectorType(ir.IntType(32), self.length)
+
+    def _multiply_row(
+        self, k: Any, a: Any, a_rows: list[Any], a_step: Any, b: Any, sums: dict[Any, Any]
+    ) -> None:
+        builder = self.builder
+        pairs = self._load_row(k, b)
+        sixteen = ir.Constant(self.operands, [16] * self.length)
+        upper = ir.Constant(self.operands, [0xFFFF0000] * self.length)
+        first = builder.mul(builder.add(k, k), a_step)
+        for along, halves in (
+            (first, [builder.shl(pair, sixteen) for pair in pairs]),
+            (builder.add(first, a_step), [builder.and_(pair, upper) for pair in pairs]),
+        ):
+            bs = [builder.bitcast(half, self.vector) for half in halves]
+            self._add_products(a, a_rows, along, bs, sums)
 
 
 @intrinsic

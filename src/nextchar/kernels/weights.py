@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nextchar.kernels.bfloat16 import pack_pairs, pack_pairs_transposed
 from nextchar.kernels.isa import padded
+from nextchar.kernels.memory import aligned_zeros
 from nextchar.kernels.product import pack, pack_transposed
 from nextchar.model.parameters import Architecture, Parameters
 
@@ -25,22 +26,28 @@ class PackedWeights:
 
     forward, transposed: for each layer `W_hh` and, where its input is not one-hot, `W_ih`;
     output, output_transposed: (H × V) for the logits, (V × H) for their gradient.
+    pairs: as pairs of bfloat16. backward: whether the transposed ones are wanted too.
     """
 
-    def __init__(self, architecture: Architecture, dtype: Any, *, pairs: bool = False) -> None:
+    def __init__(
+        self, architecture: Architecture, dtype: Any, *, pairs: bool = False, backward: bool = True
+    ) -> None:
         s, G = architecture.settings, architecture.cell.GATES
         self._H, self._G = s.hidden_size, G
         self._P, self._V = padded(s.hidden_size, dtype), architecture.vocabulary_size
         self._VP = padded(self._V, dtype)
-        self._tied = s.tied
+        self._tied, self._backward = s.tied, backward
         self._pack = pack_pairs if pairs else pack
         self._pack_transposed = pack_pairs_transposed if pairs else pack_transposed
 
         def room(rows: int, columns: int) -> Array:
             """A packed matrix of so many rows, or half as many rows of pairs."""
             if pairs:
-                return np.zeros((rows + 1) // 2 * columns, np.uint32)
-            return np.zeros(rows * columns, dtype)
+                return aligned_zeros((rows + 1) // 2 * columns, np.uint32)
+            return aligned_zeros(rows * columns, dtype)
+
+        def back(rows: int, columns: int) -> Array:
+            return room(rows if backward else 0, columns)
 
         self.forward: list[dict[str, Array]] = []
         self.transposed: list[dict[str, Array]] = []
@@ -50,9 +57,9 @@ class PackedWeights:
                 rows["W_ih"] = s.hidden_size if layer else s.embedding_size
             width = G * self._P
             self.forward.append({n: room(k, width) for n, k in rows.items()})
-            self.transposed.append({n: room(width, padded(k, dtype)) for n, k in rows.items()})
+            self.transposed.append({n: back(width, padded(k, dtype)) for n, k in rows.items()})
         self.output = room(self._P, self._VP)
-        self.output_transposed = room(self._VP, self._P)
+        self.output_transposed = back(self._VP, self._P)
 
     def tasks(self, parameters: Parameters) -> list[Callable[[], Any]]:
         """What packs the parameters as they are now: independent calls, for any thread."""
@@ -65,10 +72,13 @@ class PackedWeights:
                 W, out, out_T = layer[name], there[name], back[name]
                 columns = padded(len(W), W.dtype)
                 tasks.append(partial(self._pack, out, W, G, H, P))
-                tasks.append(partial(self._pack_transposed, out_T, W, G, H, P, columns))
-        return tasks + self._output_tasks(parameters)
+                if self._backward:
+                    tasks.append(partial(self._pack_transposed, out_T, W, G, H, P, columns))
+        output, transposed = self._output_tasks(parameters)
+        return [*tasks, output, *([transposed] if self._backward else [])]
 
     def _output_tasks(self, parameters: Parameters) -> list[Callable[[], Any]]:
+        """What packs the output matrix, and its transpose."""
         H, P, V, VP = self._H, self._P, self._V, self._VP
         there, back = self.output, self.output_transposed
         if self._tied:  # the logits are products with the embedding's rows

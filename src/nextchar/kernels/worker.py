@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from nextchar.kernels import gru, lstm, rnn, rows
 from nextchar.kernels.bfloat16 import outer_pairs
 from nextchar.kernels.isa import padded, vector_length
-from nextchar.kernels.product import CHUNK, DEPTH, outer, product
+from nextchar.kernels.memory import aligned_zeros
+from nextchar.kernels.product import DEPTH, outer, product, tools_for
 from nextchar.kernels.tile import ROWS, VECTORS
 from nextchar.kernels.weights import PackedWeights
 from nextchar.model.parameters import Architecture, Parameters
@@ -51,7 +52,7 @@ class Worker:
         self._blocks = {"rnn": 0, "lstm": 1, "gru": 3}[s.cell]
 
         def zeros(*shape: int) -> Array:
-            return np.zeros(prod(shape), dtype)
+            return aligned_zeros(prod(shape), dtype)
 
         self._a = [zeros(T, B, G, P) for _ in range(L)]
         self._h = [zeros(T + 1, B, P) for _ in range(L)]
@@ -70,10 +71,10 @@ class Worker:
         self._product = zeros(tallest, widest)
         self._outer_kernel = outer_pairs if pairs else outer
         if pairs:
-            self._packed_a = np.zeros(DEPTH * (tallest + ROWS) // 2, np.uint32)
-            self._packed_b = np.zeros(DEPTH * VECTORS * vector_length(dtype) // 2, np.uint32)
-        inner = max(widest, self.EP, P) if pairs else 0
-        self._scratch = np.zeros(CHUNK * (inner + 1) // 2, np.uint32)
+            self._packed_a = aligned_zeros(DEPTH * (tallest + ROWS) // 2, np.uint32)
+            self._packed_b = aligned_zeros(DEPTH * VECTORS * vector_length(dtype) // 2, np.uint32)
+        inner = max(widest, self.EP, P)
+        self._tools = tools_for(np.uint32 if pairs else dtype, inner)
 
     def step(
         self,
@@ -163,7 +164,7 @@ class Worker:
         K, columns = len(layer["W_ih"]), self.G * self.P
         product(
             below.ctypes.data, width, packed.forward[n]["W_ih"], a.ctypes.data, columns,
-            N, K, columns, True, self._scratch,
+            N, K, columns, True, self._tools,
         )  # fmt: skip
 
     def _run_cell(
@@ -179,14 +180,14 @@ class Worker:
         T, B, W = len(a), a.shape[1], packed.forward[n]["W_hh"]
         match self.architecture.settings.cell:
             case "rnn":
-                rnn.forward(a, h, W, self.H, self._scratch)
+                rnn.forward(a, h, W, self.H, self._tools)
             case "lstm":
                 c = self._states(self._c, n, T, B)
                 c[0, :, : self.H] = state[n, 1]
-                lstm.forward(a, h, c, self._extras(n, T, B)[:, :, 0], W, self.H, self._scratch)
+                lstm.forward(a, h, c, self._extras(n, T, B)[:, :, 0], W, self.H, self._tools)
                 new[n, 1] = c[T, :, : self.H]
             case "gru":
-                gru.forward(a, h, self._extras(n, T, B), layer["b_hn"], W, self.H, self._scratch)
+                gru.forward(a, h, self._extras(n, T, B), layer["b_hn"], W, self.H, self._tools)
 
     def _after_mask(self, n: int, h: Array, masks: list[Array] | None) -> Array:
         """H of a layer after dropout, (T, B, P)."""
@@ -204,7 +205,7 @@ class Worker:
         rows.fill_bias(logits.reshape(len(logits), 1, self.VP), parameters["b_out"])
         product(
             top.ctypes.data, self.P, packed.output, logits.ctypes.data, self.VP,
-            len(top), packed.output_rows, self.VP, True, self._scratch,
+            len(top), packed.output_rows, self.VP, True, self._tools,
         )  # fmt: skip
 
     # backward
@@ -231,7 +232,7 @@ class Worker:
         d = self._d[0][: N * P].reshape(T, B, P)
         product(
             dlogits.ctypes.data, self.VP, packed.output_transposed, d.ctypes.data, P,
-            N, packed.output_transposed_rows, P, False, self._scratch,
+            N, packed.output_transposed_rows, P, False, self._tools,
         )  # fmt: skip
         for n in reversed(range(len(parameters.layers))):
             if masks is not None:
@@ -249,13 +250,13 @@ class Worker:
         h = self._states(self._h, n, T, B)
         match self.architecture.settings.cell:
             case "rnn":
-                rnn.backward(a, h, d, W_T, self._scratch)
+                rnn.backward(a, h, d, W_T, self._tools)
             case "lstm":
                 c = self._states(self._c, n, T, B)
                 dc = self._dc[: B * self.P].reshape(B, self.P)
-                lstm.backward(a, c, self._extras(n, T, B)[:, :, 0], d, dc, W_T, self._scratch)
+                lstm.backward(a, c, self._extras(n, T, B)[:, :, 0], d, dc, W_T, self._tools)
             case "gru":
-                gru.backward(a, h, self._extras(n, T, B), d, W_T, self._scratch)
+                gru.backward(a, h, self._extras(n, T, B), d, W_T, self._tools)
 
     def _layer_gradients(
         self,
@@ -290,7 +291,7 @@ class Worker:
         self._gate_columns(below, len(into["W_ih"]), da, into["W_ih"])
         product(
             da.ctypes.data, G * P, packed.transposed[n]["W_ih"], room.ctypes.data, width,
-            N, G * P, width, False, self._scratch,
+            N, G * P, width, False, self._tools,
         )  # fmt: skip
         return room[: N * width].reshape(T, B, width)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from nextchar.config import BUDGETS, Settings, TextSettings, laid_over, option_of
 from nextchar.errors import RunError, SettingsError
+from nextchar.kernels import COMPILING
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import BEST, Model, load_model
 from nextchar.model.initialise import initialise
@@ -34,10 +35,6 @@ from nextchar.training.trainer import MakeSample, Trainer
 # what may differ when a run is resumed: where it ends, and what it tells on the way
 _ENDS = {*BUDGETS, "patience"}
 _MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
-COMPILING = Note(
-    "compiling the engine for this CPU: up to half a minute, once for each kind of cell; it is "
-    "kept on disk for the next time"
-)
 _DTYPES = {  # of parameters and sums
     "auto": np.float32,
     "float32": np.float32,
@@ -191,7 +188,7 @@ def train(
             make_sample=hooks.make_sample,
         )
         trainer.records = [Evaluated(**record, is_best=False) for record in before]
-        with telling_of_compilation(lambda: hooks.on_event(COMPILING)):
+        with telling_of_compilation(lambda: hooks.on_event(Note(COMPILING))):
             model = trainer.run()
     if directory and (directory.path / BEST).exists():  # it may be from before a resume
         model = load_model(directory.path / BEST)
