@@ -24,7 +24,7 @@ from nextchar.model.parameters import Parameters
 Array = NDArray[Any]
 
 IN_CACHE = 1 << 20  # bytes of packed weights that a core's L2 cache is taken to hold
-WORK = 200_000_000  # multiply-adds that a thread does before Python has the turn: 2 to 10 ms
+WORK = 1_000_000_000  # multiply-adds that a thread does before Python has the turn: 10 to 30 ms
 
 
 class Decoder:
