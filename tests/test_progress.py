@@ -134,6 +134,16 @@ def test_a_resumed_run_is_timed_from_where_it_went_on(monkeypatch: pytest.Monkey
     assert text.splitlines()[-1].endswith("25.0 k char/s, 30 s left")
 
 
+def test_a_run_of_a_time_has_what_is_left_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow it was so far, and also after a resume."""
+    monkeypatch.setattr(module, "LINE_SECONDS", -1.0)
+    steps = [Stepped(10, 0.1, 2.0, 2.0, 1000, 6.0), Stepped(20, 0.7, 2.0, 2.0, 2000, 42.0)]
+    lines = shown([Started(9, None, 60.0), *steps]).splitlines()
+    assert [line.split(", ")[-1] for line in lines] == ["54 s left", "18 s left"]
+    late = Stepped(21, 1.0, 2.0, 2.0, 2100, 61.0)
+    assert shown([Started(9, None, 60.0), late]).endswith(" 0 s left\n")
+
+
 def test_samples_stand_apart() -> None:
     assert shown([EVENTS[5]]) == "─── step 150 writes ───\nthe worst of\ntimes\n───\n"
 

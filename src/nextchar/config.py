@@ -118,12 +118,12 @@ class TrainingSettings(Validated):
         None, "Stop after X passes over the text.", above=0.0, metavar="X"
     )
     steps: int | None = setting(3000, "Stop after N steps.", low=1, metavar="N")
-    time: str | None = setting(None, "Stop after this time: 90s, 5m, 2h.", metavar="T")
+    time: str | None = setting(None, "End on time, evaluations and all: 90s, 5m, 2h.", metavar="T")
     val_fraction: float = setting(
         0.1, "Last part of the text, kept for validation.", low=0.0, below=1.0, metavar="X"
     )
     eval_every: int | None = setting(
-        None, "Steps between evaluations; 20 evaluations a run by default.", low=1, metavar="N"
+        None, "Steps between evaluations; 20 a run, or what a time allows.", low=1, metavar="N"
     )
     patience: int | None = setting(
         None, "Stop after N evaluations without a better one.", low=1, metavar="N"
@@ -132,7 +132,7 @@ class TrainingSettings(Validated):
         None, "Show what the model writes so far every N steps.", low=1, metavar="N"
     )
     eval_characters: int = setting(
-        200_000, "Evaluate on the first N characters of the validation part.", low=2, metavar="N"
+        200_000, "Score the first N in validation; fewer in a short time.", low=2, metavar="N"
     )
     seed: int = setting(1, "Seed of everything random.", low=0, high=2**63 - 1, metavar="N")
     threads: int | None = setting(

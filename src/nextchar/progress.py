@@ -95,11 +95,13 @@ class Progress:
         return (event.characters - first.characters) / max(event.seconds - first.seconds, 1e-9)
 
     def _seconds_left(self, event: Stepped) -> float:
-        """Of the run, at the pace since this process began."""
+        """Of the run: of its time, or at the pace since this process began."""
+        if self._started.seconds is not None:
+            return max(self._started.seconds - event.seconds, 0.0)
         first = self._first or event
         done = event.fraction - first.fraction
         if done <= 0:
-            return self._started.seconds or 0.0
+            return 0.0
         return (1 - event.fraction) * (event.seconds - first.seconds) / done
 
     def _of_total(self) -> str:

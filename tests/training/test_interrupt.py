@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
-from nextchar.training.interrupt import stop_on_interrupt
+from nextchar.training.interrupt import interrupted, stop_on_interrupt
 
 
 def test_nothing_is_asked_at_first() -> None:
@@ -57,3 +58,11 @@ def test_in_another_thread_nothing_is_changed() -> None:
     thread.start()
     thread.join()
     assert answers == [before, False]
+
+
+def test_what_ends_an_interrupted_run_says_how_to_go_on() -> None:
+    assert str(interrupted(7, None)) == "interrupted at step 7"
+    assert str(interrupted(7, Path("my runs") / "a")) == (
+        "interrupted at step 7, nothing is lost; go on with: "
+        f"nextchar train --out '{Path('my runs') / 'a'}' --resume"
+    )

@@ -29,6 +29,7 @@ class Progress:
 
     loss_sum, loss_characters, since_seconds: of the training since the last evaluation.
     stale: evaluations since the best one. done: whether the run came to its end.
+    eval_characters: how many evaluations score where a short time allows for fewer than asked.
     """
 
     step: int = 0
@@ -42,6 +43,7 @@ class Progress:
     best_step: int = 0
     stale: int = 0
     done: bool = False
+    eval_characters: int | None = None
 
 
 @dataclass(frozen=True)

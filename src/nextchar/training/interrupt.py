@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+
+from nextchar.errors import InterruptedRun
 
 
 @contextmanager
@@ -30,3 +34,12 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def interrupted(step: int, directory: Path | None) -> InterruptedRun:
+    """The error that ends an interrupted run: where it stands, and how to go on."""
+    told = f"interrupted at step {step}"
+    if directory is None:
+        return InterruptedRun(told)
+    again = f"nextchar train --out {shlex.quote(str(directory))} --resume"
+    return InterruptedRun(f"{told}, nothing is lost; go on with: {again}")

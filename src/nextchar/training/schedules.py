@@ -6,23 +6,34 @@ import math
 
 from nextchar.config import TrainingSettings
 
+WARM_UP = 5  # warm-up takes one part in so many of a run at most
+
 
 def learning_rate(
-    settings: TrainingSettings, *, step: int, fraction: float, total: int | None
+    settings: TrainingSettings,
+    *,
+    step: int,
+    fraction: float,
+    total: int | None,
+    ahead: float = 0.0,
 ) -> float:
     """The learning rate of a step.
 
     step: counts from 0.
     fraction: how much of the run is done, 0 to 1, by steps or by time.
-    total: steps of the run where they are known; warm-up takes a fifth of them at most.
+    total: steps of the run where they are known.
+    ahead: how much of the run will be done after the step; where time ends a run, it says when
+    warm-up is over, however few steps that is.
 
     warm-up rises linearly over the first steps; then
     constant stays; step multiplies by `decay_factor` after each `decay_every` of the run;
     linear falls to zero; cosine falls to zero along half a cosine (Loshchilov & Hutter, 2017).
     """
-    warmup = settings.warmup if total is None else min(settings.warmup, total // 5)
-    rise = (step + 1) / (warmup + 1) if step < warmup else 1.0
-    return settings.learning_rate * rise * _factor(settings, min(max(fraction, 0.0), 1.0))
+    warmup = settings.warmup if total is None else min(settings.warmup, total // WARM_UP)
+    rise = (step + 1) / (warmup + 1)
+    if total is None:
+        rise = max(rise, ahead * WARM_UP)
+    return settings.learning_rate * min(rise, 1.0) * _factor(settings, min(max(fraction, 0.0), 1.0))
 
 
 def _factor(settings: TrainingSettings, fraction: float) -> float:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shlex
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import Settings, seconds_of
-from nextchar.errors import InterruptedRun
+from nextchar.config import Settings
 from nextchar.model.file import BEST, LAST, Model
 from nextchar.model.parameters import Parameters
 from nextchar.model.scorer import Score
@@ -24,7 +23,11 @@ from nextchar.training.clipping import clip
 from nextchar.training.directory import RunDirectory
 from nextchar.training.divergence import diverged
 from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Sampled, Started, Stepped
+from nextchar.training.interrupt import interrupted
 from nextchar.training.optimizers import Slots, update
+from nextchar.training.overfitting import what_was_overfitted
+from nextchar.training.pace import TimePace, make_pace
+from nextchar.training.rehearsal import rehearse
 from nextchar.training.schedules import learning_rate
 
 if TYPE_CHECKING:
@@ -33,10 +36,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 MakeSample = Callable[[Model, int], str]
 
-EVALUATIONS = 20  # of a run, where eval_every does not say otherwise
 SMOOTHING = 0.99  # share of the old value in the smoothed loss
 EXPLODED = 1000.0  # nats per character: no text is that surprising, the weights have run away
-SAVE_SECONDS = 30.0  # at most this much is lost to a power cut
 
 
 class Trainer:
@@ -46,6 +47,7 @@ class Trainer:
     directory: where models, metrics and checkpoints go; None keeps all in memory.
     on_event: told what happens. should_stop: asked after every step.
     make_sample: writes some text with a model, given the step.
+    clock: seconds, of which only differences count.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Trainer:
         on_event: OnEvent = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
         make_sample: MakeSample | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.parameters: Parameters = start.parameters
         self.progress: Progress = start.progress
@@ -71,9 +74,8 @@ class Trainer:
         self._directory, self._on_event = directory, on_event
         self._should_stop, self._make_sample = should_stop, make_sample
         self._best: Model | None = None
-        self._clock = self._saved = 0.0
-        self._total = _total_steps(settings, batches)
-        self._budget = None if self._settings.time is None else seconds_of(self._settings.time)
+        self._clock, self._begun, self._saved = clock, 0.0, 0.0
+        self._pace = make_pace(self._settings, batches.steps_per_epoch, clock)
 
     def run(self) -> Model:
         """Train to the end; the best model.
@@ -82,10 +84,10 @@ class Trainer:
         checkpoint, where `should_stop` said so.
         """
         self._warm_up()
-        self._clock = time.perf_counter() - self.progress.seconds
-        self._saved = time.perf_counter()
-        self._on_event(Started(self.progress.step, self._total, self._budget))
-        self.progress.done |= self._fraction() >= 1  # a resumed run may be at its end already
+        self._begun = self._clock() - self.progress.seconds
+        self._saved = self._clock()
+        self._on_event(Started(self.progress.step, self._pace.total, self._pace.budget))
+        self.progress.done |= self._pace.is_over(self.progress)  # a resumed run may be at its end
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below
             self._loop()
         return self._finish()
@@ -94,21 +96,45 @@ class Trainer:
         """Take a step whose result is thrown away: compiling is no part of the run's time."""
         batch = self._batches.at(self.progress.step)
         state = self.parameters.zero_state(batch.inputs.shape[1])
-        self._engine.loss_and_gradient(self.parameters, batch, state)
+        step = partial(self._engine.loss_and_gradient, self.parameters, batch, state)
+        step()
+        if isinstance(self._pace, TimePace) and not self.progress.done:
+            self._rehearse(self._pace, step)
+
+    def _rehearse(self, pace: TimePace, step: Callable[[], object]) -> None:
+        """Measure what the end will take, and how many characters the time allows to score."""
+        progress, most = self.progress, self._settings.eval_characters
+        write_sample = self._make_sample if self._settings.sample_every else None
+        length = min(len(self._prepared.validation), most)
+        progress.eval_characters = rehearse(
+            pace,
+            step=step,
+            write=self._write_checkpoint,
+            sample=partial(write_sample, self.model(), 0) if write_sample else None,
+            score=self._score,
+            length=length,
+            chosen=(progress.eval_characters or most) if progress.step else None,
+        )
+        if progress.eval_characters < length:
+            told = f"the first {progress.eval_characters:,} of {length:,} characters"
+            self._on_event(Note(f"evaluations score {told}, to save time"))
 
     def _loop(self) -> None:
-        while not self.progress.done:
-            before = self._fraction()
-            self._step()
-            self.progress.done = self._fraction() >= 1
-            if self._is_due(before):
+        progress, pace = self.progress, self._pace
+        while not progress.done:
+            with pace.timed("step"):
+                self._step()
+            if expectation := pace.expectation(progress):
+                self._on_event(Note(expectation))
+            progress.done = pace.is_over(progress)
+            if pace.evaluation_is_due(progress):
                 self._evaluate()
-            elif time.perf_counter() - self._saved > SAVE_SECONDS:
+            elif pace.save_is_due(self._clock() - self._saved):
                 self._save()
             self._sample_if_due()
-            if self._should_stop() and not self.progress.done:
+            if self._should_stop() and not progress.done:
                 self._interrupt()
-        if self.progress.best_loss is None:
+        if progress.loss_characters:  # steps that a resumed run had no time to evaluate
             self._evaluate()
 
     def _step(self) -> None:
@@ -149,11 +175,11 @@ class Trainer:
         progress.loss_characters += characters
         old = loss if progress.smoothed_loss is None else progress.smoothed_loss
         progress.smoothed_loss = SMOOTHING * old + (1 - SMOOTHING) * loss
-        progress.seconds = time.perf_counter() - self._clock
+        progress.seconds = self._clock() - self._begun
         self._on_event(
             Stepped(
                 progress.step,
-                self._fraction(),
+                self._pace.fraction(progress),
                 loss,
                 progress.smoothed_loss,
                 progress.characters,
@@ -161,32 +187,14 @@ class Trainer:
             )
         )
 
-    def _fraction(self) -> float:
-        """How much of the run is done, 0 to 1."""
-        if self._budget is not None:
-            return min(self.progress.seconds / self._budget, 1.0)
-        assert self._total is not None
-        return min(self.progress.step / self._total, 1.0)
-
     def _learning_rate(self) -> float:
+        pace, progress = self._pace, self.progress
         return learning_rate(
             self._settings,
-            step=self.progress.step,
-            fraction=self._fraction(),
-            total=self._total,
-        )
-
-    def _is_due(self, before: float) -> bool:
-        """Whether an evaluation follows this step; `before` is the fraction before it."""
-        step, every = self.progress.step, self._settings.eval_every
-        if self.progress.done:
-            return True
-        if every:
-            return step % every == 0
-        epoch = self._batches.steps_per_epoch
-        long_epochs = self._total is not None and epoch * EVALUATIONS >= self._total
-        return (long_epochs and step % epoch == 0) or int(before * EVALUATIONS) < int(
-            self._fraction() * EVALUATIONS
+            step=progress.step,
+            fraction=pace.fraction(progress),
+            total=pace.total,
+            ahead=pace.ahead(progress),
         )
 
     def _evaluate(self) -> None:
@@ -194,7 +202,8 @@ class Trainer:
         self._require_finite_weights()
         progress = self.progress
         train_loss = progress.loss_sum / progress.loss_characters
-        score = self._validation_score()
+        with self._pace.timed("scoring"):
+            score = self._score(progress.eval_characters or self._settings.eval_characters)
         loss = train_loss if score is None else score.nats_per_char
         self._require_finite(loss, "validation loss")
         rate, seconds = self._learning_rate(), progress.seconds
@@ -204,7 +213,7 @@ class Trainer:
         if is_best:
             progress.best_loss, progress.best_step = loss, progress.step
         progress.loss_sum, progress.loss_characters = 0.0, 0
-        progress.seconds = progress.since_seconds = time.perf_counter() - self._clock
+        progress.seconds = progress.since_seconds = self._clock() - self._begun
         record = Evaluated(
             step=progress.step,
             epoch=progress.step / self._batches.steps_per_epoch,
@@ -216,16 +225,19 @@ class Trainer:
             chars_per_second=speed,
             is_best=is_best,
         )
-        self._keep(record)
+        with self._pace.timed("models"):
+            self._keep(record)
         self._on_event(record)
+        progress.done |= self._pace.is_over(progress)  # it may have taken longer than expected
         patience = self._settings.patience
         if patience and progress.stale >= patience and not progress.done:
             progress.done = True
             self._on_event(Note(f"stopped early: {patience} evaluations without a better one"))
         self._save()
 
-    def _validation_score(self) -> Score | None:
-        codes = self._prepared.validation[: self._settings.eval_characters]
+    def _score(self, characters: int) -> Score | None:
+        """The score of the validation part's first characters."""
+        codes = self._prepared.validation[:characters]
         return self._engine.score(self.parameters, codes) if len(codes) > 1 else None
 
     def _keep(self, record: Evaluated) -> None:
@@ -261,12 +273,19 @@ class Trainer:
     def _sample_if_due(self) -> None:
         every, step = self._settings.sample_every, self.progress.step
         if self._make_sample and every and (step % every == 0 or self.progress.done):
-            self._on_event(Sampled(step, self._make_sample(self.model(), step)))
+            with self._pace.timed("sample"):
+                text = self._make_sample(self.model(), step)
+            self._on_event(Sampled(step, text))
 
     def _save(self) -> None:
         """Write a checkpoint, unless the update just made the parameters infinite."""
         self._require_finite_weights()
-        self._saved = time.perf_counter()
+        self._saved = self._clock()
+        self.progress.seconds = self._saved - self._begun
+        with self._pace.timed("checkpoint"):
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
         if self._directory:
             checkpoint = Checkpoint(
                 self.parameters, self._slots, self._state, self.progress, self._prepared.sha256
@@ -275,24 +294,13 @@ class Trainer:
 
     def _interrupt(self) -> None:
         self._save()
-        if self._directory is None:
-            raise InterruptedRun(f"interrupted at step {self.progress.step}")
-        path = self._directory.path
-        raise InterruptedRun(
-            f"interrupted at step {self.progress.step}, nothing is lost; "
-            f"go on with: nextchar train --out {shlex.quote(str(path))} --resume"
-        )
+        raise interrupted(self.progress.step, self._directory.path if self._directory else None)
 
     def _finish(self) -> Model:
         progress = self.progress
-        if self._is_overfitted():
-            self._on_event(
-                Note(
-                    f"validation was best at step {progress.best_step} and rose after it while "
-                    "training went on falling: the model began to learn the text by heart. "
-                    "The best model is kept; --dropout, --patience or fewer steps avoid the waste"
-                )
-            )
+        progress.seconds = self._clock() - self._begun
+        if told := what_was_overfitted(self.records, progress):
+            self._on_event(Note(told))
         assert progress.best_loss is not None
         self._on_event(
             Finished(
@@ -306,13 +314,6 @@ class Trainer:
         )
         return self._best or self.model()
 
-    def _is_overfitted(self) -> bool:
-        last = self.records[-1] if self.records else None
-        best = self.progress.best_loss
-        if last is None or last.val_loss is None or best is None:
-            return False
-        return last.val_loss > 1.02 * best and last.train_loss < last.val_loss
-
     def _require_finite_weights(self) -> None:
         self._require_finite(float(np.abs(self.parameters.flat).max()), "largest weight")
 
@@ -320,10 +321,3 @@ class Trainer:
         if not (math.isfinite(value) and value <= bound):
             has_checkpoint = self._directory is not None and self._directory.checkpoint.exists()
             raise diverged(what, value, self.progress.step, self._settings, has_checkpoint)
-
-
-def _total_steps(settings: Settings, batches: Batches) -> int | None:
-    training = settings.training
-    if training.epochs is not None:
-        return max(1, math.ceil(training.epochs * batches.steps_per_epoch))
-    return training.steps

@@ -1,0 +1,44 @@
+"""What a run by time does before its clock starts: all that its end will take, once.
+
+Compiling is no part of the run's time; what is measured here is kept back for the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nextchar.training.pace import FEWEST, TimePace
+
+
+def rehearse(
+    pace: TimePace,
+    *,
+    step: Callable[[], object],
+    write: Callable[[], object],
+    sample: Callable[[], object] | None,
+    score: Callable[[int], object],
+    length: int,
+    chosen: int | None,
+) -> int:
+    """Measure what steps and the end will take; how many characters evaluations are to score.
+
+    step: takes a step. write: writes a checkpoint. sample: draws one, where the run ends with one.
+    score: scores the first so many characters of the `length` that there are.
+    chosen: how many the evaluations so far scored; later ones are to be comparable with them.
+    """
+    with pace.timed("rehearsal"):
+        step()
+    for what in ("checkpoint", "models"):  # the best and the last model are about as much again
+        with pace.timed(what):
+            write()
+    if sample:
+        sample()
+        with pace.timed("sample"):
+            sample()
+    if length < 2:
+        return length
+    score(2)
+    few = min(FEWEST, length)
+    with pace.timed("scoring"):
+        score(few)
+    return pace.choose_characters(few, length, chosen)
