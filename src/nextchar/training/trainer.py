@@ -20,11 +20,10 @@ from nextchar.model.scorer import Score
 from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
 from nextchar.training.checkpoint import Checkpoint, Progress, save_checkpoint
-from nextchar.training.clipping import clip
 from nextchar.training.directory import RunDirectory
 from nextchar.training.divergence import diverged
 from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Sampled, Started, Stepped
-from nextchar.training.optimizers import Slots, update
+from nextchar.training.optimizers import Slots
 from nextchar.training.schedules import learning_rate
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class Trainer:
             self._evaluate()
 
     def _step(self) -> None:
-        """One batch: loss, gradient, clipping, update."""
+        """One batch: loss, gradient, update."""
         progress, settings = self.progress, self._settings
         batch = self._batches.at(progress.step)
         if batch.fresh or self._state.shape[2] != batch.inputs.shape[1]:
@@ -126,19 +125,15 @@ class Trainer:
             seed=settings.seed,
             step=progress.step,
         )
-        gradient = self._engine.gradient.flat
-        norm = clip(gradient, settings.clip, settings.clip_by)
         self._require_finite(loss, "loss", EXPLODED)
-        self._require_finite(norm, "gradient")
+        self._require_finite(self._engine.gradient_norm, "gradient")
         progress.step += 1
-        update(
-            self.parameters.flat,
-            gradient,
+        self._engine.update(
+            self.parameters,
             self._slots,
             learning_rate=rate,
             step=progress.step,
             settings=settings,
-            matrix_size=self.parameters.architecture.matrix_size,
         )
         self._count(loss, batch.inputs.size)
 
