@@ -30,6 +30,7 @@ def kernel(*, sums_in_any_order: bool = False, inlined: bool = False) -> Callabl
     def decorate(function: Any) -> Any:
         how = {"inline": "always"} if inlined else {}
         options: Any = {"nogil": True, "error_model": "numpy", "fastmath": freedom, **how}
+        options["_nrt"] = False  # kernels own no memory: views need not be counted
         dispatcher: Any = njit(**options)(function)
         with suppress(RuntimeError):  # no folder for a cache
             dispatcher._cache = KernelCache(function)

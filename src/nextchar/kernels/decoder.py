@@ -84,6 +84,8 @@ class Decoder:
 
     def split(self, lanes: int) -> None:
         """Make one lane into several, all in its state, cut over the threads."""
+        if lanes == 1:
+            return
         ((one,), logits) = self._rooms, self._logits(0)
         self._cuts = np.linspace(0, lanes, min(self._threads, lanes) + 1).astype(int).tolist()
         self._rooms = [self._room(int(count)) for count in np.diff(self._cuts)]

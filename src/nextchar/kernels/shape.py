@@ -7,13 +7,14 @@ logits (VP); in the flat arrays nothing is padded.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.kernels.isa import padded
-from nextchar.model.parameters import Architecture, Parameters
+from nextchar.model.parameters import Architecture
 
 CELLS = ("rnn", "lstm", "gru")
 RNN, LSTM, GRU = range(3)
@@ -69,6 +70,6 @@ def shape_of(architecture: Architecture, dtype: Any) -> Shape:
 
 
 def _begins(architecture: Architecture) -> dict[str, int]:
-    """Where each parameter begins in the flat array."""
-    numbered = Parameters(architecture, np.arange(architecture.size))
-    return {name: int(view.flat[0]) for name, view in numbered.views.items() if view.size}
+    """Where each parameter begins in the flat array: they stand there in this order."""
+    ends = np.cumsum([0, *map(prod, architecture.shapes.values())]).tolist()
+    return dict(zip(architecture.shapes, ends, strict=False))
