@@ -25,8 +25,7 @@ def prepare(row: Row, variant: str) -> Job:
 
 def _training(row: Row, precision: str) -> Job:
     from nextchar.kernels.engine import Engine
-    from nextchar.training.clipping import clip
-    from nextchar.training.optimizers import make_slots, update
+    from nextchar.training.optimizers import make_slots
 
     settings = Settings.make(dtype=precision, clip=material.CLIP, optimizer="adam").training
     parameters, batches = material.parameters(row), material.batches(row)
@@ -50,16 +49,12 @@ def _training(row: Row, precision: str) -> Job:
         if batch.fresh:
             state = parameters.zero_state(row.batch_size)
         _, state = engine.loss_and_gradient(parameters, batch, state, seed=1, step=number)
-        gradient = engine.gradient.flat
-        clip(gradient, settings.clip, settings.clip_by)
-        update(
-            parameters.flat,
-            gradient,
+        engine.update(
+            parameters,
             slots,
             learning_rate=material.LEARNING_RATE,
             step=number + 1,
             settings=settings,
-            matrix_size=parameters.architecture.matrix_size,
         )
         return int(batch.inputs.size)
 

@@ -32,10 +32,9 @@ from nextchar.config import (
     TrainingSettings,
     laid_over,
     option_of,
-    seconds_of,
 )
 from nextchar.errors import NextcharError, SettingsError
-from nextchar.validation import Setting, Validated
+from nextchar.validation import Setting, Validated, seconds_of
 
 KINDS = (*GROUPS.values(), GenerationSettings)
 Field = dataclasses.Field[Any]

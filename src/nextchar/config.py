@@ -7,14 +7,12 @@ and the tables of the documentation; a default is written once, here. Imports no
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nextchar.errors import SettingsError
-from nextchar.validation import Validated, require_known, setting
+from nextchar.validation import Validated, require_known, seconds_of, setting
 
 CELLS = ("rnn", "lstm", "gru")
 INITIALISATIONS = ("uniform", "glorot", "orthogonal", "normal")
@@ -85,6 +83,12 @@ class TrainingSettings(Validated):
         "stream: parallel lanes that carry the state on; windows: shuffled windows from a zero "
         "state.",
         choices=("stream", "windows"),
+    )
+    restart_every: int = setting(
+        32,
+        "Batches after which a lane starts from the zero state, as what is scored or written does.",
+        low=0,
+        metavar="N",
     )
     stride: int | None = setting(
         None, "Characters from one window to the next; seq_length by default.", low=1, metavar="N"
@@ -219,6 +223,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "warmup": 0,
         "clip": 5.0,
         "clip_by": "value",
+        "restart_every": 0,
         "epochs": 4.0,
     },
 }
@@ -298,15 +303,6 @@ FIELDS: Mapping[str, dataclasses.Field[Any]] = {field.name: field for field in f
 def option_of(name: str) -> str:
     """The command-line spelling of a setting: `seq_length` → `--seq-length`."""
     return "--" + name.replace("_", "-")
-
-
-def seconds_of(duration: str) -> float:
-    """Seconds of a duration: `"90s"` → 90.0, `"1.5h"` → 5400.0; a bare number is seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", duration.strip())
-    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
-    if not 0 < seconds < math.inf:
-        raise SettingsError(f"time: wants a duration such as 90s, 5m or 2h, got {duration!r}")
-    return seconds
 
 
 def laid_over(preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import math
 import numbers
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -109,3 +110,12 @@ def _wanted(kind: str, setting: Setting) -> str:
         if bound is not None
     ]
     return " ".join([noun[kind], " and ".join(bounds)]).strip()
+
+
+def seconds_of(duration: str) -> float:
+    """Seconds of a duration: `"90s"` → 90.0, `"1.5h"` → 5400.0; a bare number is seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", duration.strip())
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
+    if not 0 < seconds < math.inf:
+        raise SettingsError(f"time: wants a duration such as 90s, 5m or 2h, got {duration!r}")
+    return seconds

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from nextchar import SettingsError
 from nextchar.config import NetworkSettings
 from nextchar.kernels import bfloat16, engine
+from nextchar.kernels.by_tiles import CHUNK, tools_for
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.isa import HOST, padded
-from nextchar.kernels.product import CHUNK, product, tools_for
+from nextchar.kernels.product import product
 from nextchar.kernels.tile import ROWS, VECTORS
 from nextchar.model.initialise import initialise
 from nextchar.model.network import loss_and_gradient
@@ -120,7 +121,7 @@ def test_the_sum_over_rows_is_that_of_the_rounded_operands(
     c = np.full((M, N), np.nan, "f4")
     room_a = np.zeros(bfloat16.DEPTH * (M + ROWS), np.uint32)
     room_b = np.zeros(bfloat16.DEPTH * VECTORS * bfloat16.LENGTH, np.uint32)
-    bfloat16.outer_pairs(a, M, b, N, c, rows, room_a, room_b)
+    bfloat16.outer_pairs(a, M, b, N, c, rows, room_a, room_b, tools_for(np.uint32))
     wanted = rounded(a).astype("f8").T @ rounded(b)
     np.testing.assert_allclose(c, wanted, rtol=0, atol=4 * rows * 1.2e-7)
 

@@ -155,9 +155,9 @@ def test_weights_larger_than_the_cache_are_held_as_bfloat16() -> None:
         parameters = network("lstm", (H, 1, 0, False), 65, np.float32)
         assert (parameters.architecture.matrix_size * 4 > IN_CACHE) == (expected == np.uint32)
         with Decoder(parameters) as decoder:
-            assert decoder.network.matrices.dtype == expected
+            assert decoder.packed.matrices.dtype == expected
     with Decoder(network("lstm", (300, 1, 0, False), 65, np.float64)) as decoder:
-        assert decoder.network.matrices.dtype == np.float64
+        assert decoder.packed.matrices.dtype == np.float64
 
 
 def test_a_block_is_long_for_a_small_network_and_short_for_many_lanes_of_a_large_one() -> None:

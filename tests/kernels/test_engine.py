@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from model.gradient_check import make_problem
-from nextchar.config import NetworkSettings, Settings
+from nextchar.config import OPTIMIZERS, NetworkSettings, Settings
+from nextchar.kernels import engine as engine_module
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.threads import one_blas_thread, usable_cores
 from nextchar.model.dropout import draw_masks
@@ -20,6 +21,8 @@ from nextchar.model.network import forward, loss_and_gradient
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import score
 from nextchar.text.batches import Batch, make_batches
+from nextchar.training.clipping import clip
+from nextchar.training.optimizers import make_slots, update
 
 CELLS = ("rnn", "lstm", "gru")
 
@@ -105,25 +108,49 @@ def test_dropout_depends_on_seed_and_step_and_on_no_earlier_call():
         assert run(problem, 2, **{**options, **other})[0] != expected[0]
 
 
-def test_a_shards_masks_are_those_drawn_for_its_lanes():
+def test_with_dropout_too_any_thread_count_gives_the_plain_gradient():
     problem = make_problem("lstm", layers=2, B=5)
-    p, (T, _) = problem.parameters, problem.codes.shape
-    _, _, found = run(problem, 2, dropout=0.5, seed=3, step=8)
-    expected = np.zeros_like(p.flat)
-    for first, end in ((0, 2), (2, 5)):
-        part = Parameters(p.architecture, dtype=np.float64)
-        masks = draw_masks(p.architecture, (first, end), T, 0.5, seed=3, step=8, dtype=np.float64)
-        loss_and_gradient(
-            p,
-            problem.codes[:, first:end],
-            problem.targets[:, first:end],
-            problem.state[:, :, first:end],
-            part,
-            scale=1 / problem.codes.size,
-            masks=masks,
-        )
-        expected += part.flat
-    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-14)  # order of summation
+    p, (T, B) = problem.parameters, problem.codes.shape
+    masks = draw_masks(p.architecture, T, B, 0.5, seed=3, step=8, dtype=np.float64)
+    expected = Parameters(p.architecture, dtype=np.float64)
+    x, y, state = problem.codes, problem.targets, problem.state
+    loss_and_gradient(p, x, y, state, expected, scale=1 / x.size, masks=masks)
+    for threads in (1, 2, 5):
+        _, _, found = run(problem, threads, dropout=0.5, seed=3, step=8)
+        np.testing.assert_allclose(found, expected.flat, rtol=1e-11, atol=1e-14)  # order of sums
+
+
+def test_the_norm_is_that_of_the_gradient():
+    problem = make_problem("gru", layers=2, B=5)
+    with Engine(problem.parameters.architecture, threads=2, dtype=np.float64) as engine:
+        engine.loss_and_gradient(problem.parameters, batch_of(problem), problem.state)
+        assert engine.gradient_norm == pytest.approx(np.linalg.norm(engine.gradient.flat))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("how", [{}, {"clip": 0.01}, {"clip": 0.001, "clip_by": "value"}])
+def test_an_update_clips_and_moves_as_the_readable_rules_do(threads, optimizer, how, monkeypatch):
+    monkeypatch.setattr(engine_module, "LEAST_PART", 10)  # small arrays are cut too
+    problem = make_problem("lstm", layers=2, B=3)
+    settings = Settings.make(optimizer=optimizer, weight_decay=0.1, **how).training
+    mine = Parameters(problem.parameters.architecture, problem.parameters.flat.copy())
+    theirs = Parameters(mine.architecture, mine.flat.copy())
+    slots, their_slots = make_slots(optimizer, mine.flat), make_slots(optimizer, mine.flat)
+    with Engine(mine.architecture, threads=threads, dtype=np.float64) as engine:
+        for step in range(1, 6):
+            engine.loss_and_gradient(mine, batch_of(problem), problem.state)
+            gradient = engine.gradient.flat.copy()
+            engine.update(mine, slots, learning_rate=0.01, step=step, settings=settings)
+            np.testing.assert_array_equal(engine.gradient.flat, gradient)
+            clip(gradient, settings.clip, settings.clip_by)
+            update(
+                theirs.flat, gradient, their_slots, learning_rate=0.01, step=step,
+                settings=settings, matrix_size=mine.architecture.matrix_size,
+            )  # fmt: skip
+            # multiply and add may fuse: a rounding of 1e-16 here and there
+            np.testing.assert_allclose(mine.flat, theirs.flat, rtol=1e-12, atol=1e-14)
+            theirs.flat[:] = mine.flat
 
 
 def test_the_classic_preset_runs_its_one_lane_on_any_number_of_threads():

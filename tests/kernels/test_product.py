@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nextchar.kernels.by_tiles import CHUNK, tools_for
 from nextchar.kernels.isa import padded, vector_length
-from nextchar.kernels.product import CHUNK, DEPTH, outer, pack, pack_transposed, product, tools_for
+from nextchar.kernels.product import DEPTH, outer, pack, pack_transposed, product
 from nextchar.kernels.tile import ROWS, VECTORS
 
 Array = NDArray[Any]
@@ -119,7 +120,7 @@ def test_outer_sums_over_rows_in_blocks(
     b = rng.standard_normal((rows, N)).astype(dtype)
     c = np.full((M, N), np.nan, dtype)
     room_a, room_b = np.zeros(DEPTH * (M + ROWS), dtype), np.zeros(DEPTH * N, dtype)
-    outer(a, M, b, N, c, rows, room_a, room_b)
+    outer(a, M, b, N, c, rows, room_a, room_b, tools_for(dtype))
     wanted = a[:, :M].astype(np.float64).T @ b
     np.testing.assert_allclose(c, wanted, rtol=0, atol=tolerance(dtype, rows))
 

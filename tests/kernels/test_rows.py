@@ -46,6 +46,18 @@ def test_sum_by_code_is_the_transpose_of_a_look_up(codes: Any, rng: np.random.Ge
     np.testing.assert_allclose(out, np.eye(9)[codes].T @ d[:, :, :5].reshape(N, 10), atol=1e-13)
 
 
+def test_add_by_code_adds_to_what_is_there(codes: Any, rng: np.random.Generator) -> None:
+    d, out = rng.standard_normal((N, 1, 8)), np.ones((9, 5))
+    rows.add_by_code(codes, d, out)
+    np.testing.assert_allclose(out, 1 + np.eye(9)[codes].T @ d[:, 0, :5], atol=1e-13)
+
+
+def test_sum_block_is_the_gradient_of_one_gates_bias(rng: np.random.Generator) -> None:
+    d, out = rng.standard_normal((N, 3, 8)), np.full(5, np.nan)
+    rows.sum_block(d, 2, out)
+    np.testing.assert_allclose(out, d[:, 2, :5].sum(axis=0), atol=1e-13)
+
+
 def test_sum_rows_is_the_gradient_of_a_bias(rng: np.random.Generator) -> None:
     d, out = rng.standard_normal((N, 2, 8)), np.full(2 * 5, np.nan)
     rows.sum_rows(d, out)
@@ -59,7 +71,9 @@ def test_cross_entropy_is_that_of_the_model(V: int, scale: float, rng: np.random
     wide = np.zeros((N, V + 3))
     wide[:, :V] = z
     wanted, gradient = cross_entropy(z, targets)
-    assert rows.cross_entropy(wide, targets, V, scale) == pytest.approx(wanted, rel=1e-13)
+    assert rows.cross_entropy(wide, targets, V, scale, np.empty(rows.LANES)) == pytest.approx(
+        wanted, rel=1e-13
+    )
     np.testing.assert_allclose(wide[:, :V], gradient * scale, atol=1e-15)
     assert not wide[:, V:].any()
 
@@ -67,7 +81,9 @@ def test_cross_entropy_is_that_of_the_model(V: int, scale: float, rng: np.random
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_cross_entropy_of_huge_logits_does_not_overflow(dtype: Any) -> None:
     z = np.array([[1e4, -1e4, 0], [-1e4, -1e4, -1e4]], dtype)
-    assert rows.cross_entropy(z, np.array([0, 1]), 3, 1.0) == pytest.approx(np.log(3))
+    assert rows.cross_entropy(z, np.array([0, 1]), 3, 1.0, np.empty(rows.LANES)) == pytest.approx(
+        np.log(3)
+    )
     assert np.isfinite(z).all()
 
 
@@ -75,4 +91,4 @@ def test_cross_entropy_of_huge_logits_does_not_overflow(dtype: Any) -> None:
 def test_a_nan_among_the_logits_makes_the_loss_nan(place: int) -> None:
     z = np.zeros((1, 50), "f4")
     z[0, place] = np.nan
-    assert np.isnan(rows.cross_entropy(z, np.array([1]), 50, 1.0))
+    assert np.isnan(rows.cross_entropy(z, np.array([1]), 50, 1.0, np.empty(rows.LANES)))

@@ -63,7 +63,7 @@ def test_the_engine_computes_what_the_network_does(
     exact, x, y, state = problem(cell, shape, *sizes)
     T, B = x.shape
     wanted = Parameters(exact.architecture, dtype=np.float64)
-    masks = draw_masks(exact.architecture, (0, B), T, dropout, seed=1, step=2, dtype=np.float64)
+    masks = draw_masks(exact.architecture, T, B, dropout, seed=1, step=2, dtype=np.float64)
     loss, after = loss_and_gradient(exact, x, y, state, wanted, scale=1 / (T * B), masks=masks)
     given = Parameters(exact.architecture, exact.flat.astype(dtype))
     with Engine(exact.architecture, threads=1, dtype=dtype) as engine:

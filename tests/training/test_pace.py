@@ -53,7 +53,8 @@ class Machine:
     started: float = 0.0
     spent: dict[str, float] = field(default_factory=dict)
     scored: list[int] = field(default_factory=list)
-    gradient: Parameters | None = None
+    rates: list[float] = field(default_factory=list)
+    gradient_norm: float = 0.0
 
     def clock(self) -> float:
         return self.now
@@ -66,9 +67,12 @@ class Machine:
     def loss_and_gradient(
         self, parameters: Parameters, batch: Batch, state: Any, **how: Any
     ) -> tuple[float, Any]:
-        self.gradient = Parameters(parameters.architecture, dtype=parameters.dtype)
         self.take("steps", self.step)
         return 2.0, state
+
+    def update(self, parameters: Parameters, slots: Any, *, learning_rate: float, **_: Any) -> None:
+        """Nothing moves."""
+        self.rates.append(learning_rate)
 
     def score(self, parameters: Parameters, codes: Any) -> Score:
         self.scored.append(len(codes))
@@ -84,6 +88,7 @@ class Machine:
         self.started = self.now
         self.spent.clear()
         self.scored.clear()
+        self.rates.clear()
 
 
 @dataclass
@@ -288,46 +293,38 @@ def test_a_run_resumed_when_its_time_is_up_is_only_evaluated(tmp_path: Path) -> 
 # the learning rate
 
 
-def rates(machine: Machine, time: str, monkeypatch: pytest.MonkeyPatch, **given: Any) -> Any:
+def rates(machine: Machine, time: str, **given: Any) -> Any:
     """The learning rate of each step of a run."""
-    found: list[float] = []
-    real = trainer_module.update
-
-    def update(*args: Any, learning_rate: float, **how: Any) -> None:
-        found.append(learning_rate)
-        real(*args, learning_rate=learning_rate, **how)
-
-    monkeypatch.setattr(trainer_module, "update", update)
     run(machine, time, learning_rate=1.0, **given)
-    return np.array(found)
+    return np.array(machine.rates)
 
 
 @pytest.mark.parametrize("slowness", [lambda now: 1.0, slower_from(15)])
 @pytest.mark.parametrize("schedule", ["cosine", "linear"])
 def test_the_learning_rate_has_fallen_to_nearly_zero_at_the_end(
-    schedule: str, slowness: Callable[[float], float], monkeypatch: pytest.MonkeyPatch
+    schedule: str, slowness: Callable[[float], float]
 ) -> None:
-    found = rates(Machine(slowness=slowness), "30s", monkeypatch, schedule=schedule)
+    found = rates(Machine(slowness=slowness), "30s", schedule=schedule)
     assert found[-1] < 0.02
     assert found.max() > 0.7
 
 
 @pytest.mark.parametrize("step", [0.01, 0.1, 1.0])
-def test_warm_up_takes_a_fifth_of_a_short_run(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warm_up_takes_a_fifth_of_a_short_run(step: float) -> None:
     machine = Machine(step=step, scoring=0.0)
-    found = rates(machine, "20s", monkeypatch, schedule="constant", warmup=10**6)
+    found = rates(machine, "20s", schedule="constant", warmup=10**6)
     assert np.all(np.diff(found) >= 0)
     assert np.flatnonzero(found == 1)[0] == pytest.approx(len(found) / 5, abs=1)
 
 
-def test_warm_up_takes_its_steps_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = rates(Machine(step=0.01), "20s", monkeypatch, schedule="constant", warmup=50)
+def test_warm_up_takes_its_steps_where_there_are_many() -> None:
+    found = rates(Machine(step=0.01), "20s", schedule="constant", warmup=50)
     assert list(found[:50]) == pytest.approx([(n + 1) / 51 for n in range(50)])
     assert np.all(found[50:] == 1)
 
 
-def test_the_shortest_run_does_not_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(rates(Machine(), "0.1s", monkeypatch)) == [1.0]
+def test_the_shortest_run_does_not_warm_up() -> None:
+    assert list(rates(Machine(), "0.1s")) == [1.0]
 
 
 # evaluations and checkpoints

@@ -2,18 +2,25 @@
 
     isa.py          which instruction set, and the tile sizes that suit it
     tile.py         the micro-kernel: one tile of a product in vector registers
-    product.py      packing, and products of any size by tiles
+    by_tiles.py     products of any size by tiles
+    product.py      packing, products for kernels to call; bfloat16.py: the same in pairs
     activations.py  tanh, sigmoid, exp
     rnn, lstm, gru  the loops over time, forward and backward
     rows.py         look-up by code, sums, softmax with cross-entropy
-    weights.py      the packed weights of a network
-    worker.py       a whole training step over some lanes
+    dropping.py     dropout
+    shape.py        a network's sizes and where its parameters stand
+    weights.py      its weights, packed
+    room.py         the memory that one thread works in
+    forward.py      the network forward; backward.py: and backward
+    step.py         a whole training step over some lanes
+    updates.py      sums of gradients, clipping, the optimizers; rules.py: their numbers
     engine.py       a batch cut over worker threads
     draw.py         drawing a code from a row of logits
     decode.py       reading and writing character by character
     decoder.py      lanes that do so, cut over worker threads
-    compiled.py     how kernels are compiled and kept; threads.py: how many threads there are;
-                    memory.py: arrays that begin at a cache line
+    compiled.py     how kernels are compiled; cache.py: where they are kept
+    threads.py      how many threads there are
+    memory.py       arrays that begin at a cache line
 
 Nothing outside knows how it works; `model/` says the same in readable NumPy, and tests hold one
 against the other. Import the modules by name: the engine brings Numba along, threads.py does not.

@@ -9,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
+from nextchar.kernels.by_tiles import call
 from nextchar.kernels.compiled import kernel
 from nextchar.kernels.isa import HOST
-from nextchar.kernels.tile import ROWS, VECTORS, prefetch, tile
+from nextchar.kernels.tile import ROWS, VECTORS, BFloat, prefetch
 
 LENGTH = HOST.vector_bytes // 4
+STREAMS = 8  # rows read side by side, as in `product.pack_transposed`
 DEPTH = 256  # rows summed at once: half as many pairs
 _u32 = np.uint32
 
@@ -30,6 +33,25 @@ def _load_bits(context, address):
     return types.uint32(types.intp), generate
 
 
+def _store(bits):
+    """What stores an integer of so many bits at an address."""
+
+    @intrinsic
+    def store(context, address, value):
+        def generate(codegen, builder, signature, args):
+            kind = ir.IntType(bits)
+            value = builder.trunc(args[1], kind) if args[1].type != kind else args[1]
+            builder.store(value, builder.inttoptr(args[0], kind.as_pointer())).align = bits // 8
+            return codegen.get_dummy_value()
+
+        return types.void(types.intp, value), generate
+
+    return store
+
+
+_store_half, _store_pair = _store(16), _store(32)
+
+
 @intrinsic
 def _bits_of(context, x):
     def generate(codegen, builder, signature, args):
@@ -41,14 +63,67 @@ def _bits_of(context, x):
 @kernel()
 def _rounded(bits):
     """The upper half of a float32, rounded to nearest, ties to even; NaN stays NaN."""
-    is_nan = (bits & _u32(0x7FFFFFFF)) > _u32(0x7F800000)
-    rounded = (bits + _u32(0x7FFF) + ((bits >> _u32(16)) & _u32(1))) >> _u32(16)
-    return ((bits >> _u32(16)) | _u32(0x40)) if is_nan else rounded
+    is_nan = _u32(bits & _u32(0x7FFFFFFF)) > _u32(0x7F800000)
+    odd = _u32(_u32(bits >> _u32(16)) & _u32(1))  # Numba's own results are 64 bits wide
+    rounded = _u32(_u32(bits + _u32(0x7FFF) + odd) >> _u32(16))
+    return _u32(_u32(bits >> _u32(16)) | _u32(0x40)) if is_nan else rounded
 
 
 @kernel()
 def _pair(low, high):
-    return _rounded(low) | (_rounded(high) << _u32(16))
+    return _u32(_rounded(low) | _u32(_rounded(high) << _u32(16)))
+
+
+def _rounded_vector(builder, address):
+    """LENGTH float32 at an address as integers of 16 bits, by the CPU's own conversion."""
+    floats, halves = ir.VectorType(ir.FloatType(), LENGTH), ir.VectorType(BFloat(), LENGTH)
+    source = builder.load(builder.inttoptr(address, floats.as_pointer()), align=4)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(halves, [floats]),
+        "llvm.x86.avx512bf16.cvtneps2bf16.512",
+    )
+    return builder.bitcast(builder.call(function, [source]), ir.VectorType(ir.IntType(16), LENGTH))
+
+
+@intrinsic
+def _round_natively(context, source, to):
+    def generate(codegen, builder, signature, args):
+        rounded = _rounded_vector(builder, args[0])
+        to = builder.inttoptr(args[1], rounded.type.as_pointer())
+        builder.store(rounded, to).align = 2
+        return codegen.get_dummy_value()
+
+    return types.void(types.intp, types.intp), generate
+
+
+@intrinsic
+def _pair_natively(context, low, high, to):
+    def generate(codegen, builder, signature, args):
+        pairs = ir.VectorType(ir.IntType(32), LENGTH)
+        low, high = (builder.zext(_rounded_vector(builder, each), pairs) for each in args[:2])
+        both = builder.or_(low, builder.shl(high, ir.Constant(pairs, [16] * LENGTH)))
+        builder.store(both, builder.inttoptr(args[2], pairs.as_pointer())).align = 4
+        return codegen.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
+@kernel()
+def _round_by_bits(source, to):
+    for j in range(LENGTH):
+        _store_half(to + 2 * j, np.uint16(_rounded(_load_bits(source + 4 * j))))
+
+
+@kernel()
+def _pair_by_bits(low, high, to):
+    for j in range(LENGTH):
+        _store_pair(to + 4 * j, _pair(_load_bits(low + 4 * j), _load_bits(high + 4 * j)))
+
+
+# LENGTH numbers at an address, or two rows of them, rounded; no numbers below 1e-38 natively
+_round_vector = _round_natively if HOST.has_bfloat16 else _round_by_bits
+_pair_vectors = _pair_natively if HOST.has_bfloat16 else _pair_by_bits
 
 
 @kernel()
@@ -59,7 +134,10 @@ def round_rows(a, a_row, M, K, out):
     for m in range(M):
         row = halves[m * width : (m + 1) * width]
         start = a + m * a_row * 4
-        for k in range(K):
+        whole = K // LENGTH * LENGTH
+        for k in range(0, whole, LENGTH):
+            _round_vector(start + 4 * k, row.ctypes.data + 2 * k)
+        for k in range(whole, K):
             row[k] = np.uint16(_rounded(_load_bits(start + 4 * k)))
         if K % 2:
             row[K] = 0
@@ -69,49 +147,60 @@ def round_rows(a, a_row, M, K, out):
 def pack_pairs(out, source, gates, width, padded):
     """As `product.pack`, in pairs along the rows."""
     K = source.shape[0]
-    pairs = (K + 1) // 2
-    vectors = gates * padded // LENGTH
-    for v in range(vectors):
-        panel = v // VECTORS * VECTORS
-        row = min(VECTORS, vectors - panel) * LENGTH
-        start = panel * LENGTH * pairs + (v - panel) * LENGTH
-        gate, first = divmod(v * LENGTH, padded)
-        count = max(0, min(LENGTH, width - first))
-        column = gate * width + first
-        for k in range(pairs):
+    pairs, each = (K + 1) // 2, padded // LENGTH
+    vectors = gates * each
+    for k in range(pairs):
+        low, high = 2 * k, min(2 * k + 1, K - 1)
+        mask = _u32(0xFFFFFFFF) if 2 * k + 1 < K else _u32(0)
+        for v in range(vectors):
+            panel = v // VECTORS * VECTORS
+            row = min(VECTORS, vectors - panel) * LENGTH
+            at = panel * LENGTH * pairs + (v - panel) * LENGTH + k * row
+            gate, first = v // each, v % each * LENGTH
+            column = gate * width + first
+            if first + LENGTH <= width and 2 * k + 1 < K:
+                row_bytes, base = source.shape[1] * 4, source.ctypes.data + column * 4
+                to = out.ctypes.data + at * 4
+                _pair_vectors(base + low * row_bytes, base + high * row_bytes, to)
+                continue
             for j in range(LENGTH):
-                low = high = _u32(0)
-                if j < count:
-                    low = _bits_of(source[2 * k, column + j])
-                    if 2 * k + 1 < K:
-                        high = _bits_of(source[2 * k + 1, column + j])
-                out[start + k * row + j] = _pair(low, high)
+                out[at + j] = _u32(0)
+                if first + j < width:
+                    one, two = source[low, column + j], source[high, column + j]
+                    out[at + j] = _pair(_bits_of(one), _u32(_bits_of(two) & mask))
 
 
 @kernel()
 def pack_pairs_transposed(out, source, gates, width, padded, columns):
     """As `product.pack_transposed`, in pairs along the rows; `padded` is even."""
-    pairs = gates * padded // 2
+    rows, pairs, part = source.shape[0], gates * padded // 2, min(STREAMS, LENGTH)
     vectors = columns // LENGTH
-    for v in range(vectors):
+    for i in range(0, columns, part):
+        v, inside = i // LENGTH, i % LENGTH
         panel = v // VECTORS * VECTORS
         row = min(VECTORS, vectors - panel) * LENGTH
-        start = panel * LENGTH * pairs + (v - panel) * LENGTH
-        count = min(LENGTH, source.shape[0] - v * LENGTH)
+        start = panel * LENGTH * pairs + (v - panel) * LENGTH + inside
+        count = max(0, min(part, rows - i))
         for gate in range(gates):
-            for k in range(padded // 2):
-                at = start + (gate * padded // 2 + k) * row
-                for j in range(LENGTH):
+            for k in range(0, padded, 2):
+                at = start + (gate * padded + k) // 2 * row
+                column = gate * width + k
+                if k + 1 < width and count == STREAMS:
+                    for j in range(STREAMS):
+                        one, two = source[i + j, column], source[i + j, column + 1]
+                        out[at + j] = _pair(_bits_of(one), _bits_of(two))
+                    continue
+                for j in range(part):
                     low = high = _u32(0)
-                    if j < count and 2 * k < width:
-                        low = _bits_of(source[v * LENGTH + j, gate * width + 2 * k])
-                        if 2 * k + 1 < width:
-                            high = _bits_of(source[v * LENGTH + j, gate * width + 2 * k + 1])
+                    if j < count and k < width:
+                        low = _bits_of(source[i + j, column])
+                        if k + 1 < width:
+                            high = _bits_of(source[i + j, column + 1])
                     out[at + j] = _pair(low, high)
 
 
 @kernel()
-def outer_pairs(a, M, b, N, c, rows, packed_a, packed_b):
+def outer_pairs(a, M, b, N, c, rows, packed_a, packed_b, tools):
     """As `product.outer`, its operands rounded to pairs of bfloat16 while they are packed."""
     for first in range(0, rows, DEPTH):
         depth = min(DEPTH, rows - first)
@@ -126,19 +215,9 @@ def outer_pairs(a, M, b, N, c, rows, packed_a, packed_b):
                 for r in range(count):
                     for line in range(vectors):
                         prefetch(corner + (r * N + line * LENGTH) * 4)
-                tile(
-                    count,
-                    vectors,
-                    _u32(0),
-                    packed_a.ctypes.data + m * pairs * 4,
-                    1,
-                    ROWS,
-                    packed_b.ctypes.data,
-                    corner,
-                    N,
-                    pairs,
-                    first > 0,
-                )
+                block, panel = packed_a.ctypes.data + m * pairs * 4, packed_b.ctypes.data
+                width, add = vectors * LENGTH, first > 0
+                call(tools.by_tiles, block, 1, ROWS, panel, corner, N, count, pairs, width, add)
 
 
 @kernel()
@@ -155,12 +234,12 @@ def _pack_columns(out, a, M, first, depth):
 
 @kernel()
 def _pack_panel(out, b, column, width, first, depth):
+    row_bytes, base = b.shape[1] * 4, b.ctypes.data + column * 4
     for k in range(depth // 2):
-        row = out[k * width : (k + 1) * width]
-        low = b[first + 2 * k, column : column + width]
-        high = b[first + 2 * k + 1, column : column + width]
-        for j in range(width):
-            row[j] = _pair(_bits_of(low[j]), _bits_of(high[j]))
+        low = base + (first + 2 * k) * row_bytes
+        for j in range(0, width, LENGTH):
+            to = out.ctypes.data + (k * width + j) * 4
+            _pair_vectors(low + 4 * j, low + row_bytes + 4 * j, to)
     if depth % 2:
         k = depth // 2
         for j in range(width):

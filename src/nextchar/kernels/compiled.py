@@ -17,16 +17,21 @@ from numba.core.sigutils import normalize_signature
 from nextchar.kernels.cache import KernelCache
 
 
-def kernel(*, sums_in_any_order: bool = False) -> Callable[[Any], Any]:
+def kernel(*, sums_in_any_order: bool = False, inlined: bool = False) -> Callable[[Any], Any]:
     """Decorate a function that is compiled when it is first called.
 
     Multiply and add may fuse; NaN and infinities stay what they are.
     sums_in_any_order: lets a sum be taken in vectors.
+    inlined: for what only arranges the calls of others: it becomes part of its caller, where to
+    compile it by itself would compile all that it calls once more.
     """
     freedom = {"contract", "reassoc"} if sums_in_any_order else {"contract"}
 
     def decorate(function: Any) -> Any:
-        dispatcher: Any = njit(nogil=True, error_model="numpy", fastmath=freedom)(function)
+        how = {"inline": "always"} if inlined else {}
+        options: Any = {"nogil": True, "error_model": "numpy", "fastmath": freedom, **how}
+        options["_nrt"] = False  # kernels own no memory: views need not be counted
+        dispatcher: Any = njit(**options)(function)
         with suppress(RuntimeError):  # no folder for a cache
             dispatcher._cache = KernelCache(function)
         return dispatcher

@@ -1,12 +1,14 @@
 """One batch, cut into shards of lanes, one worker thread each.
 
-The gradients of the shards are summed in fixed order, so the same thread count gives the same
-bits. What the workers run is compiled and holds no lock of the interpreter.
+    pack the weights | step over each shard | add the gradients | update
+
+Each is a compiled call per thread, and the threads wait for each other between them. The
+gradients of the shards are summed in fixed order, so the same thread count gives the same bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
@@ -15,12 +17,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.config import TrainingSettings
 from nextchar.errors import SettingsError
+from nextchar.kernels.dropping import dropout_of
 from nextchar.kernels.isa import HOST
+from nextchar.kernels.memory import aligned_zeros
+from nextchar.kernels.room import Room, room_for
+from nextchar.kernels.rules import rule_of
+from nextchar.kernels.shape import shape_of
+from nextchar.kernels.step import NO_CODE, predict, step
 from nextchar.kernels.threads import one_blas_thread
-from nextchar.kernels.weights import PackedWeights
-from nextchar.kernels.worker import Worker
-from nextchar.model.dropout import draw_masks
+from nextchar.kernels.updates import add_shards, update
+from nextchar.kernels.weights import pack_weights, room_for_weights
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import CHUNK, Score, score
 from nextchar.text.batches import Batch
@@ -29,13 +37,15 @@ from nextchar.text.vocabulary import Codes
 Array = NDArray[Any]
 
 SCORING_LANES = 64
+LEAST_PART = 20_000  # numbers of a flat array that are worth a thread's while
 
 
 class Engine:
     """Computes losses and gradients of an architecture on worker threads; a context manager.
 
     bfloat16: round the operands of products to bfloat16; needs a CPU that multiplies them.
-    gradient: where `loss_and_gradient` leaves the gradient of the mean loss.
+    gradient: where `loss_and_gradient` leaves the gradient of the mean loss, and gradient_norm
+    its Euclidean norm.
     """
 
     def __init__(
@@ -46,16 +56,18 @@ class Engine:
                 f"dtype: bfloat16 wants a CPU with avx512_bf16, which this one ({HOST.name}) "
                 "lacks; use float32"
             )
-        self._architecture, self._threads, self._dtype = architecture, threads, dtype
-        self._room = (0, 0)  # T and B that the workers have memory for
-        self._workers: list[Worker] = []
-        self._readers: list[Worker] = []  # what scoring works with, and the lanes it has room for
+        self._threads, self._dtype, self._pairs = threads, np.dtype(dtype), bfloat16
+        self._shape = shape_of(architecture, dtype)
+        self._packed = room_for_weights(self._shape, dtype, pairs=bfloat16)
+        self._rooms: list[Room] = []
+        self._room_for = (0, 0, False)  # T, B and dropout that the rooms are laid out for
+        self._readers: list[Room] = []  # what scoring works in, and the lanes it is laid out for
         self._reading = 0
-        self._pairs = bfloat16
-        self._packed = PackedWeights(architecture, dtype, pairs=bfloat16)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
         self._limit = one_blas_thread()
+        self._shards = aligned_zeros((threads, architecture.size), dtype)
         self.gradient = Parameters(architecture, dtype=dtype)
+        self.gradient_norm = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -89,77 +101,122 @@ class Engine:
         dropout, seed, step: the share of units left out, and what their choice depends on.
         """
         T, B = batch.inputs.shape
-        self._require_codes(batch.inputs)
-        self._require_codes(batch.targets)
-        bounds = np.linspace(0, B, min(self._threads, B) + 1).astype(int)
-        self._make_room(T, B)
-        self._each(lambda task: task(), self._packed.tasks(parameters))
+        codes, targets = (
+            np.ascontiguousarray(each, np.int64) for each in (batch.inputs, batch.targets)
+        )
+        bounds = _parts_of(B, min(self._threads, B))
+        self._lay_out(T, B, dropout > 0)
+        self._pack(parameters)
+        state = np.ascontiguousarray(state)
         new_state = np.empty_like(state)
+        dropped = dropout_of(self._shape.L, dropout, seed, step)
 
         def work(shard: int) -> float:
-            lanes = slice(int(bounds[shard]), int(bounds[shard + 1]))
-            masks = draw_masks(
-                parameters.architecture,
-                (lanes.start, lanes.stop),
-                T,
-                dropout,
-                seed=seed,
-                step=step,
-                dtype=parameters.dtype,
-            )
-            return self._workers[shard].step(
-                parameters,
-                self._packed,
-                batch.inputs[:, lanes].astype(np.int64),
-                batch.targets[:, lanes].astype(np.int64),
-                state[:, :, lanes],
-                new_state[:, :, lanes],
-                scale=1 / (T * B),
-                masks=masks,
-            )
+            first, end = bounds[shard], bounds[shard + 1]
+            return float(
+                _step(
+                    self._shape, parameters.flat, self._packed, self._rooms[shard],
+                    self._shards[shard], codes, targets, state, new_state, first, end - first,
+                    1 / (T * B), dropped,
+                )
+            )  # fmt: skip
 
         losses = self._each(work, range(len(bounds) - 1))
-        np.copyto(self.gradient.flat, self._workers[0].gradient.flat)
-        for worker in self._workers[1 : len(losses)]:
-            self.gradient.flat += worker.gradient.flat
+        if min(losses) == NO_CODE:
+            self._require_codes(codes)
+            self._require_codes(targets)
+        self._add(len(losses))
         return sum(losses) / (T * B), new_state
+
+    def update(
+        self,
+        parameters: Parameters,
+        slots: Mapping[str, Array],
+        *,
+        learning_rate: float,
+        step: int,
+        settings: TrainingSettings,
+    ) -> None:
+        """Clip the gradient and move the parameters against it, as the settings say.
+
+        step: counts from 1. The parameters and the optimizer's slots are changed.
+        """
+        rule = rule_of(settings, norm=self.gradient_norm, learning_rate=learning_rate, step=step)
+        one, two = [*slots.values(), parameters.flat[:0], parameters.flat[:0]][:2]
+        size = parameters.architecture.matrix_size
+        flat, gradient = parameters.flat, self.gradient.flat
+        self._over_parts(
+            lambda first, end: update(rule, flat, gradient, one, two, first, end, size)
+        )
 
     def score(self, parameters: Parameters, codes: Codes, *, lanes: int = SCORING_LANES) -> Score:
         """Score a text, one lane exactly, several quickly (see `model.scorer.score`)."""
         self._require_codes(codes)
-        self._each(lambda task: task(), self._packed.tasks(parameters))
-        forwards = [
-            partial(each.predict, parameters, self._packed) for each in self._readers_for(lanes)
-        ]
-        return score(parameters, codes, lanes=lanes, forwards=forwards, run=self._pool.map)
-
-    def _readers_for(self, lanes: int) -> list[Worker]:
-        """What scoring works with: room for CHUNK characters however they are cut into lanes."""
-        if self._reading < lanes:
+        self._pack(parameters)
+        if self._reading < lanes:  # room for CHUNK characters however they are cut into lanes
             self._reading = lanes
             self._readers = [
-                Worker(self._architecture, CHUNK + 2 * lanes, 1, self._dtype, pairs=self._pairs)
+                self._room(CHUNK + 2 * lanes, 1, backward=False)
                 for _ in range(min(self._threads, lanes))
             ]
-        return self._readers
+        forwards = [partial(self._predict, parameters.flat, room) for room in self._readers]
+        return score(parameters, codes, lanes=lanes, forwards=forwards, run=self._pool.map)
 
-    def _require_codes(self, codes: Codes) -> None:
-        """Compiled code looks codes up without a check of its own."""
-        V = self._architecture.vocabulary_size
+    def _predict(self, flat: Array, room: Room, codes: Codes, state: Array) -> tuple[Array, Array]:
+        """Logits (T, B, V), valid until the next call, and the state after the codes (T, B)."""
+        (T, B), V, VP = codes.shape, self._shape.V, self._shape.VP
+        new_state = np.empty_like(state)
+        nothing = dropout_of(self._shape.L, 0.0, 0, 0)
+        x = np.ascontiguousarray(codes, np.int64)
+        predict(self._shape, flat, self._packed, room, x, state, new_state, nothing)
+        return room.logits[: T * B * VP].reshape(T, B, VP)[:, :, :V], new_state
+
+    def _require_codes(self, codes: NDArray[Any]) -> None:
+        V = self._shape.V
         if codes.size and not (codes.min() >= 0 and codes.max() < V):
             raise IndexError(f"codes must be in [0, {V}), got {codes.min()}…{codes.max()}")
 
-    def _make_room(self, T: int, B: int) -> None:
+    def _lay_out(self, T: int, B: int, dropout: bool) -> None:
         """Lay out the workers' memory, once for the largest batch."""
-        if self._room[0] >= T and self._room[1] >= B:
+        old = self._room_for
+        if old[0] >= T and old[1] >= B and old[2] >= dropout:
             return
-        self._room = (max(T, self._room[0]), max(B, self._room[1]))
-        lanes = -(-self._room[1] // min(self._threads, B))
-        self._workers = [
-            Worker(self._architecture, self._room[0], lanes, self._dtype, pairs=self._pairs)
-            for _ in range(self._threads)
-        ]
+        T, B, dropout = max(T, old[0]), max(B, old[1]), dropout or old[2]
+        self._room_for = (T, B, dropout)
+        lanes = -(-B // min(self._threads, B))
+        self._rooms = [self._room(T, lanes, dropout=dropout) for _ in range(self._threads)]
 
-    def _each(self, work: Callable[[Any], Any], over: Iterable[Any]) -> list[Any]:
+    def _room(self, T: int, B: int, **how: bool) -> Room:
+        return room_for(self._shape, T, B, self._dtype, pairs=self._pairs, **how)
+
+    def _pack(self, parameters: Parameters) -> None:
+        flat, parts = parameters.flat, self._parts()
+        self._each(
+            lambda part: pack_weights(self._shape, flat, self._packed, part, parts), range(parts)
+        )
+
+    def _add(self, shards: int) -> None:
+        """The gradient is the sum of the shards'."""
+        rows, out = self._shards[:shards], self.gradient.flat
+        squares = self._over_parts(lambda first, end: add_shards(rows, out, first, end))
+        self.gradient_norm = float(np.sqrt(sum(squares)))
+
+    def _over_parts(self, work: Callable[[int, int], Any]) -> list[Any]:
+        """The results of some work over the flat arrays, a part for each thread."""
+        bounds = _parts_of(self.gradient.flat.size, self._parts())
+        return self._each(lambda n: work(bounds[n], bounds[n + 1]), range(len(bounds) - 1))
+
+    def _parts(self) -> int:
+        return max(1, min(self._threads, self.gradient.flat.size // LEAST_PART))
+
+    def _each(self, work: Callable[[int], Any], over: Sequence[int]) -> list[Any]:
         """The results of some work, done by all threads; by this one where there is but one."""
-        return list(self._pool.map(work, over) if self._threads > 1 else map(work, over))
+        return list(self._pool.map(work, over) if len(over) > 1 else map(work, over))
+
+
+def _parts_of(size: int, parts: int) -> list[int]:
+    """Where nearly equal parts begin, and where the last one ends."""
+    return [size * part // parts for part in range(parts + 1)]
+
+
+_step = step  # within `loss_and_gradient` the name is an argument's

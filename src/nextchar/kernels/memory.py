@@ -19,6 +19,8 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Zeros whose first element stands at the beginning of a cache line."""
     shape = (shape,) if isinstance(shape, int) else shape
     size = prod(shape) * np.dtype(dtype).itemsize
+    if size == 0:
+        return np.zeros(shape, dtype)
     room = np.zeros(size + LINE, np.uint8)
     start = -room.ctypes.data % LINE
     aligned: NDArray[Any] = room[start : start + size].view(dtype).reshape(shape)

@@ -50,9 +50,17 @@ def fill_bias(a, b):
 @kernel()
 def sum_by_code(codes, d, out):
     """out[code, gate·H + j] = sum of d[n, gate, j] over n with that code; d: (N, G, P)."""
+    flat = out.reshape(-1)
+    for i in range(flat.size):
+        flat[i] = 0
+    add_by_code(codes, d, out)
+
+
+@kernel()
+def add_by_code(codes, d, out):
+    """The same, added to what `out` holds."""
     N, G, _ = d.shape
     H = out.shape[1] // G
-    out[:] = 0
     for n in range(N):
         row = out[codes[n]]
         for gate in range(G):
@@ -66,7 +74,8 @@ def sum_rows(d, out):
     """out[gate·H + j] = sum of d[n, gate, j] over n; d: (N, G, P)."""
     N, G, _ = d.shape
     H = out.size // G
-    out[:] = 0
+    for j in range(out.size):
+        out[j] = 0
     for n in range(N):
         for gate in range(G):
             into, source = out[gate * H : (gate + 1) * H], d[n, gate]
@@ -74,11 +83,24 @@ def sum_rows(d, out):
                 into[j] += source[j]
 
 
+@kernel()
+def sum_block(d, block, out):
+    """out[j] = sum of d[n, block, j] over n; d: (N, G, P)."""
+    for j in range(out.size):
+        out[j] = 0
+    for n in range(d.shape[0]):
+        source = d[n, block]
+        for j in range(out.size):
+            out[j] += source[j]
+
+
 @kernel(sums_in_any_order=True)
-def cross_entropy(z, targets, V, scale):
-    """Summed loss in nats; logits z (N, ≥ V) become their gradient times `scale`."""
+def cross_entropy(z, targets, V, scale, maxima):
+    """Summed loss in nats; logits z (N, ≥ V) become their gradient times `scale`.
+
+    maxima: (LANES,), workspace.
+    """
     loss = 0.0
-    maxima = np.empty(LANES, z.dtype)
     for n in range(z.shape[0]):
         row = z[n, :V]
         largest = _largest(row, maxima)
@@ -98,7 +120,8 @@ def cross_entropy(z, targets, V, scale):
 
 @kernel()
 def _largest(row, maxima):
-    maxima[:] = row[0]
+    for j in range(LANES):
+        maxima[j] = row[0]
     whole = row.size // LANES * LANES
     for start in range(0, whole, LANES):
         for j in range(LANES):

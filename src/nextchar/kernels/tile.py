@@ -63,6 +63,17 @@ def tile(context, rows, vectors, number, a, a_row, a_step, b, c, c_row, K, add):
     return signature, generate
 
 
+@intrinsic
+def length_of(context, array):
+    """How many numbers of an array a vector holds: known when a kernel is compiled."""
+    bits = array.dtype.bitwidth
+
+    def generate(codegen, builder, signature, args):
+        return _const(HOST.vector_bytes * 8 // bits)
+
+    return types.intp(array), generate
+
+
 class _Tile:
     """Writes the instructions of one tile size."""
 
@@ -147,7 +158,7 @@ class _Tile:
         return self.builder.shuffle_vector(first, undefined, lanes)
 
 
-class _BFloat(ir.types._BaseFloatType):  # type: ignore[misc]
+class BFloat(ir.types._BaseFloatType):  # type: ignore[misc]
     """LLVM's bfloat, which llvmlite has no name for."""
 
     null, intrinsic_name = "0.0", "bf16"
@@ -156,7 +167,7 @@ class _BFloat(ir.types._BaseFloatType):  # type: ignore[misc]
         return "bfloat"
 
 
-_BFloat._create_instance()
+BFloat._create_instance()
 
 
 class _Pairs(_Tile):
@@ -168,7 +179,7 @@ class _Pairs(_Tile):
         self.operands = ir.VectorType(self.operand, self.length)
 
     def _multiply_add(self, a: Any, b: Any, total: Any) -> Any:
-        halves = ir.VectorType(_BFloat(), 2 * self.length)
+        halves = ir.VectorType(BFloat(), 2 * self.length)
         function = cgutils.get_or_insert_function(
             self.builder.module,
             ir.FunctionType(self.vector, [self.vector, halves, halves]),

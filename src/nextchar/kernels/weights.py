@@ -1,104 +1,152 @@
-"""The weights of a network as the kernels want them: packed, forward and transposed.
+"""The weights of a network as products want them: packed, forward and transposed.
 
-Packed once per step and read by all workers, since weights change once per step.
+Packed once per training step and read by all workers, since weights change once per step. All
+stand in one flat array; of uint32, it holds pairs of bfloat16.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from nextchar.kernels.bfloat16 import pack_pairs, pack_pairs_transposed
+from nextchar.kernels.compiled import kernel
 from nextchar.kernels.isa import padded
 from nextchar.kernels.memory import aligned_zeros
 from nextchar.kernels.product import pack, pack_transposed
-from nextchar.model.parameters import Architecture, Parameters
+from nextchar.kernels.shape import W_HH, W_IH, Shape
 
-Array = NDArray[Any]
+FORWARD, TRANSPOSED = 0, 1
 
 
-class PackedWeights:
-    """Room for every packed matrix of an architecture.
+class Packed(NamedTuple):
+    """Room for every packed matrix.
 
-    forward, transposed: for each layer `W_hh` and, where its input is not one-hot, `W_ih`;
-    output, output_transposed: (H × V) for the logits, (V × H) for their gradient.
-    pairs: as pairs of bfloat16. backward: whether the transposed ones are wanted too.
+    layers: (L, 2, 2) int64, where [layer, W_IH or W_HH, FORWARD or TRANSPOSED] begins in
+    `matrices`; -1 for the W_ih of a one-hot input, and for what is transposed where that is not
+    wanted. output: (2,), the same for (H × V), for the logits, and (V × H), for their gradient.
     """
 
-    def __init__(
-        self, architecture: Architecture, dtype: Any, *, pairs: bool = False, backward: bool = True
-    ) -> None:
-        s, G = architecture.settings, architecture.cell.GATES
-        self._H, self._G = s.hidden_size, G
-        self._P, self._V = padded(s.hidden_size, dtype), architecture.vocabulary_size
-        self._VP = padded(self._V, dtype)
-        self._tied, self._backward = s.tied, backward
-        self._pack = pack_pairs if pairs else pack
-        self._pack_transposed = pack_pairs_transposed if pairs else pack_transposed
+    matrices: NDArray[Any]
+    layers: NDArray[Any]
+    output: NDArray[Any]
 
-        def room(rows: int, columns: int) -> Array:
-            """A packed matrix of so many rows, or half as many rows of pairs."""
-            if pairs:
-                return aligned_zeros((rows + 1) // 2 * columns, np.uint32)
-            return aligned_zeros(rows * columns, dtype)
 
-        def back(rows: int, columns: int) -> Array:
-            return room(rows if backward else 0, columns)
+def room_for_weights(
+    shape: Shape, dtype: Any, *, pairs: bool = False, backward: bool = True
+) -> Packed:
+    """Room for the packed weights of a shape. backward: whether transposed ones are wanted."""
+    size = 0
 
-        self.forward: list[dict[str, Array]] = []
-        self.transposed: list[dict[str, Array]] = []
-        for layer in range(s.num_layers):
-            rows = {"W_hh": s.hidden_size}
-            if layer or s.embedding_size:
-                rows["W_ih"] = s.hidden_size if layer else s.embedding_size
-            width = G * self._P
-            self.forward.append({n: room(k, width) for n, k in rows.items()})
-            self.transposed.append({n: back(width, padded(k, dtype)) for n, k in rows.items()})
-        self.output = room(self._P, self._VP)
-        self.output_transposed = back(self._VP, self._P)
+    def place(rows: int, columns: int, *, wanted: bool = True) -> int:
+        nonlocal size
+        begin, room = size, (rows + 1) // 2 * columns if pairs else rows * columns
+        size += room if wanted else 0
+        return begin if wanted else -1
 
-    def tasks(self, parameters: Parameters) -> list[Callable[[], Any]]:
-        """What packs the parameters as they are now: independent calls, for any thread."""
-        H, G, P = self._H, self._G, self._P
-        tasks: list[Callable[[], Any]] = []
-        for layer, there, back in zip(
-            parameters.layers, self.forward, self.transposed, strict=True
-        ):
-            for name in there:
-                W, out, out_T = layer[name], there[name], back[name]
-                columns = padded(len(W), W.dtype)
-                tasks.append(partial(self._pack, out, W, G, H, P))
-                if self._backward:
-                    tasks.append(partial(self._pack_transposed, out_T, W, G, H, P, columns))
-        output, transposed = self._output_tasks(parameters)
-        return [*tasks, output, *([transposed] if self._backward else [])]
+    layers = np.full((shape.L, 2, 2), -1, np.int64)
+    width = shape.G * shape.P
+    for n in range(shape.L):
+        for which in (W_IH, W_HH):
+            rows = rows_of(shape, n, which)
+            if rows:
+                layers[n, which, FORWARD] = place(rows, width)
+                there = place(width, padded(rows, dtype), wanted=backward)
+                layers[n, which, TRANSPOSED] = there
+    # one more row than H where tied weights are packed transposed, padding included
+    output = [place(shape.P, shape.VP), place(shape.VP, shape.P, wanted=backward)]
+    matrices = aligned_zeros(size, np.uint32 if pairs else dtype)
+    return Packed(matrices, layers, np.array(output, np.int64))
 
-    def _output_tasks(self, parameters: Parameters) -> list[Callable[[], Any]]:
-        """What packs the output matrix, and its transpose."""
-        H, P, V, VP = self._H, self._P, self._V, self._VP
-        there, back = self.output, self.output_transposed
-        if self._tied:  # the logits are products with the embedding's rows
-            E = parameters["embedding"]
-            return [
-                partial(self._pack_transposed, there, E, 1, H, P, VP),
-                partial(self._pack, back, E, 1, H, P),
-            ]
-        W = parameters["W_out"]
-        return [
-            partial(self._pack, there, W, 1, V, VP),
-            partial(self._pack_transposed, back, W, 1, V, VP, P),
-        ]
 
-    @property
-    def output_rows(self) -> int:
-        """Rows of the packed output matrix."""
-        return self._P if self._tied else self._H
+def rows_of(shape: Any, n: Any, which: Any) -> Any:
+    """Rows of a layer's W_IH or W_HH; 0 where the input is one-hot."""
+    return shape.H if which == W_HH or n > 0 else shape.E
 
-    @property
-    def output_transposed_rows(self) -> int:
-        """Rows of its packed transpose."""
-        return self._V if self._tied else self._VP
+
+_rows_of = kernel(inlined=True)(rows_of)
+
+
+@kernel()
+def pack_weights(shape, parameters, packed, part, parts):
+    """Pack the parameters as they are now: one of several parts of the work, for any thread."""
+    L, G, H, P = shape.L, shape.G, shape.H, shape.P
+    task = part  # each matrix is two tasks; neighbouring ones go to different parts
+    for n in range(L):
+        for which in range(2):
+            K, begin = _rows_of(shape, n, which), shape.layers[n, which]
+            if K == 0:
+                continue
+            W = parameters[begin : begin + K * G * H].reshape(K, G * H)
+            there, back = packed.layers[n, which]
+            if task % parts == 0:
+                _pack(packed.matrices[there:], W, G, H, P)
+            if (task + 1) % parts == 0 and back >= 0:
+                columns = _whole(shape, K)
+                _pack_transposed(packed.matrices[back:], W, G, H, P, columns)
+            task += 3
+    _pack_output(shape, parameters, packed, task, parts)
+
+
+@kernel(inlined=True)
+def _pack_output(shape, parameters, packed, task, parts):
+    H, P, V, VP = shape.H, shape.P, shape.V, shape.VP
+    there, back = packed.output
+    if shape.W_out < 0:  # the logits are products with the embedding's rows
+        W = parameters[shape.embedding : shape.embedding + V * H].reshape(V, H)
+        if task % parts == 0:
+            _pack_transposed(packed.matrices[there:], W, 1, H, P, VP)
+        if (task + 1) % parts == 0 and back >= 0:
+            _pack(packed.matrices[back:], W, 1, H, P)
+        return
+    W = parameters[shape.W_out : shape.W_out + H * V].reshape(H, V)
+    if task % parts == 0:
+        _pack(packed.matrices[there:], W, 1, V, VP)
+    if (task + 1) % parts == 0 and back >= 0:
+        _pack_transposed(packed.matrices[back:], W, 1, V, VP, P)
+
+
+@kernel(inlined=True)
+def _whole(shape, K):
+    """K rounded up to whole vectors; it is H or E."""
+    return shape.P if shape.H == K else shape.EP
+
+
+def _pack(out, source, gates, width, padded):
+    raise NotImplementedError
+
+
+def _pack_transposed(out, source, gates, width, padded, columns):
+    raise NotImplementedError
+
+
+@overload(_pack, inline="always")
+def _pack_of(out, source, gates, width, padded):
+    chosen = pack_pairs if out.dtype == types.uint32 else pack
+    return lambda out, source, gates, width, padded: chosen(out, source, gates, width, padded)
+
+
+@overload(_pack_transposed, inline="always")
+def _pack_transposed_of(out, source, gates, width, padded, columns):
+    chosen = pack_pairs_transposed if out.dtype == types.uint32 else pack_transposed
+
+    def packed(out, source, gates, width, padded, columns):
+        chosen(out, source, gates, width, padded, columns)
+
+    return packed
+
+
+@kernel(inlined=True)
+def output_rows(shape):
+    """Rows of the packed output matrix."""
+    return shape.P if shape.W_out < 0 else shape.H
+
+
+@kernel(inlined=True)
+def output_transposed_rows(shape):
+    """Rows of its packed transpose."""
+    return shape.V if shape.W_out < 0 else shape.VP

@@ -1,4 +1,7 @@
-"""Dropout masks, drawn from the seed and the step alone, so that a resumed run repeats them."""
+"""Dropout masks, made of the seed and the step alone, so that a resumed run repeats them.
+
+Each entry is a hash of its own number, so that any part of a mask can be computed by itself.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from numpy.typing import NDArray
 from nextchar.model.parameters import Architecture
 
 Array = NDArray[Any]
+Hashes = NDArray[np.uint32]
 
 
 def draw_masks(
     architecture: Architecture,
-    lanes: tuple[int, int],
     seq_length: int,
+    lanes: int,
     rate: float,
     *,
     seed: int,
@@ -24,17 +28,38 @@ def draw_masks(
 ) -> list[Array] | None:
     """A mask of shape (T, B, H) for each layer's output, or None where the rate is zero.
 
-    lanes: first lane and the one after the last of the lanes that the masks are for.
     Entries are 0 with probability `rate` and 1/(1-rate) otherwise, so that means are kept
     (Srivastava et al., 2014; between layers only, as in Zaremba et al., 2014).
     """
     if rate == 0:
         return None
     s = architecture.settings
-    shape = (seq_length, lanes[1] - lanes[0], s.hidden_size)
-    masks = []
-    for layer in range(s.num_layers):
-        rng = np.random.Generator(np.random.Philox(key=seed, counter=[0, layer, lanes[0], step]))
-        kept = rng.random(shape, dtype=np.float32) >= rate
-        masks.append(kept * np.dtype(dtype).type(1 / (1 - rate)))
-    return masks
+    shape = (seq_length, lanes, s.hidden_size)
+    numbers = np.arange(np.prod(shape), dtype=np.uint32).reshape(shape)
+    factor = np.dtype(dtype).type(1 / (1 - rate))
+    return [
+        (_hash(numbers, low, high) >= threshold_of(rate)) * factor
+        for low, high in keys_of(s.num_layers, seed, step)
+    ]
+
+
+def keys_of(layers: int, seed: int, step: int) -> Hashes:
+    """Two keys for each layer, (L, 2)."""
+    keys = np.random.SeedSequence([seed, step]).generate_state(2 * layers, np.uint32)
+    return keys.astype(np.uint32).reshape(layers, 2)
+
+
+def threshold_of(rate: float) -> np.uint32:
+    """The hash from which on an entry is kept."""
+    return np.uint32(round(rate * (2**32 - 1)))
+
+
+def _hash(x: Hashes, low: np.uint32, high: np.uint32) -> Hashes:
+    """Two rounds of the finalizer of MurmurHash3 (Appleby), with a key before each."""
+    return _mixed(_mixed(x ^ low) + high)
+
+
+def _mixed(x: Hashes) -> Hashes:
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
+    return x ^ (x >> np.uint32(16))

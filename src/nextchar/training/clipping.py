@@ -1,4 +1,7 @@
-"""Gradient clipping, by value or by global norm (Pascanu, Mikolov & Bengio, 2013)."""
+"""Gradient clipping, by value or by global norm (Pascanu, Mikolov & Bengio, 2013).
+
+The readable form; training clips within the compiled update (kernels/updates.py).
+"""
 
 from __future__ import annotations
 

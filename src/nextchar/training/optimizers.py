@@ -1,5 +1,7 @@
 """Update rules: each one pass over the flat array of parameters, in place.
 
+The readable form; training runs the compiled one of kernels/updates.py, which is held to it.
+
 A rule is a function of (p, g, slots, lr, step, settings), where p and g are the parameters and
 the gradient (n,), slots the rule's own arrays (n,), and step counts from 1. Constants and order
 of operations are PyTorch's, against which each is checked.
@@ -14,15 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.config import TrainingSettings
+from nextchar.kernels.rules import ADAGRAD_EPSILON, BETA_1, BETA_2, EPSILON, RMSPROP_ALPHA
 
 Array = NDArray[Any]
 Slots = dict[str, Array]
 Rule = Callable[[Array, Array, Slots, float, int, TrainingSettings], None]
-
-EPSILON = 1e-8
-ADAGRAD_EPSILON = 1e-10
-RMSPROP_ALPHA = 0.99
-BETA_1, BETA_2 = 0.9, 0.999
 
 _SLOTS = {
     "sgd": (),

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from statistics import median
 
-from nextchar.config import TrainingSettings, seconds_of
+from nextchar.config import TrainingSettings
 from nextchar.training.checkpoint import Progress
+from nextchar.validation import seconds_of
 
 EVALUATIONS = 20  # of a run, where eval_every does not say otherwise
 SAVE_SECONDS = 30.0  # at most this much is lost to a power cut

@@ -6,8 +6,16 @@ Compiling is no part of the run's time; what is measured here is kept back for t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from nextchar.config import TrainingSettings
+from nextchar.model.parameters import Parameters
+from nextchar.text.batches import Batch
+from nextchar.training.optimizers import Slots
 from nextchar.training.pace import FEWEST, TimePace
+
+if TYPE_CHECKING:
+    from nextchar.kernels.engine import Engine
 
 
 def rehearse(
@@ -42,3 +50,22 @@ def rehearse(
     with pace.timed("scoring"):
         score(few)
     return pace.choose_characters(few, length, chosen)
+
+
+def thrown_away(
+    engine: Engine,
+    parameters: Parameters,
+    slots: Slots,
+    batch: Batch,
+    settings: TrainingSettings,
+) -> Callable[[], None]:
+    """What takes a whole training step and changes nothing: it works on copies."""
+    copy = Parameters(parameters.architecture, parameters.flat.copy())
+    their_slots = {name: slot.copy() for name, slot in slots.items()}
+    state = copy.zero_state(batch.inputs.shape[1])
+
+    def step() -> None:
+        engine.loss_and_gradient(copy, batch, state, dropout=settings.dropout)
+        engine.update(copy, their_slots, learning_rate=0.0, step=1, settings=settings)
+
+    return step

@@ -19,15 +19,14 @@ from nextchar.model.scorer import Score
 from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
 from nextchar.training.checkpoint import Checkpoint, Progress, save_checkpoint
-from nextchar.training.clipping import clip
 from nextchar.training.directory import RunDirectory
 from nextchar.training.divergence import diverged
 from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Sampled, Started, Stepped
 from nextchar.training.interrupt import interrupted
-from nextchar.training.optimizers import Slots, update
+from nextchar.training.optimizers import Slots
 from nextchar.training.overfitting import what_was_overfitted
 from nextchar.training.pace import TimePace, make_pace
-from nextchar.training.rehearsal import rehearse
+from nextchar.training.rehearsal import rehearse, thrown_away
 from nextchar.training.schedules import learning_rate
 
 if TYPE_CHECKING:
@@ -95,8 +94,7 @@ class Trainer:
     def _warm_up(self) -> None:
         """Take a step whose result is thrown away: compiling is no part of the run's time."""
         batch = self._batches.at(self.progress.step)
-        state = self.parameters.zero_state(batch.inputs.shape[1])
-        step = partial(self._engine.loss_and_gradient, self.parameters, batch, state)
+        step = thrown_away(self._engine, self.parameters, self._slots, batch, self._settings)
         step()
         if isinstance(self._pace, TimePace) and not self.progress.done:
             self._rehearse(self._pace, step)
@@ -138,11 +136,15 @@ class Trainer:
             self._evaluate()
 
     def _step(self) -> None:
-        """One batch: loss, gradient, clipping, update."""
+        """One batch: loss, gradient, update."""
         progress, settings = self.progress, self._settings
         batch = self._batches.at(progress.step)
         if batch.fresh or self._state.shape[2] != batch.inputs.shape[1]:
             self._state = self.parameters.zero_state(batch.inputs.shape[1])
+        if (
+            every := settings.restart_every
+        ):  # some lanes each time, so that no step is unlike others
+            self._state[:, :, -progress.step % every :: every] = 0
         rate = self._learning_rate()
         loss, self._state = self._engine.loss_and_gradient(
             self.parameters,
@@ -152,19 +154,15 @@ class Trainer:
             seed=settings.seed,
             step=progress.step,
         )
-        gradient = self._engine.gradient.flat
-        norm = clip(gradient, settings.clip, settings.clip_by)
         self._require_finite(loss, "loss", EXPLODED)
-        self._require_finite(norm, "gradient")
+        self._require_finite(self._engine.gradient_norm, "gradient")
         progress.step += 1
-        update(
-            self.parameters.flat,
-            gradient,
+        self._engine.update(
+            self.parameters,
             self._slots,
             learning_rate=rate,
             step=progress.step,
             settings=settings,
-            matrix_size=self.parameters.architecture.matrix_size,
         )
         self._count(loss, batch.inputs.size)
 
