@@ -159,3 +159,15 @@ def test_rows_have_names_of_their_own_and_known_contenders() -> None:
     for row in rows.ROWS:
         assert set(row.contenders) <= set(rows.CONTENDERS)
         assert set(row.targets) <= {*rows.CONTENDERS, "best", "bfloat16"}
+
+
+@pytest.mark.parametrize("row", ["tiny/lstm", "tiny/gru", "tiny/train"])
+def test_the_table_of_parts_names_where_a_steps_time_goes(row: str) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "parts.py", row],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    names = [line.split("|")[1].strip() for line in done.stdout.splitlines()[2:] if line]
+    assert {"the step", "cells, forward", "cells, backward", "rest"} < set(names)

@@ -140,12 +140,12 @@ class TrainingSettings(Validated):
     )
     seed: int = setting(1, "Seed of everything random.", low=0, high=2**63 - 1, metavar="N")
     threads: int | None = setting(
-        None, "Worker threads; the usable cores by default.", low=1, metavar="N"
+        None, "Worker threads; the usable physical cores by default.", low=1, metavar="N"
     )
     dtype: str = setting(
         "auto",
-        "Precision; auto is float32. bfloat16 rounds the operands of products, on CPUs that have "
-        "them (avx512_bf16), and keeps weights and sums in float32.",
+        "Precision. bfloat16 rounds the operands of products, and keeps weights and sums in "
+        "float32; it wants a CPU with avx512_bf16, and auto is float32 on others.",
         choices=("auto", "float32", "bfloat16", "float64"),
     )
 

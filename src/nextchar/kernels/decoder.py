@@ -73,11 +73,12 @@ class Decoder:
     def read(self, codes: NDArray[Any]) -> None:
         """Read a text of shape (T,) in every lane."""
         self._require_codes(codes)
-        if len(codes) == 0:
-            return
+        for start in range(0, len(codes), self.block):  # in between, Ctrl-C is heard
+            self._read(codes[start : start + self.block].astype(np.int64))
 
+    def _read(self, codes: NDArray[np.int64]) -> None:
         def work(n: int, lanes: slice) -> None:
-            same = np.repeat(codes.astype(np.int64)[:, None], lanes.stop - lanes.start, axis=1)
+            same = np.repeat(codes[:, None], lanes.stop - lanes.start, axis=1)
             read(self._shape, self._flat, self.packed, self._rooms[n], same, self._nothing)
 
         self._each(work)

@@ -28,7 +28,7 @@ from nextchar.kernels.shape import shape_of
 from nextchar.kernels.step import NO_CODE, predict, step
 from nextchar.kernels.threads import one_blas_thread
 from nextchar.kernels.updates import add_shards, update
-from nextchar.kernels.weights import pack_weights, room_for_weights
+from nextchar.kernels.weights import Packed, pack_weights, room_for_weights
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import CHUNK, Score, score
 from nextchar.text.batches import Batch
@@ -62,7 +62,9 @@ class Engine:
         self._rooms: list[Room] = []
         self._room_for = (0, 0, False)  # T, B and dropout that the rooms are laid out for
         self._readers: list[Room] = []  # what scoring works in, and the lanes it is laid out for
-        self._reading = 0
+        self._reading, self._unrounded = 0, self._packed
+        if bfloat16:  # so that validation and `nextchar eval` agree
+            self._unrounded = room_for_weights(self._shape, dtype, backward=False)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
         self._limit = one_blas_thread()
         self._shards = aligned_zeros((threads, architecture.size), dtype)
@@ -106,7 +108,7 @@ class Engine:
         )
         bounds = _parts_of(B, min(self._threads, B))
         self._lay_out(T, B, dropout > 0)
-        self._pack(parameters)
+        self._pack(parameters, self._packed)
         state = np.ascontiguousarray(state)
         new_state = np.empty_like(state)
         dropped = dropout_of(self._shape.L, dropout, seed, step)
@@ -122,7 +124,7 @@ class Engine:
             )  # fmt: skip
 
         losses = self._each(work, range(len(bounds) - 1))
-        if min(losses) == NO_CODE:
+        if NO_CODE in losses:
             self._require_codes(codes)
             self._require_codes(targets)
         self._add(len(losses))
@@ -152,11 +154,11 @@ class Engine:
     def score(self, parameters: Parameters, codes: Codes, *, lanes: int = SCORING_LANES) -> Score:
         """Score a text, one lane exactly, several quickly (see `model.scorer.score`)."""
         self._require_codes(codes)
-        self._pack(parameters)
+        self._pack(parameters, self._unrounded)
         if self._reading < lanes:  # room for CHUNK characters however they are cut into lanes
             self._reading = lanes
             self._readers = [
-                self._room(CHUNK + 2 * lanes, 1, backward=False)
+                room_for(self._shape, CHUNK + 2 * lanes, 1, self._dtype, backward=False)
                 for _ in range(min(self._threads, lanes))
             ]
         forwards = [partial(self._predict, parameters.flat, room) for room in self._readers]
@@ -168,7 +170,7 @@ class Engine:
         new_state = np.empty_like(state)
         nothing = dropout_of(self._shape.L, 0.0, 0, 0)
         x = np.ascontiguousarray(codes, np.int64)
-        predict(self._shape, flat, self._packed, room, x, state, new_state, nothing)
+        predict(self._shape, flat, self._unrounded, room, x, state, new_state, nothing)
         return room.logits[: T * B * VP].reshape(T, B, VP)[:, :, :V], new_state
 
     def _require_codes(self, codes: NDArray[Any]) -> None:
@@ -184,16 +186,14 @@ class Engine:
         T, B, dropout = max(T, old[0]), max(B, old[1]), dropout or old[2]
         self._room_for = (T, B, dropout)
         lanes = -(-B // min(self._threads, B))
-        self._rooms = [self._room(T, lanes, dropout=dropout) for _ in range(self._threads)]
+        how = {"pairs": self._pairs, "dropout": dropout}
+        self._rooms = [
+            room_for(self._shape, T, lanes, self._dtype, **how) for _ in range(self._threads)
+        ]
 
-    def _room(self, T: int, B: int, **how: bool) -> Room:
-        return room_for(self._shape, T, B, self._dtype, pairs=self._pairs, **how)
-
-    def _pack(self, parameters: Parameters) -> None:
+    def _pack(self, parameters: Parameters, into: Packed) -> None:
         flat, parts = parameters.flat, self._parts()
-        self._each(
-            lambda part: pack_weights(self._shape, flat, self._packed, part, parts), range(parts)
-        )
+        self._each(lambda part: pack_weights(self._shape, flat, into, part, parts), range(parts))
 
     def _add(self, shards: int) -> None:
         """The gradient is the sum of the shards'."""

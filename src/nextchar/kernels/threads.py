@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):  # Linux; elsewhere there is no affinity to ask for
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def usable_cores(system: Path = Path("/sys")) -> int:
+    """Physical cores that this process may use.
+
+    Two threads of one core gain nothing from each other here: one keeps its units busy. Where
+    nothing is known of physical cores (not on Linux) it is the logical ones.
+    system: where Linux tells of CPUs and of the share of them that a container has.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    siblings = set()
+    for cpu in os.sched_getaffinity(0):
+        path = system / f"devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+        siblings.add(path.read_text() if path.exists() else str(cpu))
+    return max(1, min(len(siblings), _share(system / "fs/cgroup/cpu.max")))
+
+
+def _share(path: Path) -> int:
+    """How many CPUs' time a container is granted, rounded up; very many without a limit."""
+    if not path.exists():
+        return 1 << 20
+    quota, period = path.read_text().split()
+    return 1 << 20 if quota == "max" else -(-int(quota) // int(period))
 
 
 def one_blas_thread() -> Any:

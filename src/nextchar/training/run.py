@@ -35,6 +35,7 @@ from nextchar.training.trainer import MakeSample, Trainer
 # what may differ when a run is resumed: where it ends, and what it tells on the way
 _ENDS = {*BUDGETS, "patience"}
 _MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
+BFLOAT16 = "products in bfloat16, which this CPU multiplies faster; --dtype float32 for more digits"
 _DTYPES = {  # of parameters and sums
     "auto": np.float32,
     "float32": np.float32,
@@ -155,6 +156,7 @@ def train(
     # they bring Numba along, half a second that who only predicts need not wait
     from nextchar.kernels.compiled import telling_of_compilation
     from nextchar.kernels.engine import Engine
+    from nextchar.kernels.isa import HOST
 
     hooks = hooks or Hooks()
     settings = _in_force(settings)
@@ -170,11 +172,15 @@ def train(
     architecture = start.parameters.architecture
     assert settings.training.threads is not None
     threads = min(settings.training.threads, batches.batch_size)
+    bfloat16 = settings.training.dtype == "bfloat16"
+    if settings.training.dtype == "auto" and HOST.has_bfloat16:
+        bfloat16 = True
+        hooks.on_event(Note(BFLOAT16))
     with Engine(
         architecture,
         threads=threads,
         dtype=start.parameters.dtype,
-        bfloat16=settings.training.dtype == "bfloat16",
+        bfloat16=bfloat16,
     ) as engine:
         trainer = Trainer(
             prepared,
