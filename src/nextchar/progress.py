@@ -41,7 +41,7 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Show an event."""
         match event:
-            case Note():
+            case Note() if not (self._quiet and event.is_by_the_way):
                 self._line(f"note: {event.text}")
             case _ if self._quiet:
                 return

@@ -18,6 +18,7 @@ from nextchar.config import Settings
 from nextchar.errors import DivergedError, NextcharError
 from nextchar.kernels import COMPILING
 from nextchar.kernels.engine import Engine
+from nextchar.kernels.isa import HOST
 from nextchar.model.file import BEST, LAST, load_model
 from nextchar.text.corpus import text_corpus
 from nextchar.training.directory import CHECKPOINT, RunDirectory, read_metrics
@@ -33,7 +34,7 @@ BY_HEART: dict[str, Any] = {
 }  # fmt: skip
 SMALL: dict[str, Any] = {
     "hidden_size": 8, "num_layers": 1, "seq_length": 8, "batch_size": 4, "steps": 10, "warmup": 2,
-    "threads": 1,
+    "threads": 1, "dtype": "float32",
 }  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def run(
             hooks=Hooks(events.append, make_sample=write_sample),
         )
     # whether something is compiled depends on which tests ran before
-    return trained, [event for event in events if event != Note(COMPILING)]
+    return trained, [event for event in events if COMPILING not in str(event)]
 
 
 def of(kind: type[Any], events: list[Event]) -> list[Any]:
@@ -203,6 +204,21 @@ def test_the_smoothed_loss_follows_the_loss_slowly() -> None:
 
 
 # what is told
+
+
+@pytest.mark.skipif(not HOST.has_bfloat16, reason="this CPU does not multiply bfloat16")
+def test_bfloat16_is_chosen_and_told_where_the_cpu_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[bool] = []
+    make = Engine.__init__
+
+    def look(self: Any, *args: Any, bfloat16: bool = False, **how: Any) -> None:
+        chosen.append(bfloat16)
+        make(self, *args, bfloat16=bfloat16, **how)
+
+    monkeypatch.setattr(Engine, "__init__", look)
+    told = [notes(run(dtype=dtype)[1]) for dtype in ("auto", "bfloat16", "float32", "float64")]
+    assert chosen == [True, True, False, False]
+    assert ["products in bfloat16" in each for each in told] == [True, False, False, False]
 
 
 def test_events_come_in_order() -> None:

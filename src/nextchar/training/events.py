@@ -9,9 +9,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Note:
-    """Something the user should know, in one line."""
+    """Something the user should know, in one line.
+
+    is_by_the_way: changes nothing of what was asked for; who wants quiet is not told.
+    """
 
     text: str
+    is_by_the_way: bool = False
 
 
 @dataclass(frozen=True)

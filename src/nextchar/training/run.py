@@ -175,7 +175,7 @@ def train(
     bfloat16 = settings.training.dtype == "bfloat16"
     if settings.training.dtype == "auto" and HOST.has_bfloat16:
         bfloat16 = True
-        hooks.on_event(Note(BFLOAT16))
+        hooks.on_event(Note(BFLOAT16, is_by_the_way=True))
     with Engine(
         architecture,
         threads=threads,
@@ -194,7 +194,7 @@ def train(
             make_sample=hooks.make_sample,
         )
         trainer.records = [Evaluated(**record, is_best=False) for record in before]
-        with telling_of_compilation(lambda: hooks.on_event(Note(COMPILING))):
+        with telling_of_compilation(lambda: hooks.on_event(Note(COMPILING, True))):
             model = trainer.run()
     if directory and (directory.path / BEST).exists():  # it may be from before a resume
         model = load_model(directory.path / BEST)

@@ -123,7 +123,7 @@ class Trainer:
             with pace.timed("step"):
                 self._step()
             if expectation := pace.expectation(progress):
-                self._on_event(Note(expectation))
+                self._on_event(Note(expectation, is_by_the_way=True))
             progress.done = pace.is_over(progress)
             if pace.evaluation_is_due(progress):
                 self._evaluate()
