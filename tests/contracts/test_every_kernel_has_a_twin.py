@@ -17,6 +17,7 @@ TWINS = {
     "bfloat16.pack_pairs": "test_bfloat16.py",
     "bfloat16.pack_pairs_transposed": "test_bfloat16.py",
     "bfloat16.round_rows": "test_bfloat16.py",
+    "by_tiles.place_of": "test_product.py",
     "decode.read": "test_decoder.py",
     "decode.write": "test_decoder.py",
     "draw.choose": "test_draw.py",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nextchar import SettingsError
 from nextchar.config import NetworkSettings
 from nextchar.kernels import bfloat16, engine
-from nextchar.kernels.by_tiles import CHUNK, tools_for
+from nextchar.kernels.by_tiles import CHUNK, DEPTH, tools_for
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.isa import HOST, padded
 from nextchar.kernels.product import product
@@ -119,8 +119,8 @@ def test_the_sum_over_rows_is_that_of_the_rounded_operands(
     N = 5 * bfloat16.LENGTH
     a, b = rng.standard_normal((rows, M)).astype("f4"), rng.standard_normal((rows, N)).astype("f4")
     c = np.full((M, N), np.nan, "f4")
-    room_a = np.zeros(bfloat16.DEPTH * (M + ROWS), np.uint32)
-    room_b = np.zeros(bfloat16.DEPTH * VECTORS * bfloat16.LENGTH, np.uint32)
+    room_a = np.zeros(DEPTH * (M + ROWS), np.uint32)
+    room_b = np.zeros(DEPTH * VECTORS * bfloat16.LENGTH, np.uint32)
     bfloat16.outer_pairs(a, M, b, N, c, rows, room_a, room_b, tools_for(np.uint32))
     wanted = rounded(a).astype("f8").T @ rounded(b)
     np.testing.assert_allclose(c, wanted, rtol=0, atol=4 * rows * 1.2e-7)

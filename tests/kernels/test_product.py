@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nextchar.kernels.by_tiles import CHUNK, tools_for
+from nextchar.kernels.by_tiles import CHUNK, DEPTH, tools_for
 from nextchar.kernels.isa import padded, vector_length
-from nextchar.kernels.product import DEPTH, outer, pack, pack_transposed, product
+from nextchar.kernels.product import outer, pack, pack_transposed, product
 from nextchar.kernels.tile import ROWS, VECTORS
 
 Array = NDArray[Any]

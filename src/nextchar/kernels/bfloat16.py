@@ -12,14 +12,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nextchar.kernels.by_tiles import call
+from nextchar.kernels.by_tiles import DEPTH, STREAMS, call, place_of
 from nextchar.kernels.compiled import kernel
 from nextchar.kernels.isa import HOST
 from nextchar.kernels.tile import ROWS, VECTORS, BFloat, prefetch
 
 LENGTH = HOST.vector_bytes // 4
-STREAMS = 8  # rows read side by side, as in `product.pack_transposed`
-DEPTH = 256  # rows summed at once: half as many pairs
 _u32 = np.uint32
 
 
@@ -153,9 +151,8 @@ def pack_pairs(out, source, gates, width, padded):
         low, high = 2 * k, min(2 * k + 1, K - 1)
         mask = _u32(0xFFFFFFFF) if 2 * k + 1 < K else _u32(0)
         for v in range(vectors):
-            panel = v // VECTORS * VECTORS
-            row = min(VECTORS, vectors - panel) * LENGTH
-            at = panel * LENGTH * pairs + (v - panel) * LENGTH + k * row
+            start, row = place_of(v, vectors, pairs, LENGTH)
+            at = start + k * row
             gate, first = v // each, v % each * LENGTH
             column = gate * width + first
             if first + LENGTH <= width and 2 * k + 1 < K:
@@ -177,13 +174,11 @@ def pack_pairs_transposed(out, source, gates, width, padded, columns):
     vectors = columns // LENGTH
     for i in range(0, columns, part):
         v, inside = i // LENGTH, i % LENGTH
-        panel = v // VECTORS * VECTORS
-        row = min(VECTORS, vectors - panel) * LENGTH
-        start = panel * LENGTH * pairs + (v - panel) * LENGTH + inside
+        start, row = place_of(v, vectors, pairs, LENGTH)
         count = max(0, min(part, rows - i))
         for gate in range(gates):
             for k in range(0, padded, 2):
-                at = start + (gate * padded + k) // 2 * row
+                at = start + inside + (gate * padded + k) // 2 * row
                 column = gate * width + k
                 if k + 1 < width and count == STREAMS:
                     for j in range(STREAMS):

@@ -22,6 +22,8 @@ from nextchar.kernels.memory import aligned_zeros
 from nextchar.kernels.tile import ROWS, VECTORS, tile
 
 CHUNK = 256  # rows of A that pass each panel of B in turn: they stay in the L2 cache
+DEPTH = 256  # rows summed at once in `outer`: two packed blocks stay in the L2 cache
+STREAMS = 8  # rows read side by side: more of them, far apart, drive each other from the L1 cache
 
 
 class Tools(NamedTuple):
@@ -49,6 +51,14 @@ def _address(packed: str) -> int:
         _by_tiles(number(0), a, a_row, a_step, b, c, c_row, M, K, N, add != 0)
 
     return c_function(by_tiles, types.void(*[types.intp] * 10))
+
+
+@kernel(inlined=True)
+def place_of(v, vectors, K, length):
+    """Where vector v of a packed matrix of K rows begins, and how far apart its rows are."""
+    panel = v // VECTORS * VECTORS
+    row = min(VECTORS, vectors - panel) * length
+    return panel * length * K + (v - panel) * length, row
 
 
 @intrinsic

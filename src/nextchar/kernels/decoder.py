@@ -18,7 +18,7 @@ from nextchar.kernels.draw import Rules
 from nextchar.kernels.dropping import dropout_of
 from nextchar.kernels.memory import aligned_zeros
 from nextchar.kernels.room import Room, room_for
-from nextchar.kernels.shape import shape_of
+from nextchar.kernels.shape import require_codes, shape_of
 from nextchar.kernels.weights import pack_weights, room_for_weights
 from nextchar.model.parameters import Parameters
 
@@ -72,7 +72,7 @@ class Decoder:
 
     def read(self, codes: NDArray[Any]) -> None:
         """Read a text of shape (T,) in every lane."""
-        self._require_codes(codes)
+        require_codes(codes, self._shape.V)
         for start in range(0, len(codes), self.block):  # in between, Ctrl-C is heard
             self._read(codes[start : start + self.block].astype(np.int64))
 
@@ -133,9 +133,3 @@ class Decoder:
     def _room(self, B: int) -> Room:
         dtype = self._parameters.dtype
         return room_for(self._shape, 1, B, dtype, pairs=self._pairs, backward=False)
-
-    def _require_codes(self, codes: NDArray[Any]) -> None:
-        """Compiled code looks codes up without a check of its own."""
-        V = self._shape.V
-        if codes.size and not (codes.min() >= 0 and codes.max() < V):
-            raise IndexError(f"codes must be in [0, {V}), got {codes.min()}…{codes.max()}")

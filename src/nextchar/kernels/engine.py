@@ -24,7 +24,7 @@ from nextchar.kernels.isa import HOST
 from nextchar.kernels.memory import aligned_zeros
 from nextchar.kernels.room import Room, room_for
 from nextchar.kernels.rules import rule_of
-from nextchar.kernels.shape import shape_of
+from nextchar.kernels.shape import require_codes, shape_of
 from nextchar.kernels.step import NO_CODE, predict, step
 from nextchar.kernels.threads import one_blas_thread
 from nextchar.kernels.updates import add_shards, update
@@ -125,8 +125,8 @@ class Engine:
 
         losses = self._each(work, range(len(bounds) - 1))
         if NO_CODE in losses:
-            self._require_codes(codes)
-            self._require_codes(targets)
+            require_codes(codes, self._shape.V)
+            require_codes(targets, self._shape.V)
         self._add(len(losses))
         return sum(losses) / (T * B), new_state
 
@@ -153,7 +153,7 @@ class Engine:
 
     def score(self, parameters: Parameters, codes: Codes, *, lanes: int = SCORING_LANES) -> Score:
         """Score a text, one lane exactly, several quickly (see `model.scorer.score`)."""
-        self._require_codes(codes)
+        require_codes(codes, self._shape.V)
         self._pack(parameters, self._unrounded)
         if self._reading < lanes:  # room for CHUNK characters however they are cut into lanes
             self._reading = lanes
@@ -172,11 +172,6 @@ class Engine:
         x = np.ascontiguousarray(codes, np.int64)
         predict(self._shape, flat, self._unrounded, room, x, state, new_state, nothing)
         return room.logits[: T * B * VP].reshape(T, B, VP)[:, :, :V], new_state
-
-    def _require_codes(self, codes: NDArray[Any]) -> None:
-        V = self._shape.V
-        if codes.size and not (codes.min() >= 0 and codes.max() < V):
-            raise IndexError(f"codes must be in [0, {V}), got {codes.min()}…{codes.max()}")
 
     def _lay_out(self, T: int, B: int, dropout: bool) -> None:
         """Lay out the workers' memory, once for the largest batch."""

@@ -47,30 +47,26 @@ def project(shape, parameters, packed, room, T, B, dropout):
 def load_states(shape, room, state, T, B, first):
     """Set the states before the first step from state (L, STATES, lanes, H)."""
     for n in range(shape.L):
-        h = states(shape, room.h[n], T + 1, B)
-        for lane in range(B):
-            for j in range(shape.H):
-                h[0, lane, j] = state[n, 0, first + lane, j]
+        _copy_lanes(states(shape, room.h[n], T + 1, B)[0], state[n, 0, first : first + B])
         if shape.S == 2:
-            c = states(shape, room.c[n], T + 1, B)
-            for lane in range(B):
-                for j in range(shape.H):
-                    c[0, lane, j] = state[n, 1, first + lane, j]
+            _copy_lanes(states(shape, room.c[n], T + 1, B)[0], state[n, 1, first : first + B])
 
 
 @kernel(inlined=True)
 def store_states(shape, room, state, T, B, first):
     """Write the states after the last step to state (L, STATES, lanes, H)."""
     for n in range(shape.L):
-        h = states(shape, room.h[n], T + 1, B)
-        for lane in range(B):
-            for j in range(shape.H):
-                state[n, 0, first + lane, j] = h[T, lane, j]
+        _copy_lanes(state[n, 0, first : first + B], states(shape, room.h[n], T + 1, B)[T])
         if shape.S == 2:
-            c = states(shape, room.c[n], T + 1, B)
-            for lane in range(B):
-                for j in range(shape.H):
-                    state[n, 1, first + lane, j] = c[T, lane, j]
+            _copy_lanes(state[n, 1, first : first + B], states(shape, room.c[n], T + 1, B)[T])
+
+
+@kernel()
+def _copy_lanes(into, source):
+    """What both hold, (B, H): one of the two may be padded."""
+    for lane in range(into.shape[0]):
+        for j in range(min(into.shape[1], source.shape[1])):
+            into[lane, j] = source[lane, j]
 
 
 # views of the room

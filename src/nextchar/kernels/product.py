@@ -18,13 +18,10 @@ from numba import types
 from numba.extending import overload
 
 from nextchar.kernels.bfloat16 import round_rows
-from nextchar.kernels.by_tiles import CHUNK, call
+from nextchar.kernels.by_tiles import CHUNK, DEPTH, STREAMS, call, place_of
 from nextchar.kernels.compiled import kernel
 from nextchar.kernels.isa import HOST
 from nextchar.kernels.tile import ROWS, VECTORS, length_of, prefetch
-
-STREAMS = 8  # rows read side by side: more of them, far apart, drive each other from the L1 cache
-DEPTH = 256  # rows summed at once in `outer`: two packed blocks stay in the L2 cache
 
 
 def multiply(a, a_row, B, c, c_row, M, K, N, add, tools):
@@ -79,9 +76,8 @@ def pack(out, source, gates, width, padded):
     vectors = gates * each
     for k in range(K):  # a row of the source is read in one go, whatever its panels
         for v in range(vectors):
-            panel = v // VECTORS * VECTORS
-            row = min(VECTORS, vectors - panel) * length
-            at = panel * length * K + (v - panel) * length + k * row
+            start, row = place_of(v, vectors, K, length)
+            at = start + k * row
             gate, first = v // each, v % each * length
             column = gate * width + first
             if first + length <= width:
@@ -94,7 +90,7 @@ def pack(out, source, gates, width, padded):
 
 @kernel()
 def pack_transposed(out, source, gates, width, padded, columns):
-    """Pack the transpose of a matrix (I × gates·width) as B, (gates·padded × columns).
+    """Pack the transpose of a matrix (rows × gates·width) as B, (gates·padded × columns).
 
     columns: rows of the source, rounded up to whole vectors.
     """
@@ -104,12 +100,10 @@ def pack_transposed(out, source, gates, width, padded, columns):
     vectors = columns // length
     for i in range(0, columns, part):
         v, inside = i // length, i % length
-        panel = v // VECTORS * VECTORS
-        row = min(VECTORS, vectors - panel) * length
-        start = panel * length * K + (v - panel) * length + inside
+        start, row = place_of(v, vectors, K, length)
         for gate in range(gates):
             for k in range(padded):
-                at, column = start + (gate * padded + k) * row, gate * width + k
+                at, column = start + inside + (gate * padded + k) * row, gate * width + k
                 if k < width and i + part <= rows:
                     for j in range(part):
                         out[at + j] = source[i + j, column]

@@ -22,10 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.kernels.by_tiles import Tools, tools_for
+from nextchar.kernels.by_tiles import DEPTH, Tools, tools_for
 from nextchar.kernels.isa import vector_length
 from nextchar.kernels.memory import aligned_zeros
-from nextchar.kernels.product import DEPTH
 from nextchar.kernels.rows import LANES
 from nextchar.kernels.shape import GRU, LSTM, Shape
 from nextchar.kernels.tile import ROWS, VECTORS

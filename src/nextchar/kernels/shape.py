@@ -69,6 +69,12 @@ def shape_of(architecture: Architecture, dtype: Any) -> Shape:
     )
 
 
+def require_codes(codes: NDArray[Any], V: int) -> None:
+    """Compiled code looks codes up without a check of its own. Raises IndexError."""
+    if codes.size and not (codes.min() >= 0 and codes.max() < V):
+        raise IndexError(f"codes must be in [0, {V}), got {codes.min()}…{codes.max()}")
+
+
 def _begins(architecture: Architecture) -> dict[str, int]:
     """Where each parameter begins in the flat array: they stand there in this order."""
     ends = np.cumsum([0, *map(prod, architecture.shapes.values())]).tolist()

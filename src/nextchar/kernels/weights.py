@@ -57,7 +57,7 @@ def room_for_weights(
                 layers[n, which, FORWARD] = place(rows, width)
                 there = place(width, padded(rows, dtype), wanted=backward)
                 layers[n, which, TRANSPOSED] = there
-    # one more row than H where tied weights are packed transposed, padding included
+    # P rows, not H: tied weights are packed transposed, their padding included
     output = [place(shape.P, shape.VP), place(shape.VP, shape.P, wanted=backward)]
     matrices = aligned_zeros(size, np.uint32 if pairs else dtype)
     return Packed(matrices, layers, np.array(output, np.int64))
