@@ -7,14 +7,13 @@ import sys
 from typing import Any
 
 from nextchar.config import (
-    PRESET_HELP,
-    PRESETS,
     GenerationSettings,
     NetworkSettings,
     TextSettings,
     TrainingSettings,
     option_of,
 )
+from nextchar.presets import PRESET_HELP, PRESETS
 
 GROUPS = {
     "Text": TextSettings,

@@ -23,8 +23,6 @@ from nextchar.config import (
     BUDGETS,
     FIELDS,
     GROUPS,
-    PRESET_HELP,
-    PRESETS,
     GenerationSettings,
     NetworkSettings,
     Settings,
@@ -34,6 +32,7 @@ from nextchar.config import (
     option_of,
 )
 from nextchar.errors import NextcharError, SettingsError
+from nextchar.presets import PRESET_HELP, PRESETS
 from nextchar.validation import Setting, Validated, seconds_of
 
 KINDS = (*GROUPS.values(), GenerationSettings)
@@ -161,7 +160,7 @@ def test_a_setting_like_no_other_is_answered_with_all_of_them() -> None:
 def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
     with pytest.raises(SettingsError, match=r"^unknown preset 'smal'; did you mean small\?$"):
         Settings.make("smal")
-    with pytest.raises(SettingsError, match="known are medium, small, large, classic"):
+    with pytest.raises(SettingsError, match="known are auto, medium, small, large, classic"):
         Settings.make("huge!")
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nextchar.errors import SettingsError
+from nextchar.presets import AUTO, PRESETS
 from nextchar.validation import Validated, require_known, seconds_of, setting
 
 CELLS = ("rnn", "lstm", "gru")
@@ -90,6 +91,11 @@ class TrainingSettings(Validated):
         low=0,
         metavar="N",
     )
+    lane_starts: str = setting(
+        "random",
+        "Stream: where lanes begin in each pass over the text, so that it is cut elsewhere.",
+        choices=("random", "fixed"),
+    )
     stride: int | None = setting(
         None, "Characters from one window to the next; seq_length by default.", low=1, metavar="N"
     )
@@ -126,6 +132,13 @@ class TrainingSettings(Validated):
     val_fraction: float = setting(
         0.1, "Last part of the text, kept for validation.", low=0.0, below=1.0, metavar="X"
     )
+    test_fraction: float = setting(
+        0.0,
+        "Part of the text before that one, by which nothing is chosen; scored once, at the end.",
+        low=0.0,
+        below=1.0,
+        metavar="X",
+    )
     eval_every: int | None = setting(
         None, "Steps between evaluations; 20 a run, or what a time allows.", low=1, metavar="N"
     )
@@ -158,6 +171,11 @@ class TrainingSettings(Validated):
             )
         if self.time is not None:
             seconds_of(self.time)
+        if self.val_fraction + self.test_fraction >= 1:
+            raise SettingsError(
+                f"val_fraction and test_fraction: want less than 1 together, got "
+                f"{self.val_fraction:g} and {self.test_fraction:g}; nothing is left to train on"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,41 +215,6 @@ GROUPS: Mapping[str, type[Any]] = {
     "text": TextSettings,
     "network": NetworkSettings,
     "training": TrainingSettings,
-}
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "medium": {},
-    "small": {"hidden_size": 128, "num_layers": 1},
-    "large": {
-        "hidden_size": 512,
-        "batch_size": 64,
-        "seq_length": 128,
-        "dropout": 0.3,
-        "learning_rate": 0.004,
-        "steps": 5000,
-    },
-    "classic": {
-        "cell": "rnn",
-        "hidden_size": 100,
-        "num_layers": 1,
-        "initialisation": "normal",
-        "seq_length": 100,
-        "batch_size": 1,
-        "optimizer": "sgd",
-        "learning_rate": 0.1,
-        "schedule": "constant",
-        "warmup": 0,
-        "clip": 5.0,
-        "clip_by": "value",
-        "restart_every": 0,
-        "epochs": 4.0,
-    },
-}
-PRESET_HELP = {
-    "small": "LSTM 128×1, quick",
-    "medium": "LSTM 256×2, the default",
-    "large": "LSTM 512×2 with dropout, patient",
-    "classic": "the beginner's vanilla RNN of 100 units, plain gradient descent",
 }
 
 
@@ -310,7 +293,7 @@ def laid_over(preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         require_known(name, FIELDS, "setting")
-    preset = "medium" if preset is None else preset
+    preset = AUTO if preset is None else preset
     require_known(preset, PRESETS, "preset")
     return _with_one_budget(_with_one_budget({}, PRESETS[preset]), given)
 

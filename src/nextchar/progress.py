@@ -15,6 +15,7 @@ from nextchar.training.events import (
     Sampled,
     Started,
     Stepped,
+    Tested,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Progress:
             case Finished():
                 self.close()
                 self._line(_summary(event))
+            case Tested():
+                self._line(_test(event))
 
     def close(self) -> None:
         """Take the bar away."""
@@ -138,6 +141,14 @@ def _summary(event: Finished) -> str:
         return text
     where = shlex.quote(str(event.directory))
     return f"{text}\nkept in {event.directory}; write with: nextchar generate {where}"
+
+
+def _test(event: Tested) -> str:
+    bits = event.loss * NATS_TO_BITS
+    return (
+        f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} characters "
+        "by which nothing was chosen"
+    )
 
 
 def _thousands(number: float) -> str:

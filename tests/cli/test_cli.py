@@ -13,8 +13,9 @@ import pytest
 
 from nextchar import __version__
 from nextchar.cli import COMMANDS, run
-from nextchar.config import FIELDS, PRESETS, option_of
+from nextchar.config import FIELDS, option_of
 from nextchar.model.file import Model, load_model, save_model
+from nextchar.presets import PRESETS
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 SMALL = ("--hidden-size", 12, "--num-layers", 1, "--batch-size", 4, "--steps", 12, "--threads", 1)

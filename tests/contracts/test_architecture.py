@@ -19,6 +19,7 @@ SOURCE = ROOT / "src" / "nextchar"
 LINE = [
     "errors",
     "validation",
+    "presets",
     "config",
     "files",
     "text",

@@ -77,6 +77,33 @@ def test_the_stream_is_what_its_naive_twin_gives(
         assert same(batch, stream.at(step + 3 * len(naive)))  # every epoch is alike
 
 
+@given(lengths, batch_sizes, seq_lengths, st.integers(0, 5), st.integers(1, 3))
+def test_with_a_seed_each_later_pass_is_that_of_the_text_begun_elsewhere(
+    length: int, batch_size: int, seq_length: int, seed: int, epoch: int
+) -> None:
+    codes = positions(length)
+    shifted = StreamBatches(codes, batch_size, seq_length, seed)
+    plain = StreamBatches(codes, batch_size, seq_length)
+    steps = plain.steps_per_epoch
+    assert all(same(shifted.at(step), plain.at(step)) for step in range(steps))
+    first = int(shifted.at(epoch * steps).inputs[0, 0])
+    for step in range(steps):
+        batch, unshifted = shifted.at(epoch * steps + step), plain.at(step)
+        expected = (unshifted.inputs.astype(int) + first) % (length - 1)
+        assert batch.inputs.tolist() == expected.tolist()
+        assert batch.targets.tolist() == (expected + 1).tolist()
+        assert batch.fresh == (step == 0)
+
+
+def test_the_seed_and_the_pass_choose_where_lanes_begin() -> None:
+    def starts(seed: int) -> list[int]:
+        stream = StreamBatches(positions(200), 4, 8, seed)
+        return [int(stream.at(e * stream.steps_per_epoch).inputs[0, 0]) for e in range(8)]
+
+    assert starts(1) == starts(1) != starts(2)
+    assert len(set(starts(1))) == 8
+
+
 @given(lengths, batch_sizes, seq_lengths)
 def test_every_pair_of_the_used_part_is_read_once_an_epoch(
     length: int, batch_size: int, seq_length: int

@@ -274,10 +274,29 @@ def test_an_empty_validation_text_still_leaves_the_training_text_whole() -> None
     assert len(made.validation) == 0
 
 
+def test_the_test_part_stands_before_the_validation_part() -> None:
+    text = "abcdefghij" * 10
+    made = prepared(text, val_fraction=0.2, test_fraction=0.1)
+    parts = [made.vocabulary.decode(part) for part in (made.train, made.test, made.validation)]
+    assert parts == [text[:70], text[70:80], text[80:]]
+
+
+def test_with_a_validation_text_of_its_own_the_test_part_is_the_last() -> None:
+    made = prepared("abc" * 10, "cab", test_fraction=0.1)
+    assert made.vocabulary.decode(made.test) == "abc"
+    assert made.vocabulary.decode(made.train) == "abc" * 9
+
+
+def test_characters_of_the_test_part_that_training_never_saw_are_counted_too() -> None:
+    made = prepared("abababab" + "?a" + "!b", val_fraction=1 / 6, test_fraction=1 / 6)
+    assert [len(made.test), len(made.validation), made.left_out] == [1, 1, 2]
+
+
 def test_without_a_fraction_nothing_is_held_out() -> None:
     made = prepared("abc" * 10, val_fraction=0.0)
     assert len(made.train) == 30
     assert len(made.validation) == 0
+    assert len(made.test) == 0
 
 
 def test_the_digest_tells_both_texts() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from nextchar.config import PRESETS, Settings
+from nextchar.config import Settings
 from nextchar.errors import ModelFileError, RunError
 from nextchar.model.file import BEST, LAST, Model, load_model
+from nextchar.presets import PRESETS
 from nextchar.text.corpus import text_corpus
 from nextchar.training.directory import (
     CHECKPOINT,

@@ -14,13 +14,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from conftest import PROSE
-from nextchar.config import PRESETS
+from nextchar.apps.evaluate import evaluate
 from nextchar.errors import InterruptedRun, RunError, SettingsError, TextError
 from nextchar.model import container
 from nextchar.model.file import BEST, LAST, load_model
+from nextchar.presets import PRESETS
 from nextchar.text.corpus import text_corpus
 from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
-from nextchar.training.events import Event, Finished, Note, Started, Stepped
+from nextchar.training.events import Event, Finished, Note, Started, Stepped, Tested
 from nextchar.training.run import Hooks, Material, Trained, from_paths, start
 
 TEXT = PROSE * 8
@@ -407,6 +408,27 @@ def test_validation_characters_that_training_never_saw_are_counted() -> None:
     go(None, {**SMALL, "steps": 2}, validation=material("to be ZZ or not"), events=events)
     (note,) = (each for each in events if isinstance(each, Note) and not each.is_by_the_way)
     assert note.text.startswith("2 characters of the validation part never occur")
+
+
+def test_the_test_part_is_scored_once_by_the_model_that_is_kept(tmp_path: Path) -> None:
+    events: list[Event] = []
+    run = start(
+        material(), given={**SMALL, "test_fraction": 0.1}, out=tmp_path / "run",
+        hooks=Hooks(events.append),
+    )  # fmt: skip
+    (tested,) = (event for event in events if isinstance(event, Tested))
+    end = len(TEXT) - int(0.1 * len(TEXT))
+    part = TEXT[end - int(0.1 * len(TEXT)) : end]
+    score = evaluate(load_model(tmp_path / "run" / BEST), [part])[0]
+    assert run.test_loss == tested.loss == pytest.approx(score.nats_per_char, rel=1e-5)
+    assert tested.characters == len(part)
+    assert isinstance(events[-1], Tested)
+
+
+def test_without_a_test_part_nothing_is_said_of_it() -> None:
+    events: list[Event] = []
+    assert start(material(), given=SMALL, hooks=Hooks(events.append)).test_loss is None
+    assert not [event for event in events if isinstance(event, Tested)]
 
 
 def test_a_run_ends_with_finite_numbers_of_the_asked_type() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from nextchar.cli.options import setting_options
-from nextchar.config import PRESET_HELP, PRESETS, fields
+from nextchar.config import fields
 from nextchar.errors import SettingsError
+from nextchar.presets import PRESET_HELP, PRESETS
 
 
 @click.command("train")
@@ -75,6 +76,7 @@ def command(
             "directory": str(directory),
             "steps": trained.steps,
             "best_loss": trained.best_loss,
+            "test_loss": trained.test_loss,
             "model": str(directory / "best.safetensors"),
         }
         click.echo(json.dumps(summary))

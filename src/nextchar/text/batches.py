@@ -4,7 +4,8 @@ Both kinds compute the batch of any step from the step's number alone, so a resu
 more than that number, and no window is ever made before it is used.
 
     stream    lane b reads its own part of the text from left to right:
-              lane 0 |abcd|efgh|…   lane 1 |mnop|qrst|…   the state is carried from batch to batch
+              lane 0 |abcd|efgh|…   lane 1 |mnop|qrst|…   the state is carried from batch to batch;
+              each pass over the text may begin elsewhere, so that the cuts fall elsewhere
     windows   windows of T characters, one every `stride`, in an order shuffled anew each epoch,
               each from a zero state
 """
@@ -53,7 +54,8 @@ class Batches(Protocol):
 def make_batches(codes: Codes, settings: TrainingSettings) -> Batches:
     """The batches of a text of N ≥ 2 characters, as the settings want them."""
     if settings.batching == "stream":
-        return StreamBatches(codes, settings.batch_size, settings.seq_length)
+        seed = settings.seed if settings.lane_starts == "random" else None
+        return StreamBatches(codes, settings.batch_size, settings.seq_length, seed)
     stride = settings.stride or settings.seq_length
     return WindowBatches(codes, settings.batch_size, settings.seq_length, stride, settings.seed)
 
@@ -61,29 +63,37 @@ def make_batches(codes: Codes, settings: TrainingSettings) -> Batches:
 class StreamBatches:
     """Parallel lanes that carry the state on (truncated backpropagation through time).
 
-    A text too short to fill `batch_size` lanes of `seq_length` characters gets fewer lanes; the
-    last (N-1) mod B characters of the text are not trained on.
+    A text too short to fill `batch_size` lanes of `seq_length` characters gets fewer lanes;
+    (N-1) mod B characters of the text are not trained on in a pass, the last ones of the first.
+
+    seed: chooses where the first lane begins in each pass but the first; None is at the beginning.
+    A lane that comes to the text's end goes on at its beginning.
     """
 
-    def __init__(self, codes: Codes, batch_size: int, seq_length: int) -> None:
+    def __init__(
+        self, codes: Codes, batch_size: int, seq_length: int, seed: int | None = None
+    ) -> None:
         pairs = len(codes) - 1  # (character, next character)
         self.seq_length = min(seq_length, pairs)
         self.batch_size = min(batch_size, pairs // self.seq_length)
         self._lane = pairs // self.batch_size  # characters of a lane
         self.steps_per_epoch = -(-self._lane // self.seq_length)
-        used = self._lane * self.batch_size
-        self._inputs = codes[:used].reshape(self.batch_size, self._lane)
-        self._targets = codes[1 : used + 1].reshape(self.batch_size, self._lane)
+        self._lanes = np.arange(self.batch_size, dtype=np.int64) * self._lane
+        self._codes, self._pairs, self._seed = codes, pairs, seed
 
     def at(self, step: int) -> Batch:
         """The batch of a step; the last one of an epoch may be shorter than seq_length."""
-        start = step % self.steps_per_epoch * self.seq_length
-        part = slice(start, start + self.seq_length)
-        return Batch(
-            np.ascontiguousarray(self._inputs[:, part].T),  # (T, B)
-            np.ascontiguousarray(self._targets[:, part].T),
-            fresh=start == 0,
-        )
+        epoch, index = divmod(step, self.steps_per_epoch)
+        start = index * self.seq_length
+        times = np.arange(start, min(start + self.seq_length, self._lane), dtype=np.int64)
+        places = (self._first(epoch) + self._lanes + times[:, None]) % self._pairs  # (T, B)
+        return Batch(self._codes[places], self._codes[places + 1], fresh=start == 0)
+
+    def _first(self, epoch: int) -> int:
+        """Where the first lane begins in a pass."""
+        if self._seed is None or epoch == 0:
+            return 0
+        return int(np.random.default_rng([self._seed, epoch]).integers(self._pairs))
 
 
 class WindowBatches:

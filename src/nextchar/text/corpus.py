@@ -41,14 +41,15 @@ class Corpus:
 class Prepared:
     """What training needs of its text.
 
-    train, validation: codes of the vocabulary; validation may be empty.
-    left_out: characters of the validation part that the vocabulary lacks, left out of it.
+    train, validation, test: codes of the vocabulary; the latter two may be empty.
+    left_out: characters of those two that the vocabulary lacks, left out of them.
     sha256: identifies the text that was read, training and validation.
     """
 
     vocabulary: Vocabulary
     train: Codes
     validation: Codes
+    test: Codes
     left_out: int
     sha256: str
 
@@ -111,13 +112,16 @@ def _joined(parts: list[Codes]) -> Codes:
 def prepare(corpus: Corpus, settings: Settings, validation: Corpus | None = None) -> Prepared:
     """Split a corpus by position and number its characters by the training part's vocabulary.
 
-    validation: a text of its own to validate on; then nothing is split off.
-    The validation part's characters that training never saw become the unknown symbol where the
+        training | test | validation
+
+    validation: a text of its own to validate on; then no validation part is split off.
+    Characters of the other parts that training never saw become the unknown symbol where the
     vocabulary has one and are left out, and counted, where not.
     Raises TextError where there is nothing to train on.
     """
-    total = len(corpus.codes)
-    kept = total if validation else total - int(total * settings.training.val_fraction)
+    total, shares = len(corpus.codes), settings.training
+    end = total if validation else total - int(total * shares.val_fraction)
+    kept = end - int(total * shares.test_fraction)
     train = corpus.codes[:kept]
     if len(train) < 2:
         raise TextError(
@@ -125,14 +129,16 @@ def prepare(corpus: Corpus, settings: Settings, validation: Corpus | None = None
             "least 2 are needed, one to read and one to predict"
         )
     vocabulary = _vocabulary(corpus.points, train, settings.text)
-    held_out = validation or Corpus(corpus.codes[kept:], corpus.points, "")
+    held_out = validation or Corpus(corpus.codes[end:], corpus.points, "")
     codes, left_out = _renumbered(held_out, vocabulary)
+    test, more = _renumbered(Corpus(corpus.codes[kept:end], corpus.points, ""), vocabulary)
     sha256 = corpus.sha256 + (f"+{validation.sha256}" if validation else "")
     return Prepared(
         vocabulary,
         _renumbered(Corpus(train, corpus.points, ""), vocabulary)[0],
         codes,
-        left_out,
+        test,
+        left_out + more,
         sha256,
     )
 

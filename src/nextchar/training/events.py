@@ -88,5 +88,13 @@ class Finished:
     directory: Path | None
 
 
-Event = Note | Started | Stepped | Evaluated | Sampled | Finished
+@dataclass(frozen=True)
+class Tested:
+    """The best model was scored on the test part: nats per character, over so many of them."""
+
+    loss: float
+    characters: int
+
+
+Event = Note | Started | Stepped | Evaluated | Sampled | Finished | Tested
 OnEvent = Callable[[Event], None]

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.batches import Batches, make_batches
 from nextchar.text.corpus import Corpus, Prepared, prepare, read_corpus
+from nextchar.text.vocabulary import Codes
 from nextchar.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -28,9 +29,12 @@ from nextchar.training.checkpoint import (
     save_checkpoint,
 )
 from nextchar.training.directory import RunDirectory, read_config
-from nextchar.training.events import Evaluated, Note, OnEvent
+from nextchar.training.events import Evaluated, Note, OnEvent, Tested
 from nextchar.training.optimizers import make_slots
 from nextchar.training.trainer import MakeSample, Trainer
+
+if TYPE_CHECKING:
+    from nextchar.kernels.engine import Engine
 
 # what may differ when a run is resumed: where it ends, and what it tells on the way
 _ENDS = {*BUDGETS, "patience"}
@@ -55,12 +59,16 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run ends with: its best model and the records of all its evaluations."""
+    """What a run ends with: its best model and the records of all its evaluations.
+
+    best_loss: nats per character of the model; test_loss: on the test part, where there is one.
+    """
 
     model: Model
     records: list[Evaluated]
     steps: int
     best_loss: float
+    test_loss: float | None
 
 
 @dataclass(frozen=True)
@@ -196,11 +204,21 @@ def train(
         trainer.records = [Evaluated(**record, is_best=False) for record in before]
         with telling_of_compilation(lambda: hooks.on_event(Note(COMPILING, True))):
             model = trainer.run()
-    if directory and (directory.path / BEST).exists():  # it may be from before a resume
-        model = load_model(directory.path / BEST)
+        if directory and (directory.path / BEST).exists():  # it may be from before a resume
+            model = load_model(directory.path / BEST)
+        test_loss = _test(engine, model, prepared.test, hooks.on_event)
     best = trainer.progress.best_loss
     assert best is not None
-    return Trained(model, trainer.records, trainer.progress.step, best)
+    return Trained(model, trainer.records, trainer.progress.step, best, test_loss)
+
+
+def _test(engine: Engine, model: Model, codes: Codes, on_event: OnEvent) -> float | None:
+    """The best model's loss on the test part, in nats per character."""
+    if len(codes) < 2:
+        return None
+    loss = engine.score(model.parameters, codes).nats_per_char
+    on_event(Tested(loss, len(codes)))
+    return loss
 
 
 def _resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
@@ -262,7 +280,7 @@ def _tell_limits(
         on_event(
             Note(
                 f"{prepared.left_out} characters of the validation part never occur in the "
-                "training part; they are left out of the validation loss"
+                "training part; they are left out of the loss"
             )
         )
     if batches.batch_size < asked.batch_size or batches.seq_length < asked.seq_length:

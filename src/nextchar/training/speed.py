@@ -1,0 +1,64 @@
+"""How fast this machine trains: measured on a network of middling size, in a fraction of a second.
+
+Work is counted in operations (multiplications and additions) of the products with weights: two in
+the forward pass, two in the backward pass and two for the gradient, for each weight and character.
+"""
+
+from __future__ import annotations
+
+import time
+from math import prod
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from nextchar.config import NetworkSettings, TrainingSettings
+from nextchar.model.initialise import initialise
+from nextchar.model.parameters import Architecture
+from nextchar.text.batches import Batch
+from nextchar.training.optimizers import make_slots
+from nextchar.training.rehearsal import thrown_away
+
+PROBE = NetworkSettings(cell="gru", hidden_size=256, num_layers=1)
+LANES, LENGTH, STEPS = 16, 64, 5
+
+
+def operations(architecture: Architecture) -> int:
+    """Operations that training on one character takes.
+
+    Looking a code up, in a one-hot input's weights or in an embedding, multiplies nothing.
+    """
+    looked_up = "embedding" if architecture.settings.embedding_size else "layer0.W_ih"
+    multiplied = [
+        prod(shape)
+        for name, shape in architecture.shapes.items()
+        if len(shape) == 2 and name != looked_up
+    ]
+    if architecture.settings.tied:
+        multiplied.append(prod(architecture.shapes["embedding"]))
+    return 6 * sum(multiplied)
+
+
+def measure_speed(
+    vocabulary_size: int, *, threads: int, dtype: Any, bfloat16: bool = False
+) -> float:
+    """Operations in a second that a training step of the probe does here."""
+    from nextchar.kernels.engine import Engine
+
+    architecture = Architecture(PROBE, vocabulary_size)
+    parameters = initialise(architecture, 0, dtype)
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.integers(vocabulary_size, size=(2, LENGTH, LANES))
+    settings = TrainingSettings()
+    slots = make_slots(settings.optimizer, parameters.flat)
+    seconds = []
+    with Engine(
+        architecture, threads=min(threads, LANES), dtype=dtype, bfloat16=bfloat16
+    ) as engine:
+        step = thrown_away(engine, parameters, slots, Batch(inputs, targets, True), settings)
+        for _ in range(1 + STEPS):
+            began = time.perf_counter()
+            step()
+            seconds.append(time.perf_counter() - began)
+    return operations(architecture) * inputs.size / median(seconds[1:])
