@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from nextchar.config import (
@@ -13,7 +14,8 @@ from nextchar.config import (
     TrainingSettings,
     option_of,
 )
-from nextchar.presets import PRESET_HELP, PRESETS
+from nextchar.presets import AUTO, PRESET_HELP, PRESETS
+from nextchar.training.choice import CHOSEN
 
 GROUPS = {
     "Text": TextSettings,
@@ -31,7 +33,7 @@ def page() -> str:
         "`--seq-length 64`, in `config.toml` `seq_length = 64`. This page is made by "
         "`make settings` from the fields of `src/nextchar/config.py`.",
         "## Presets",
-        "A preset sets some of them; what is given beside it wins. Nothing given is `medium`.",
+        "A preset sets some of them; what is given beside it wins. Nothing given is `auto`.",
         _presets(),
     ]
     for title, kind in GROUPS.items():
@@ -41,12 +43,16 @@ def page() -> str:
 
 def _presets() -> str:
     rows = [
-        f"| `{name}` | {PRESET_HELP[name]} | "
-        + (", ".join(f"`{key}={value}`" for key, value in settings.items()) or "the defaults below")
-        + " |"
+        f"| `{name}` | {PRESET_HELP[name]} | {_sets(name, settings)} |"
         for name, settings in PRESETS.items()
     ]
     return "\n".join(["| preset | what it is | what it sets |", "|---|---|---|", *rows])
+
+
+def _sets(name: str, settings: Mapping[str, Any]) -> str:
+    if name == AUTO:
+        return ", ".join(f"`{each}`" for each in CHOSEN) + " ([recipes.md](recipes.md))"
+    return ", ".join(f"`{key}={value}`" for key, value in settings.items()) or "the defaults below"
 
 
 def _table(kind: Any) -> str:

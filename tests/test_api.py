@@ -332,7 +332,7 @@ def test_a_loaded_model_knows_its_settings_and_can_be_fitted_anew(
 ) -> None:
     fitted.save(tmp_path / "model.safetensors")
     loaded = CharRNN.load(tmp_path / "model.safetensors")
-    assert loaded.settings() == fitted.settings()
+    assert loaded.settings() == loaded.settings_ == fitted.settings_
     assert weights(loaded.fit(text=TEXT, verbose=False)) == weights(fitted)
 
 
@@ -341,7 +341,7 @@ def test_a_model_of_any_budget_knows_it_when_loaded(tmp_path: Path, budget: dict
     given = {name: value for name, value in SMALL.items() if name != "steps"}
     model = CharRNN(**given, **budget).fit(text=TEXT, verbose=False)
     model.save(tmp_path / "model.safetensors")
-    assert CharRNN.load(tmp_path / "model.safetensors").settings() == model.settings()
+    assert CharRNN.load(tmp_path / "model.safetensors").settings() == model.settings_
 
 
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def setting_of(field: Field) -> Setting:
 
 def made(kind: type[Any], **given: Any) -> Any:
     """Settings of one kind; a budget switches the default one off."""
+    if "test_fraction" in given:  # the two parts must leave one to train on
+        given = {"val_fraction": 0.0, **given}
     if kind is TrainingSettings and not given.keys().isdisjoint(BUDGETS):
         given = {**dict.fromkeys(BUDGETS), **given}
     return kind(**given)
@@ -67,6 +69,11 @@ def all_fields(*types: str) -> list[Any]:
         for field in dataclasses.fields(kind)
         if not types or field.type.removesuffix(" | None") in types
     ]
+
+
+def test_the_parts_held_out_must_leave_one_to_train_on() -> None:
+    message = refused(TrainingSettings, val_fraction=0.5, test_fraction=0.5)
+    assert "val_fraction and test_fraction" in message
 
 
 # defaults and presets

@@ -35,9 +35,10 @@ class CharRNN:
 
     The constructor only stores settings; every setting of `nextchar train --help` is one, with
     underscores for hyphens. What is not given (None) is as the preset has it; `preset` is
-    `"medium"` unless given.
+    `"auto"` unless given: what is not given is then chosen for the text and the time.
 
     After `fit`:
+    settings_: all settings of the run, the chosen ones among them.
     model_: the trained `Model`; vocabulary_: its `Vocabulary`.
     loss_curve_: mean training loss before each evaluation, validation_scores_: validation loss at
     each (both nats per character; empty without a validation part), best_loss_, n_iter_: steps.
@@ -73,7 +74,10 @@ class CharRNN:
         return self
 
     def settings(self) -> Settings:
-        """The settings in force, validated."""
+        """The settings as given, laid over the preset's and validated.
+
+        What the preset `auto` chooses for a text is known after `fit`, in `settings_`.
+        """
         return Settings.make(**self.get_params())
 
     def fit(
@@ -117,6 +121,7 @@ class CharRNN:
             finally:
                 progress.close()
         self.model_: Model = trained.model
+        self.settings_: Settings = trained.settings
         self.loss_curve_ = [record.train_loss for record in trained.records]
         self.validation_scores_ = [
             record.val_loss for record in trained.records if record.val_loss is not None
@@ -211,7 +216,7 @@ class CharRNN:
         model = load_model(path)
         settings = {**vars(model.architecture.settings), **vars(model.text)}
         estimator = cls(**{**dict(model.training.get("settings", {})), **settings})
-        estimator.model_ = model
+        estimator.model_, estimator.settings_ = model, estimator.settings()
         return estimator
 
     def _fitted(self) -> Model:

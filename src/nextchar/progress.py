@@ -13,9 +13,9 @@ from nextchar.training.events import (
     Finished,
     Note,
     Sampled,
+    Scored,
     Started,
     Stepped,
-    Tested,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Progress:
             case Finished():
                 self.close()
                 self._line(_summary(event))
-            case Tested():
+            case Scored():
                 self._line(_test(event))
 
     def close(self) -> None:
@@ -143,7 +143,7 @@ def _summary(event: Finished) -> str:
     return f"{text}\nkept in {event.directory}; write with: nextchar generate {where}"
 
 
-def _test(event: Tested) -> str:
+def _test(event: Scored) -> str:
     bits = event.loss * NATS_TO_BITS
     return (
         f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} characters "

@@ -21,7 +21,7 @@ from nextchar.model.file import BEST, LAST, load_model
 from nextchar.presets import PRESETS
 from nextchar.text.corpus import text_corpus
 from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
-from nextchar.training.events import Event, Finished, Note, Started, Stepped, Tested
+from nextchar.training.events import Event, Finished, Note, Scored, Started, Stepped
 from nextchar.training.run import Hooks, Material, Trained, from_paths, start
 
 TEXT = PROSE * 8
@@ -325,7 +325,7 @@ def test_where_there_is_no_run_none_is_resumed_and_nothing_made(tmp_path: Path) 
 
 
 def test_resume_lists_every_setting_that_differs(tmp_path: Path) -> None:
-    go(tmp_path / "run", {**SMALL, "steps": 2})
+    go(tmp_path / "run", {**SMALL, "cell": "lstm", "steps": 2})
     other = {**SMALL, "hidden_size": 16, "cell": "gru", "stride": 4, "seq_length": 8.0}
     with pytest.raises(RunError) as caught:
         go(tmp_path / "run", other, resume=True)
@@ -416,19 +416,19 @@ def test_the_test_part_is_scored_once_by_the_model_that_is_kept(tmp_path: Path) 
         material(), given={**SMALL, "test_fraction": 0.1}, out=tmp_path / "run",
         hooks=Hooks(events.append),
     )  # fmt: skip
-    (tested,) = (event for event in events if isinstance(event, Tested))
+    (tested,) = (event for event in events if isinstance(event, Scored))
     end = len(TEXT) - int(0.1 * len(TEXT))
     part = TEXT[end - int(0.1 * len(TEXT)) : end]
     score = evaluate(load_model(tmp_path / "run" / BEST), [part])[0]
     assert run.test_loss == tested.loss == pytest.approx(score.nats_per_char, rel=1e-5)
     assert tested.characters == len(part)
-    assert isinstance(events[-1], Tested)
+    assert isinstance(events[-1], Scored)
 
 
 def test_without_a_test_part_nothing_is_said_of_it() -> None:
     events: list[Event] = []
     assert start(material(), given=SMALL, hooks=Hooks(events.append)).test_loss is None
-    assert not [event for event in events if isinstance(event, Tested)]
+    assert not [event for event in events if isinstance(event, Scored)]
 
 
 def test_a_run_ends_with_finite_numbers_of_the_asked_type() -> None:

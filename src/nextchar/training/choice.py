@@ -1,10 +1,11 @@
-"""What the preset `auto` chooses: a network and a training that follow from the text and the time.
+"""What the preset `auto` chooses: a network and its training, by the text and the time.
 
     work      operations that the run affords
-    weights   sqrt(work / (6 · PER_WEIGHT)): each of them is then trained on PER_WEIGHT characters
-    passes    how often the text is read; where that is often, dropout rises and weights are fewer
+    weights   as many as get PER_WEIGHT characters each, and no more than the text can teach
+    passes    how often the text is then read: what is read often is soon known by heart, and
+              dropout and weight decay are against that
 
-The constants were found on the validation part of tiny Shakespeare; docs/recipes.md has the runs.
+Only what was not given is chosen. docs/recipes.md has the runs that the constants come from.
 """
 
 from __future__ import annotations
@@ -14,33 +15,144 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nextchar.config import NetworkSettings
+from nextchar.config import BUDGETS, NetworkSettings, Settings
 from nextchar.model.parameters import Architecture
 from nextchar.training.speed import operations
 
-PER_WEIGHT = 25  # characters trained on for each weight
-NOMINAL_WORK = 27e12  # of a run that ends by steps, epochs or nothing: 3 min at 150 GFlop/s
-SIZES = (64, 96, 128, 160, 192, 256, 320, 384, 448, 512, 640, 768, 1024)  # whole vectors and tiles
-DEEP = 192  # from here on a second layer is worth more than a wider one
+PER_WEIGHT = 30  # characters trained on for each weight
+NOMINAL_WORK = 27e12  # of a run whose time is not given: three minutes of 150 GFlop/s
+MOST_PASSES = 40  # of such a run
+PER_CHARACTER = 1.0  # weights for each character of the text, at most
+RATES = {"gru": 0.01, "lstm": 0.01, "rnn": 0.003}  # learning rates up to RATE_SIZE units
+RATE_SIZE = 256
+FEW = 2.0  # passes that do no harm
+DROPOUT_PER_DOUBLING, MOST_DROPOUT = 0.08, 0.5
+CHOSEN = (  # the settings that are, where they are not given
+    "cell",
+    "hidden_size",
+    "num_layers",
+    "seq_length",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "dropout",
+    "weight_decay",
+    "steps",
+)
+_NETWORK = ("cell", "hidden_size", "num_layers", "embedding_size", "tied", "initialisation")
+SIZES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 1024)
+DEEP = 192  # units from which on two layers do better than a wider one
 
 
 @dataclass(frozen=True)
 class Known:
     """What is known before training.
 
-    characters, distinct: of the training part. work: operations that the time affords, None where
-    the run ends otherwise. seconds: that time.
+    characters, distinct: of the training part.
+    work: operations that a time affords; None where the run does not end by time.
     """
 
     characters: int
     distinct: int
     work: float | None = None
-    seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Settings that were not given, and why they are what they are, in three lines."""
+    """Settings with the chosen ones among them, and why they are what they are, line by line."""
 
-    settings: Mapping[str, Any]
+    settings: Settings
     reasons: tuple[str, str, str]
+
+
+def choose(given: Mapping[str, Any], known: Known) -> Choice:
+    """Settings for a run: what was given, what is chosen, and defaults.
+
+    given: settings by name that the user gave; None is not given.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    work = known.work or NOMINAL_WORK
+    network = _network(given, known, work)
+    cost = operations(Architecture(network, known.distinct))
+    chosen = {"cell": network.cell, "hidden_size": network.hidden_size}
+    chosen |= {"num_layers": network.num_layers}
+    chosen |= _batches(network)
+    settings = Settings.make(None, **{**chosen, **given})
+    characters = _characters(settings, given, known, work / cost)
+    passes = characters / known.characters
+    chosen |= _against_learning_by_heart(passes)
+    if given.keys().isdisjoint(BUDGETS):
+        batch = settings.training.batch_size * settings.training.seq_length
+        chosen["steps"] = max(1, round(characters / batch))
+    settings = Settings.make(None, **{**chosen, **given})
+    return Choice(settings, _reasons(settings, known, characters, passes, cost // 6))
+
+
+def _network(given: Mapping[str, Any], known: Known, work: float) -> NetworkSettings:
+    """The largest network whose every weight gets characters enough."""
+    fixed = {name: given[name] for name in _NETWORK if name in given}
+    sizes = [given["hidden_size"]] if "hidden_size" in given else SIZES
+    best: NetworkSettings | None = None
+    for size in sizes:
+        layers = {"num_layers": 2 if size >= DEEP else 1}
+        network = NetworkSettings(**{"cell": "gru", "hidden_size": size, **layers, **fixed})
+        weights = operations(Architecture(network, known.distinct)) / 6
+        affordable = work / (6 * weights) >= PER_WEIGHT * weights
+        if best is None or (affordable and weights <= PER_CHARACTER * known.characters):
+            best = network
+    assert best is not None
+    return best
+
+
+def _batches(network: NetworkSettings) -> dict[str, Any]:
+    """Large networks learn from larger batches and in smaller steps."""
+    return {
+        "seq_length": 64,
+        "batch_size": 16 if network.hidden_size < DEEP else 32,
+        "learning_rate": RATES[network.cell] * min(1.0, RATE_SIZE / network.hidden_size),
+        "optimizer": "adamw",
+    }
+
+
+def _characters(
+    settings: Settings, given: Mapping[str, Any], known: Known, affordable: float
+) -> float:
+    """How many characters the run will train on."""
+    training = settings.training
+    if "steps" in given:
+        return float(training.batch_size * training.seq_length * given["steps"])
+    if "epochs" in given:
+        return float(given["epochs"] * known.characters)
+    if "time" in given:
+        return affordable
+    return min(affordable, MOST_PASSES * known.characters)
+
+
+def _against_learning_by_heart(passes: float) -> dict[str, Any]:
+    """What a text that is read so often needs."""
+    dropout = min(max(DROPOUT_PER_DOUBLING * math.log2(max(passes, 1.0) / FEW), 0.0), MOST_DROPOUT)
+    return {"dropout": round(dropout, 2), "weight_decay": 0.1 if passes > FEW else 0.0}
+
+
+def _reasons(
+    settings: Settings, known: Known, characters: float, passes: float, weights: int
+) -> tuple[str, str, str]:
+    network, training = settings.network, settings.training
+    times = f"{passes:.1f} times" if passes < 10 else f"{passes:.0f} times"
+    why = f"in {training.time} here" if training.time else "in this run"
+    return (
+        f"network: {network.cell.upper()} {network.hidden_size}×{network.num_layers}, whose "
+        f"{_short(weights)} weights are trained on {_short(characters)} characters {why}",
+        f"batches: {training.batch_size} × {training.seq_length} characters, learning rate "
+        f"{training.learning_rate:.2g} falling to zero, since the network is of that size",
+        f"dropout {training.dropout:g}, weight decay {training.weight_decay:g}: the text of "
+        f"{_short(known.characters)} characters is read {times}",
+    )
+
+
+def _short(number: float) -> str:
+    """12345 → 12 k, 1234567 → 1.2 M."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"

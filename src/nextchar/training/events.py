@@ -89,12 +89,12 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Scored:
     """The best model was scored on the test part: nats per character, over so many of them."""
 
     loss: float
     characters: int
 
 
-Event = Note | Started | Stepped | Evaluated | Sampled | Finished | Tested
+Event = Note | Started | Stepped | Evaluated | Sampled | Finished | Scored
 OnEvent = Callable[[Event], None]

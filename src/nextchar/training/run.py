@@ -19,9 +19,11 @@ from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import BEST, Model, load_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.presets import AUTO
 from nextchar.text.batches import Batches, make_batches
 from nextchar.text.corpus import Corpus, Prepared, prepare, read_corpus
 from nextchar.text.vocabulary import Codes
+from nextchar.training.automatic import settings_for
 from nextchar.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -29,8 +31,9 @@ from nextchar.training.checkpoint import (
     save_checkpoint,
 )
 from nextchar.training.directory import RunDirectory, read_config
-from nextchar.training.events import Evaluated, Note, OnEvent, Tested
+from nextchar.training.events import Evaluated, Note, OnEvent, Scored
 from nextchar.training.optimizers import make_slots
+from nextchar.training.speed import Precision
 from nextchar.training.trainer import MakeSample, Trainer
 
 if TYPE_CHECKING:
@@ -40,12 +43,6 @@ if TYPE_CHECKING:
 _ENDS = {*BUDGETS, "patience"}
 _MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
 BFLOAT16 = "products in bfloat16, which this CPU multiplies faster; --dtype float32 for more digits"
-_DTYPES = {  # of parameters and sums
-    "auto": np.float32,
-    "float32": np.float32,
-    "bfloat16": np.float32,
-    "float64": np.float64,
-}
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,12 @@ class Hooks:
 class Trained:
     """What a run ends with: its best model and the records of all its evaluations.
 
+    settings: those of the run, what `auto` chose among them.
     best_loss: nats per character of the model; test_loss: on the test part, where there is one.
     """
 
     model: Model
+    settings: Settings
     records: list[Evaluated]
     steps: int
     best_loss: float
@@ -110,6 +109,7 @@ def start(
     out: the run directory; None keeps the run in memory.
     """
     given = given or {}
+    chooses = not resume and preset in {None, AUTO}
     if not resume:
         settings, source = Settings.make(preset, **given), dict[str, Any]()
     elif out is None:
@@ -136,6 +136,7 @@ def start(
         return train(
             text.read(settings.text),
             settings,
+            given=given if chooses else None,
             validation=validation.read(settings.text) if validation else None,
             directory=directory,
             source=source,
@@ -148,6 +149,7 @@ def train(
     corpus: Corpus,
     settings: Settings,
     *,
+    given: Mapping[str, Any] | None = None,
     validation: Corpus | None = None,
     directory: RunDirectory | None = None,
     source: Mapping[str, Any] | None = None,
@@ -156,6 +158,8 @@ def train(
 ) -> Trained:
     """Train a model on a corpus.
 
+    given: the settings that are to stay as they are, the others being chosen for the text and the
+    time (the preset `auto`); None leaves all as they are.
     validation: a text of its own to validate on, in place of a part of the corpus.
     directory: where the run is kept; None keeps it in memory.
     source: where the text came from, noted in `config.toml`.
@@ -163,33 +167,46 @@ def train(
     """
     # they bring Numba along, half a second that who only predicts need not wait
     from nextchar.kernels.compiled import telling_of_compilation
-    from nextchar.kernels.engine import Engine
     from nextchar.kernels.isa import HOST
 
     hooks = hooks or Hooks()
+    tell = hooks.on_event
     settings = _in_force(settings)
     prepared = prepare(corpus, settings, validation)
-    batches = make_batches(prepared.train, settings.training)
-    _tell_limits(prepared, batches, settings, hooks.on_event)
-    start, before = _fresh(prepared, batches, settings), []
-    if directory and resume:
-        start = _resumed(directory, settings, start)
-        before = directory.rewind_metrics(start.progress.step)
-    if directory:
-        directory.write_config(settings, source or {})
-    architecture = start.parameters.architecture
+    precision = _precision(settings, can_pair=HOST.has_bfloat16)
+    if precision.bfloat16 and settings.training.dtype == "auto":
+        tell(Note(BFLOAT16, is_by_the_way=True))
+    with telling_of_compilation(lambda: tell(Note(COMPILING, is_by_the_way=True))):
+        if given is not None:
+            settings = settings_for(prepared, given, settings, precision, tell)
+        batches = make_batches(prepared.train, settings.training)
+        _tell_limits(prepared, batches, settings, tell)
+        start, before = _fresh(prepared, batches, settings), []
+        if directory and resume:
+            start = _resumed(directory, settings, start)
+            before = directory.rewind_metrics(start.progress.step)
+        if directory:
+            directory.write_config(settings, source or {})
+        return _run(prepared, batches, settings, start, before, precision, directory, hooks)
+
+
+def _run(
+    prepared: Prepared,
+    batches: Batches,
+    settings: Settings,
+    start: Checkpoint,
+    before: list[dict[str, Any]],
+    precision: Precision,
+    directory: RunDirectory | None,
+    hooks: Hooks,
+) -> Trained:
+    """Train from a start to the end. before: records of the evaluations before a resume."""
+    from nextchar.kernels.engine import Engine
+
     assert settings.training.threads is not None
+    architecture = start.parameters.architecture
     threads = min(settings.training.threads, batches.batch_size)
-    bfloat16 = settings.training.dtype == "bfloat16"
-    if settings.training.dtype == "auto" and HOST.has_bfloat16:
-        bfloat16 = True
-        hooks.on_event(Note(BFLOAT16, is_by_the_way=True))
-    with Engine(
-        architecture,
-        threads=threads,
-        dtype=start.parameters.dtype,
-        bfloat16=bfloat16,
-    ) as engine:
+    with Engine(architecture, threads=threads, **precision._asdict()) as engine:
         trainer = Trainer(
             prepared,
             batches,
@@ -202,14 +219,13 @@ def train(
             make_sample=hooks.make_sample,
         )
         trainer.records = [Evaluated(**record, is_best=False) for record in before]
-        with telling_of_compilation(lambda: hooks.on_event(Note(COMPILING, True))):
-            model = trainer.run()
+        model = trainer.run()
         if directory and (directory.path / BEST).exists():  # it may be from before a resume
             model = load_model(directory.path / BEST)
         test_loss = _test(engine, model, prepared.test, hooks.on_event)
     best = trainer.progress.best_loss
     assert best is not None
-    return Trained(model, trainer.records, trainer.progress.step, best, test_loss)
+    return Trained(model, settings, trainer.records, trainer.progress.step, best, test_loss)
 
 
 def _test(engine: Engine, model: Model, codes: Codes, on_event: OnEvent) -> float | None:
@@ -217,7 +233,7 @@ def _test(engine: Engine, model: Model, codes: Codes, on_event: OnEvent) -> floa
     if len(codes) < 2:
         return None
     loss = engine.score(model.parameters, codes).nats_per_char
-    on_event(Tested(loss, len(codes)))
+    on_event(Scored(loss, len(codes)))
     return loss
 
 
@@ -246,10 +262,22 @@ def _in_force(settings: Settings) -> Settings:
     return replace(settings, training=replace(settings.training, threads=threads))
 
 
+def _precision(settings: Settings, *, can_pair: bool) -> Precision:
+    """The precision that the settings ask for; `auto` takes bfloat16 where the CPU has it."""
+    asked = settings.training.dtype
+    return Precision(
+        _float_type(settings), bfloat16=asked == "bfloat16" or (asked == "auto" and can_pair)
+    )
+
+
+def _float_type(settings: Settings) -> Any:
+    """Of parameters and sums."""
+    return np.float64 if settings.training.dtype == "float64" else np.float32
+
+
 def _fresh(prepared: Prepared, batches: Batches, settings: Settings) -> Checkpoint:
     architecture = Architecture(settings.network, len(prepared.vocabulary))
-    dtype = _DTYPES[settings.training.dtype]
-    parameters = initialise(architecture, settings.training.seed, dtype)
+    parameters = initialise(architecture, settings.training.seed, _float_type(settings))
     return Checkpoint(
         parameters,
         make_slots(settings.training.optimizer, parameters.flat),

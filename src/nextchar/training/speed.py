@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from math import prod
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,14 @@ from nextchar.training.optimizers import make_slots
 from nextchar.training.rehearsal import thrown_away
 
 PROBE = NetworkSettings(cell="gru", hidden_size=256, num_layers=1)
-LANES, LENGTH, STEPS = 16, 64, 5
+LANES, LENGTH, STEPS = 16, 64, 3
+
+
+class Precision(NamedTuple):
+    """The float type of parameters and sums, and whether products are of bfloat16."""
+
+    dtype: Any
+    bfloat16: bool
 
 
 def operations(architecture: Architecture) -> int:
@@ -40,25 +47,21 @@ def operations(architecture: Architecture) -> int:
     return 6 * sum(multiplied)
 
 
-def measure_speed(
-    vocabulary_size: int, *, threads: int, dtype: Any, bfloat16: bool = False
-) -> float:
+def measure_speed(vocabulary_size: int, threads: int, precision: Precision) -> float:
     """Operations in a second that a training step of the probe does here."""
     from nextchar.kernels.engine import Engine
 
     architecture = Architecture(PROBE, vocabulary_size)
-    parameters = initialise(architecture, 0, dtype)
+    parameters = initialise(architecture, 0, precision.dtype)
     rng = np.random.default_rng(0)
     inputs, targets = rng.integers(vocabulary_size, size=(2, LENGTH, LANES))
     settings = TrainingSettings()
     slots = make_slots(settings.optimizer, parameters.flat)
     seconds = []
-    with Engine(
-        architecture, threads=min(threads, LANES), dtype=dtype, bfloat16=bfloat16
-    ) as engine:
+    with Engine(architecture, threads=min(threads, LANES), **precision._asdict()) as engine:
         step = thrown_away(engine, parameters, slots, Batch(inputs, targets, True), settings)
         for _ in range(1 + STEPS):
             began = time.perf_counter()
             step()
             seconds.append(time.perf_counter() - began)
-    return operations(architecture) * inputs.size / median(seconds[1:])
+    return operations(architecture) * LANES * LENGTH / median(seconds[1:])
