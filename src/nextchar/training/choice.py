@@ -1,7 +1,8 @@
 """What the preset `auto` chooses: a network and its training, by the text and the time.
 
     work      operations that the run affords
-    weights   as many as get PER_WEIGHT characters each, and no more than the text can teach
+    weights   as many as leave time for FEWEST_STEPS steps and for PER_WEIGHT characters each, and
+              no more than PER_CHARACTER for each character of the text
     passes    how often the text is then read: what is read often is soon known by heart, and
               dropout and weight decay are against that
 
@@ -19,7 +20,10 @@ from nextchar.config import BUDGETS, NetworkSettings, Settings
 from nextchar.model.parameters import Architecture
 from nextchar.training.speed import operations
 
-PER_WEIGHT = 30  # characters trained on for each weight
+FEWEST_STEPS = 2000  # of few lanes
+MANY_STEPS = 6000  # of few lanes: as many characters in larger batches are faster and as good
+FEW_LANES, LANES, LENGTH = 16, 32, 64
+PER_WEIGHT = 4  # characters trained on for each weight
 NOMINAL_WORK = 27e12  # of a run whose time is not given: three minutes of 150 GFlop/s
 MOST_PASSES = 40  # of such a run
 PER_CHARACTER = 1.0  # weights for each character of the text, at most
@@ -40,8 +44,10 @@ CHOSEN = (  # the settings that are, where they are not given
     "steps",
 )
 _NETWORK = ("cell", "hidden_size", "num_layers", "embedding_size", "tied", "initialisation")
-SIZES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 1024)
-DEEP = 192  # units from which on two layers do better than a wider one
+SIZES = (  # units and layers, from small to large
+    *((size, 1) for size in (64, 96, 128, 160, 192, 256)),
+    *((size, 2) for size in (192, 224, 256, 320, 384, 448, 512, 640, 768, 1024)),
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def choose(given: Mapping[str, Any], known: Known) -> Choice:
     cost = operations(Architecture(network, known.distinct))
     chosen = {"cell": network.cell, "hidden_size": network.hidden_size}
     chosen |= {"num_layers": network.num_layers}
-    chosen |= _batches(network)
+    chosen |= _batches(network, work / cost)
     settings = Settings.make(None, **{**chosen, **given})
     characters = _characters(settings, given, known, work / cost)
     passes = characters / known.characters
@@ -91,24 +97,25 @@ def choose(given: Mapping[str, Any], known: Known) -> Choice:
 def _network(given: Mapping[str, Any], known: Known, work: float) -> NetworkSettings:
     """The largest network whose every weight gets characters enough."""
     fixed = {name: given[name] for name in _NETWORK if name in given}
-    sizes = [given["hidden_size"]] if "hidden_size" in given else SIZES
     best: NetworkSettings | None = None
-    for size in sizes:
-        layers = {"num_layers": 2 if size >= DEEP else 1}
-        network = NetworkSettings(**{"cell": "gru", "hidden_size": size, **layers, **fixed})
+    for size, layers in SIZES:
+        chosen = {"cell": "gru", "hidden_size": size, "num_layers": layers}
+        network = NetworkSettings(**{**chosen, **fixed})
         weights = operations(Architecture(network, known.distinct)) / 6
-        affordable = work / (6 * weights) >= PER_WEIGHT * weights
+        wanted = max(FEWEST_STEPS * FEW_LANES * LENGTH, PER_WEIGHT * weights)
+        affordable = work / (6 * weights) >= wanted
         if best is None or (affordable and weights <= PER_CHARACTER * known.characters):
             best = network
     assert best is not None
     return best
 
 
-def _batches(network: NetworkSettings) -> dict[str, Any]:
-    """Large networks learn from larger batches and in smaller steps."""
+def _batches(network: NetworkSettings, characters: float) -> dict[str, Any]:
+    """Few lanes where there would be few steps; smaller steps for large networks."""
+    is_long = characters > MANY_STEPS * FEW_LANES * LENGTH
     return {
-        "seq_length": 64,
-        "batch_size": 16 if network.hidden_size < DEEP else 32,
+        "seq_length": LENGTH,
+        "batch_size": LANES if is_long else FEW_LANES,
         "learning_rate": RATES[network.cell] * min(1.0, RATE_SIZE / network.hidden_size),
         "optimizer": "adamw",
     }
