@@ -1,4 +1,4 @@
-"""What `auto` chooses: more time a larger network, more passes more dropout, never what was given."""
+"""What `auto` chooses: larger networks for more time, more dropout for more passes."""
 
 from __future__ import annotations
 

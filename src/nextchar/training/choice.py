@@ -23,7 +23,7 @@ from nextchar.training.speed import operations
 FEWEST_STEPS = 2000  # of few lanes
 MANY_STEPS = 6000  # of few lanes: as many characters in larger batches are faster and as good
 FEW_LANES, LANES, LENGTH = 16, 32, 64
-PER_WEIGHT = 4  # characters trained on for each weight
+PER_WEIGHT = 5  # characters trained on for each weight
 NOMINAL_WORK = 27e12  # of a run whose time is not given: three minutes of 150 GFlop/s
 MOST_PASSES = 40  # of such a run
 PER_CHARACTER = 1.0  # weights for each character of the text, at most
