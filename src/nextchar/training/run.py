@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,13 @@ from nextchar.training.checkpoint import (
 )
 from nextchar.training.directory import RunDirectory, read_config
 from nextchar.training.events import Evaluated, Note, OnEvent
+from nextchar.training.faults import telling_how_to_go_on
 from nextchar.training.optimizers import make_slots
 from nextchar.training.trainer import MakeSample, Trainer
 
-# what may differ when a run is resumed: where it ends, and what it tells on the way
+# what may differ when a run is resumed: where and how it ends, and what it tells on the way
 _ENDS = {*BUDGETS, "patience"}
-_MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
+_MAY_CHANGE = {*_ENDS, "eval_every", "sample_every", "on_divergence"}
 BFLOAT16 = "products in bfloat16, which this CPU multiplies faster; --dtype float32 for more digits"
 _DTYPES = {  # of parameters and sums
     "auto": np.float32,
@@ -157,27 +159,39 @@ def train(
     from nextchar.kernels.compiled import telling_of_compilation
     from nextchar.kernels.engine import Engine
     from nextchar.kernels.isa import HOST
+    from nextchar.training.memory import require_memory
 
     hooks = hooks or Hooks()
     settings = _in_force(settings)
     prepared = prepare(corpus, settings, validation)
     batches = make_batches(prepared.train, settings.training)
     _tell_limits(prepared, batches, settings, hooks.on_event)
-    start, before = _fresh(prepared, batches, settings), []
-    if directory and resume:
-        start = _resumed(directory, settings, start)
-        before = directory.rewind_metrics(start.progress.step)
-    if directory:
-        directory.write_config(settings, source or {})
-    architecture = start.parameters.architecture
     assert settings.training.threads is not None
     threads = min(settings.training.threads, batches.batch_size)
     bfloat16 = settings.training.dtype == "bfloat16"
-    if settings.training.dtype == "auto" and HOST.has_bfloat16:
-        bfloat16 = True
+    bfloat16 |= settings.training.dtype == "auto" and HOST.has_bfloat16
+    require_memory(
+        Architecture(settings.network, len(prepared.vocabulary)),
+        settings.training,
+        T=batches.seq_length,
+        B=batches.batch_size,
+        threads=threads,
+        dtype=_DTYPES[settings.training.dtype],
+        pairs=bfloat16,
+    )
+    start, before = _fresh(prepared, batches, settings), []
+    if directory and resume:
+        start = _resumed(directory, settings, start)
+        before = directory.rewind_metrics(start.progress.step, start.progress.retries)
+    writing: Callable[[], AbstractContextManager[None]] = nullcontext
+    if directory:
+        writing = partial(telling_how_to_go_on, directory.path, directory.checkpoint)
+        with writing():
+            directory.write_config(settings, source or {})
+    if bfloat16 and settings.training.dtype == "auto":
         hooks.on_event(Note(BFLOAT16, is_by_the_way=True))
     with Engine(
-        architecture,
+        start.parameters.architecture,
         threads=threads,
         dtype=start.parameters.dtype,
         bfloat16=bfloat16,
@@ -194,7 +208,10 @@ def train(
             make_sample=hooks.make_sample,
         )
         trainer.records = [Evaluated(**record, is_best=False) for record in before]
-        with telling_of_compilation(lambda: hooks.on_event(Note(COMPILING, True))):
+        with (
+            telling_of_compilation(lambda: hooks.on_event(Note(COMPILING, True))),
+            writing(),
+        ):
             model = trainer.run()
     if directory and (directory.path / BEST).exists():  # it may be from before a resume
         model = load_model(directory.path / BEST)
@@ -249,7 +266,8 @@ def _resumed(directory: RunDirectory, settings: Settings, fresh: Checkpoint) -> 
     before = read_config(directory.path)[0].training
     if any(getattr(before, name) != getattr(settings.training, name) for name in _ENDS):
         checkpoint.progress.done = False
-        save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml says the new end
+        with telling_how_to_go_on(directory.path, directory.checkpoint):  # before config.toml
+            save_checkpoint(directory.checkpoint, checkpoint)  # says the new end
     return checkpoint
 
 
