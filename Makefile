@@ -12,7 +12,7 @@ TORCH ?= torch==2.13.0
 # Options of `make bench`: BENCH="--rows 'train/*' --seconds 1"; --help lists them.
 BENCH ?=
 
-.PHONY: demo test lint format bench oracle make-oracle settings lowest dist clean help
+.PHONY: demo test lint format bench torture oracle make-oracle settings lowest dist clean help
 
 help:
 	@echo "make demo    train on real text for about a minute and print what the model writes"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint    ruff and mypy only      make format  let ruff mend the layout"
 	@echo "make settings  write docs/settings.md anew from the settings"
 	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime"
+	@echo "make torture  kills, faults, fuzzing and soaking for a long time"
 	@echo "make oracle  compare with PyTorch, installed for it, over many more shapes"
 	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
 	@echo "make lowest  run the tests on the lowest versions of the dependencies"
@@ -60,7 +61,10 @@ format: .venv/test.stamp
 	$(PY) -m ruff check --fix .
 
 test: lint
-	$(PY) -m pytest -n auto -m "not live" --cov --cov-report=term --cov-fail-under=95
+	$(PY) -m pytest -n auto -m "not live and not torture" --cov --cov-report=term --cov-fail-under=95
+
+torture: .venv/test.stamp ## kills, faults, fuzzing and soaking for a long time
+	$(PY) -m pytest -n auto -m torture --timeout 3600 tests/torture
 
 oracle: .venv/oracle.stamp
 	$(PY) -m pytest -n auto -m live tests/oracle

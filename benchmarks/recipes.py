@@ -25,7 +25,7 @@ from nextchar.kernels.engine import Engine
 from nextchar.model.parameters import Parameters
 from nextchar.text.batches import Batch, StreamBatches
 from nextchar.text.corpus import text_corpus
-from nextchar.training.run import train
+from nextchar.training.train import train
 from nextchar.training.trainer import Trainer
 
 CHARACTERS = 400_000
@@ -151,13 +151,13 @@ def _steps(growing: type[Growing]) -> int:
 
 
 PATCHES: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
-    "average of weights, 0.998": ("nextchar.training.run.Trainer", Averaged, {}),
+    "average of weights, 0.998": ("nextchar.training.train.Trainer", Averaged, {}),
     "recurrent dropout 0.1": ("nextchar.kernels.engine.Engine", RecurrentlyDropped, {}),
     "16, 32, 64 lanes": (
-        "nextchar.training.run.make_batches", GrowingLanes, {"steps": _steps(GrowingLanes)},
+        "nextchar.training.train.make_batches", GrowingLanes, {"steps": _steps(GrowingLanes)},
     ),
     "32, 64, 128 characters": (
-        "nextchar.training.run.make_batches", GrowingLength, {"steps": _steps(GrowingLength)},
+        "nextchar.training.train.make_batches", GrowingLength, {"steps": _steps(GrowingLength)},
     ),
 }  # fmt: skip
 

@@ -26,6 +26,14 @@ SHAKESPEARE = ROOT.parent / "shared" / "data" / "tinyshakespeare.txt"
 hypothesis.settings.register_profile("nextchar", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("nextchar")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What lies in tests/torture is for `make torture`."""
+    for item in items:
+        if ROOT / "tests" / "torture" in item.path.parents:
+            item.add_marker("torture")
+
+
 PROSE = (
     "It was the best of times, it was the worst of times, it was the age of wisdom, it was the\n"
     "age of foolishness, it was the epoch of belief, it was the epoch of incredulity.\n"

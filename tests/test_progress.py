@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -174,6 +175,24 @@ def test_standard_error_is_where_it_goes(capfd: pytest.CaptureFixture[str]) -> N
     assert (out, err) == ("", "note: here\n")
 
 
+class Gone(io.StringIO):
+    """A stream that takes one line, and whose reader then goes away."""
+
+    def write(self, text: str) -> int:
+        if self.tell():
+            raise BrokenPipeError(32, "Broken pipe")
+        return super().write(text)
+
+
+def test_what_nobody_takes_any_more_is_not_shown_and_no_error() -> None:
+    stream = Gone()
+    progress = Progress(stream)
+    for event in EVENTS * 2:
+        progress(event)
+    progress.close()
+    assert stream.getvalue() == "note: the text is short\n"
+
+
 # on a terminal
 
 
@@ -199,6 +218,30 @@ def test_lines_stand_above_the_bar_whole() -> None:
 def test_the_bar_is_taken_away_at_the_end() -> None:
     last = seen(EVENTS[:-1]).split("\r")[-2:]
     assert [part.strip() for part in last] == ["", ""]
+
+
+@needs_terminal
+def test_the_bar_goes_on_where_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DRAW_SECONDS", -1.0)
+    monkeypatch.setattr("tqdm.std.time", lambda: -1e9)
+    steps: list[Event] = [Stepped(n, n / 100, 2.0, 2.0, 1000 * n, float(n)) for n in range(1, 100)]
+    text = seen([Started(0, 100, None), *steps])
+    assert len(set(re.findall(r"\r *(\d+)% ", text))) >= 99
+
+
+@needs_terminal
+def test_a_terminal_that_goes_away_does_not_end_the_run() -> None:
+    terminal = Terminal(80)
+    stream = terminal.stream()
+    progress = Progress(stream)
+    for event in EVENTS[:3]:
+        progress(event)
+    os.close(terminal._master)
+    for event in EVENTS[3:]:
+        progress(event)
+    progress.close()
+    with contextlib.suppress(OSError):  # what it still held goes nowhere
+        stream.close()
 
 
 @needs_terminal

@@ -20,7 +20,8 @@ from nextchar.text.corpus import Corpus, gather, text_corpus
 from nextchar.text.sources import PIECE, normalized
 from nextchar.text.vocabulary import Unknown, Vocabulary
 from nextchar.training.interrupt import stop_on_interrupt
-from nextchar.training.run import Hooks, Material, from_paths, start
+from nextchar.training.run import Material, from_paths, start
+from nextchar.training.train import Hooks
 from nextchar.validation import require_known
 
 PathName = str | PathLike[str]

@@ -118,6 +118,11 @@ class TrainingSettings(Validated):
     clip_by: str = setting(
         "norm", "Clip the global norm, or each value.", choices=("value", "norm")
     )
+    on_divergence: str = setting(
+        "retry",
+        "When the numbers run away: stop, or go back and on at half the rate, three times at most.",
+        choices=("stop", "retry"),
+    )
     dropout: float = setting(
         0.0, "Share of hidden units left out in training.", low=0.0, below=1.0, metavar="P"
     )

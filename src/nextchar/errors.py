@@ -61,4 +61,9 @@ class DivergedError(NextcharError, ArithmeticError):
 
 
 class InterruptedRun(NextcharError):  # noqa: N818 - it is no error of anyone's
-    """The run was asked to stop and did so, its checkpoint written."""
+    """The run was asked to stop and did so, its checkpoint written.
+
+    signal: the number of the signal that asked for it.
+    """
+
+    signal = 2  # SIGINT, Ctrl-C

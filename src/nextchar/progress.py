@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nextchar.training.events import (
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 LINE_SECONDS = 10.0  # between plain lines
+DRAW_SECONDS = 0.1  # between two looks of the bar
 NATS_TO_BITS = 1.4426950408889634  # 1 / ln 2
 
 
@@ -29,6 +32,7 @@ class Progress:
     """Shows the events of a run; `Progress(...)` is what a run takes as `on_event`.
 
     stream: standard error by default. quiet: only notes are shown.
+    Where nobody takes it any more (`| head`, a terminal that was closed) nothing is shown.
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
@@ -37,10 +41,24 @@ class Progress:
         self._bar: tqdm[Any] | None = None
         self._started = Started(0, None, None)
         self._first: Stepped | None = None
-        self._lined = time.monotonic()
+        self._lined = self._drawn = time.monotonic()
+        self._is_lost = False
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
+        if not self._is_lost:
+            with self._until_lost():
+                self._show(event)
+
+    @contextmanager
+    def _until_lost(self) -> Iterator[None]:
+        """Within this context output that fails is the last one; the run goes on without."""
+        try:
+            yield
+        except OSError:
+            self._is_lost, self._bar = True, None
+
+    def _show(self, event: Event) -> None:
         match event:
             case Note() if not (self._quiet and event.is_by_the_way):
                 self._line(f"note: {event.text}")
@@ -63,7 +81,8 @@ class Progress:
     def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
-            self._bar.close()
+            with self._until_lost():
+                self._bar.close()
             self._bar = None
 
     def _start(self, event: Started) -> None:
@@ -88,10 +107,17 @@ class Progress:
             f"{_thousands(self._speed(event))} char/s, {_about(self._seconds_left(event))} left"
         )
         if self._bar is not None:
-            self._bar.set_description_str(figures, refresh=False)
-            self._bar.update(event.fraction - self._bar.n)
+            self._draw(self._bar, event.fraction, figures)
         elif time.monotonic() - self._lined > LINE_SECONDS:
             self._line(f"step {event.step}{self._of_total()} · {figures}")
+
+    def _draw(self, bar: tqdm[Any], fraction: float, figures: str) -> None:
+        """Draw the bar, now and then: by tqdm's own clock it would stop when that is set back."""
+        bar.n = fraction
+        bar.set_description_str(figures, refresh=False)
+        if time.monotonic() - self._drawn >= DRAW_SECONDS:
+            bar.refresh()
+            self._drawn = time.monotonic()
 
     def _speed(self, event: Stepped) -> float:
         first = self._first or event

@@ -20,7 +20,8 @@ from nextchar import CharRNN, DivergedError, InterruptedRun, UnknownCharacterErr
 from nextchar.kernels.decoder import Decoder
 from nextchar.model.file import Model, load_model
 from nextchar.training.directory import read_metrics
-from nextchar.training.run import Hooks, from_paths, start
+from nextchar.training.run import from_paths, start
+from nextchar.training.train import Hooks
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

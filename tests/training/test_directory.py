@@ -235,3 +235,21 @@ def test_a_name_that_is_taken_gets_a_number(
     assert free_name(["file.txt"]) == Path("runs") / "file-2"
     (tmp_path / "runs" / "empty").mkdir()
     assert free_name(["empty.txt"]) == Path("runs") / "empty"
+
+
+def test_half_a_line_at_the_end_of_the_metrics_does_not_keep_a_run_from_opening(
+    begun: Path,
+) -> None:
+    """None is ever written; a copy of the directory that was broken off may have one."""
+    whole = b'{"step": 5}\n{"step": 10}\n'
+    (begun / METRICS).write_bytes(whole + b'{"step": 15, "tra')
+    assert [record["step"] for record in read_metrics(begun)] == [5, 10]
+    with RunDirectory.open(begun) as directory:
+        assert [record["step"] for record in directory.rewind_metrics(20)] == [5, 10]
+        directory.append_metrics({"step": 25})
+    assert (begun / METRICS).read_bytes() == whole + b'{"step": 25}\n'
+
+
+def test_a_last_line_that_lacks_only_its_end_counts(begun: Path) -> None:
+    (begun / METRICS).write_bytes(b'{"step": 5}\n{"step": 10}')
+    assert [record["step"] for record in read_metrics(begun)] == [5, 10]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from pathlib import Path
 
 import pytest
 
+from nextchar.errors import InterruptedRun
 from nextchar.training.interrupt import interrupted, stop_on_interrupt
 
 
@@ -66,3 +68,41 @@ def test_what_ends_an_interrupted_run_says_how_to_go_on() -> None:
         "interrupted at step 7, nothing is lost; go on with: "
         f"nextchar train --out '{Path('my runs') / 'a'}' --resume"
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals of this kind")
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)])
+def test_what_batch_systems_and_terminals_send_is_a_request_however_often(number: int) -> None:
+    before = signal.getsignal(number)
+    with stop_on_interrupt() as should_stop:
+        assert not should_stop()
+        for _ in range(3):
+            signal.raise_signal(number)
+        assert should_stop()
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals of this kind")
+def test_the_error_that_ends_the_run_knows_the_first_signal() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with pytest.raises(InterruptedRun) as caught, stop_on_interrupt():  # noqa: PT012
+            signal.raise_signal(number)
+            if number != signal.SIGINT:
+                signal.raise_signal(signal.SIGTERM)
+            raise interrupted(7, None)
+        assert caught.value.signal == number
+    with pytest.raises(InterruptedRun) as caught, stop_on_interrupt():
+        raise interrupted(7, None)  # asked to by other means
+    assert caught.value.signal == signal.SIGINT
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no nohup")
+def test_nohup_is_respected() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_interrupt() as should_stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not should_stop()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

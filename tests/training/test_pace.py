@@ -24,7 +24,7 @@ from nextchar.training.checkpoint import Progress, load_checkpoint
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
 from nextchar.training.pace import FEWEST, SAVE_SECONDS, StepPace, TimePace, _rounded
-from nextchar.training.run import _fresh
+from nextchar.training.train import _fresh
 from nextchar.training.trainer import Trainer
 
 TEXT = PROSE * 1200  # 205,200 characters, 20,520 of them to validate on

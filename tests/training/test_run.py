@@ -22,7 +22,8 @@ from nextchar.presets import PRESETS
 from nextchar.text.corpus import text_corpus
 from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
 from nextchar.training.events import Event, Finished, Note, Scored, Started, Stepped
-from nextchar.training.run import Hooks, Material, Trained, from_paths, start
+from nextchar.training.run import Material, from_paths, start
+from nextchar.training.train import Hooks, Trained
 
 TEXT = PROSE * 8
 NOISE = "".join(random.Random(7).choices("abcde", k=300))  # nothing but by heart can be learnt

@@ -1,21 +1,20 @@
 """The command line, one module a command: parse, call, print. Imported by nothing.
 
 Results go to standard output, everything else to standard error. Exit status: 0 done; 1 it could
-not be done, said in one line; 2 wrong usage; 130 interrupted.
+not be done, said in one line; 2 wrong usage; 128 + N stopped by signal N, as 130 by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import sys
 import traceback
-from pathlib import Path
 
 import click
 
 from nextchar import __version__
+from nextchar.cli.streams import drop_unwritable, open_missing
 from nextchar.errors import InterruptedRun, NextcharError, SettingsError
 
 # the module is imported when the command is called, so that help and start-up stay quick
@@ -64,13 +63,14 @@ def program(debug: bool) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the program and exit with its status."""
-    sys.exit(run(sys.argv[1:] if args is None else args))
+    open_missing()
+    status = run(sys.argv[1:] if args is None else args)
+    drop_unwritable()
+    sys.exit(status)
 
 
 def run(args: list[str]) -> int:
     """Run the program; its exit status."""
-    if sys.stdout is None:  # closed by whoever started us
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process lives
     debug = "--debug" in args
     args = [arg for arg in args if arg != "--debug"]  # welcome before and after the command
     try:
@@ -82,7 +82,6 @@ def run(args: list[str]) -> int:
         error.show()
         return error.exit_code
     except BrokenPipeError:  # the reader went away (`| head`): nothing is wrong
-        _close_output()
         return 0
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
@@ -107,16 +106,10 @@ def _told(error: BaseException) -> str:
 
 def _status(error: BaseException) -> int:
     if isinstance(error, InterruptedRun):
-        return 130
+        return 128 + error.signal
     return 2 if isinstance(error, SettingsError) else 1
 
 
 def _complain(message: str) -> None:
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(OSError):
         click.echo(f"nextchar: {message}", err=True)
-
-
-def _close_output() -> None:
-    """Keep Python from complaining of the closed pipe once more when it exits."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())

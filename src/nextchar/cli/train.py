@@ -54,7 +54,8 @@ def command(
     from nextchar.progress import Progress
     from nextchar.training.directory import free_name
     from nextchar.training.interrupt import stop_on_interrupt
-    from nextchar.training.run import Hooks, from_paths, start
+    from nextchar.training.run import from_paths, start
+    from nextchar.training.train import Hooks
 
     directory = Path(out) if out else free_name(files)
     progress = Progress(quiet=quiet)

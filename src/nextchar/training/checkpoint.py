@@ -30,6 +30,7 @@ class Progress:
     loss_sum, loss_characters, since_seconds: of the training since the last evaluation.
     stale: evaluations since the best one. done: whether the run came to its end.
     eval_characters: how many evaluations score where a short time allows for fewer than asked.
+    retries: how often the run went back, each time to go on with half the learning rate.
     """
 
     step: int = 0
@@ -44,6 +45,7 @@ class Progress:
     stale: int = 0
     done: bool = False
     eval_characters: int | None = None
+    retries: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Checkpoint:
     """What is saved and restored.
 
     text_sha256: of the text the run is trained on.
+    good: where to go back to, should the numbers run away; None where that is this point itself.
     """
 
     parameters: Parameters
@@ -58,23 +61,28 @@ class Checkpoint:
     state: Array
     progress: Progress
     text_sha256: str
+    good: Checkpoint | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Replace a checkpoint atomically."""
-    container.write(
-        path,
-        "checkpoint",
-        {
-            "parameters": checkpoint.parameters.flat,
-            "state": checkpoint.state,
-            **{f"slots.{name}": slot for name, slot in checkpoint.slots.items()},
-        },
-        {
-            "progress": dataclasses.asdict(checkpoint.progress),
-            "text_sha256": checkpoint.text_sha256,
-        },
-    )
+    tensors, good = _tensors(checkpoint), checkpoint.good
+    document: dict[str, Any] = {
+        "progress": dataclasses.asdict(checkpoint.progress),
+        "text_sha256": checkpoint.text_sha256,
+    }
+    if good:
+        tensors |= {f"good.{name}": tensor for name, tensor in _tensors(good).items()}
+        document["good"] = dataclasses.asdict(good.progress)
+    container.write(path, "checkpoint", tensors, document)
+
+
+def _tensors(checkpoint: Checkpoint) -> dict[str, Array]:
+    return {
+        "parameters": checkpoint.parameters.flat,
+        "state": checkpoint.state,
+        **{f"slots.{name}": slot for name, slot in checkpoint.slots.items()},
+    }
 
 
 def load_checkpoint(path: Path, fresh: Checkpoint) -> Checkpoint:
@@ -93,10 +101,18 @@ def load_checkpoint(path: Path, fresh: Checkpoint) -> Checkpoint:
                 raise ValueError(f"{name} has another shape or type")
             np.copyto(array, tensors[name])
         progress = Progress(**document["progress"])
-        state = tensors["state"]
+        state, good = tensors["state"], None
+        if "good" in document:
+            good = Checkpoint(
+                Parameters(parameters.architecture, tensors["good.parameters"]),
+                {name: tensors[f"good.slots.{name}"] for name in slots},
+                tensors["good.state"],
+                Progress(**document["good"]),
+                fresh.text_sha256,
+            )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: does not belong to this run's settings ({error})") from error
-    return Checkpoint(parameters, slots, state, progress, fresh.text_sha256)
+    return Checkpoint(parameters, slots, state, progress, fresh.text_sha256, good)
 
 
 def _require_same_text(path: Path, before: str, now: str) -> None:

@@ -1,10 +1,11 @@
 """The run directory: what a run leaves on disk. Every file in it is replaced atomically.
 
 config.toml              every setting in force, and the text
-metrics.jsonl            one record per evaluation
+metrics.jsonl            one record per evaluation, and one for each time the run went back
 best.safetensors         the model that did best in validation
 last.safetensors         the model at the last evaluation
 checkpoint.safetensors   all that resume needs
+.owner.json              who holds it: process, host, since when
 .lock                    held while a trainer owns the directory; a dead one's does not block
 """
 
@@ -22,9 +23,12 @@ import filelock
 import tomli_w
 
 from nextchar.config import Settings
-from nextchar.errors import RunError, SettingsError
+from nextchar.errors import DivergedError, RunError, SettingsError
 from nextchar.files import remove_leftovers, write_atomically
 from nextchar.model.file import BEST, LAST, Model, save_model
+from nextchar.training.checkpoint import Progress
+from nextchar.training.faults import cure
+from nextchar.training.owner import forget_owner, note_owner, owner_of
 
 CONFIG, METRICS, CHECKPOINT = "config.toml", "metrics.jsonl", "checkpoint.safetensors"
 
@@ -41,13 +45,18 @@ class RunDirectory:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(path / ".lock", blocking=False)
             self._lock.acquire()
+            note_owner(path)
             remove_leftovers(path)
         except filelock.Timeout:
             raise RunError(
-                f"{path}: another nextchar is training there; wait for it, or give another --out"
+                f"{path}: another nextchar is training there{owner_of(path)}; wait for it, or give "
+                "another --out"
             ) from None
         except OSError as error:
-            raise RunError(f"{path}: cannot be used ({error.strerror or error})") from error
+            raise RunError(
+                f"{path}: cannot be used ({error.strerror or error}); {cure(error)}, or give "
+                "another --out"
+            ) from error
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -80,6 +89,7 @@ class RunDirectory:
 
     def close(self) -> None:
         """Let others use the directory; nothing is left of one in which no run was begun."""
+        forget_owner(self.path)
         self._lock.release()
         if self._made and not (self.path / CONFIG).exists():
             with contextlib.suppress(OSError):  # of what others put there in the meantime
@@ -96,11 +106,34 @@ class RunDirectory:
         self._records.append(json.dumps(record))
         self._write(METRICS, "".join(line + "\n" for line in self._records))
 
-    def rewind_metrics(self, step: int) -> list[dict[str, Any]]:
-        """Forget the records after a step, that of the checkpoint; the ones that are left."""
-        kept = [record for record in read_metrics(self.path) if record["step"] <= step]
+    def rewind_metrics(self, step: int, retries: int = 0) -> list[dict[str, Any]]:
+        """Forget the records after a step, that of the checkpoint; the evaluations that are left.
+
+        retries: how often the run had gone back by then; later times are forgotten too.
+        """
+        kept = [
+            record
+            for record in read_metrics(self.path)
+            if record["step"] <= step and record.get("retries", 0) <= retries
+        ]
         self._records = [json.dumps(record) for record in kept]
-        return kept
+        return [record for record in kept if "retries" not in record]
+
+    def note_divergence(self, progress: Progress, error: DivergedError, rate: float) -> None:
+        """Add to `metrics.jsonl` that the run went back, in place of what it is to do anew.
+
+        progress: after going back. rate: the peak learning rate from here on.
+        """
+        self.rewind_metrics(progress.step, progress.retries - 1)
+        self.append_metrics(
+            {
+                "step": progress.step,
+                "diverged_at": error.step,
+                "why": str(error),
+                "retries": progress.retries,
+                "peak_learning_rate": rate,
+            }
+        )
 
     def save_model(self, name: str, model: Model) -> None:
         """Write `best.safetensors` or `last.safetensors`."""
@@ -137,8 +170,11 @@ def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The records of a run's `metrics.jsonl`, in order; none where nothing was evaluated yet."""
     try:
-        lines = (path / METRICS).read_text(encoding="utf-8").splitlines()
+        *lines, rest = (path / METRICS).read_text(encoding="utf-8").split("\n")
         records = [json.loads(line) for line in lines]
+        # half a line after whole ones is what a copy that was broken off ends in
+        with contextlib.suppress(ValueError) if lines else contextlib.nullcontext():
+            records += [json.loads(rest)] if rest else []
         if not all(isinstance(record, dict) and "step" in record for record in records):
             raise ValueError("a record has no step")
     except FileNotFoundError:

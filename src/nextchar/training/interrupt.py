@@ -1,4 +1,8 @@
-"""Ctrl-C as a request: the step in hand is finished and a checkpoint written."""
+"""Ctrl-C as a request: the step in hand is finished and a checkpoint written.
+
+So are SIGTERM, which batch systems send some time before they kill, and SIGHUP, which comes when
+a terminal is closed.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +16,43 @@ from types import FrameType
 
 from nextchar.errors import InterruptedRun
 
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Within this context SIGINT only makes the yielded function answer True; a second one raises.
+    """Within this context a signal only makes the yielded function answer True.
 
-    Outside the main thread, where Python does not let signals be handled, nothing is changed.
+    A second Ctrl-C raises KeyboardInterrupt; the others are often sent twice, and mean the same.
+    The InterruptedRun that follows is told which signal it was. Outside the main thread, where
+    Python does not let signals be handled, nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    asked = threading.Event()
+    asked: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+        if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        asked.set()
+        asked.append(number)
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = {number: signal.signal(number, handle) for number in _requests()}
     try:
-        yield asked.is_set
+        yield lambda: bool(asked)
+    except InterruptedRun as stopped:
+        stopped.signal = asked[0] if asked else stopped.signal
+        raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _requests() -> list[int]:
+    """The signals that ask a run to stop: not SIGHUP where `nohup` had it ignored."""
+    there = [number for name in _SIGNALS if (number := getattr(signal, name, None))]
+    hangup = getattr(signal, "SIGHUP", None)
+    return [n for n in there if n != hangup or signal.getsignal(n) != signal.SIG_IGN]
 
 
 def interrupted(step: int, directory: Path | None) -> InterruptedRun:

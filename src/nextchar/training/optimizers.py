@@ -32,9 +32,14 @@ _SLOTS = {
 }
 
 
+def slots_of(optimizer: str) -> tuple[str, ...]:
+    """The names of the arrays that an optimizer keeps, each as large as the parameters."""
+    return _SLOTS[optimizer]
+
+
 def make_slots(optimizer: str, parameters: Array) -> Slots:
     """The arrays that an optimizer keeps, all zero."""
-    return {name: np.zeros_like(parameters) for name in _SLOTS[optimizer]}
+    return {name: np.zeros_like(parameters) for name in slots_of(optimizer)}
 
 
 def update(

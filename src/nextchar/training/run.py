@@ -5,69 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from nextchar.config import BUDGETS, Settings, TextSettings, laid_over, option_of
 from nextchar.errors import RunError, SettingsError
-from nextchar.kernels import COMPILING
-from nextchar.kernels.threads import usable_cores
-from nextchar.model.file import BEST, Model, load_model
-from nextchar.model.initialise import initialise
-from nextchar.model.parameters import Architecture
 from nextchar.presets import AUTO
-from nextchar.text.batches import Batches, make_batches
-from nextchar.text.corpus import Corpus, Prepared, prepare, read_corpus
-from nextchar.text.vocabulary import Codes
-from nextchar.training.automatic import settings_for
-from nextchar.training.checkpoint import (
-    Checkpoint,
-    Progress,
-    load_checkpoint,
-    save_checkpoint,
-)
+from nextchar.text.corpus import Corpus, read_corpus
 from nextchar.training.directory import RunDirectory, read_config
-from nextchar.training.events import Evaluated, Note, OnEvent, Scored
-from nextchar.training.optimizers import make_slots
-from nextchar.training.speed import Precision
-from nextchar.training.trainer import MakeSample, Trainer
+from nextchar.training.train import ENDS, Hooks, Trained, train
 
-if TYPE_CHECKING:
-    from nextchar.kernels.engine import Engine
-
-# what may differ when a run is resumed: where it ends, and what it tells on the way
-_ENDS = {*BUDGETS, "patience"}
-_MAY_CHANGE = {*_ENDS, "eval_every", "sample_every"}
-BFLOAT16 = "products in bfloat16, which this CPU multiplies faster; --dtype float32 for more digits"
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What others do for a run: listen, stop it, write samples."""
-
-    on_event: OnEvent = lambda event: None
-    should_stop: Callable[[], bool] = lambda: False
-    make_sample: MakeSample | None = None
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a run ends with: its best model and the records of all its evaluations.
-
-    settings: those of the run, what `auto` chose among them.
-    best_loss: nats per character of the model; test_loss: on the test part, where there is one.
-    """
-
-    model: Model
-    settings: Settings
-    records: list[Evaluated]
-    steps: int
-    best_loss: float
-    test_loss: float | None
+# what may differ when a run is resumed: where and how it ends, and what it tells on the way
+_MAY_CHANGE = {*ENDS, "eval_every", "sample_every", "on_divergence"}
 
 
 @dataclass(frozen=True)
@@ -145,98 +96,6 @@ def start(
         )
 
 
-def train(
-    corpus: Corpus,
-    settings: Settings,
-    *,
-    given: Mapping[str, Any] | None = None,
-    validation: Corpus | None = None,
-    directory: RunDirectory | None = None,
-    source: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    hooks: Hooks | None = None,
-) -> Trained:
-    """Train a model on a corpus.
-
-    given: the settings that are to stay as they are, the others being chosen for the text and the
-    time (the preset `auto`); None leaves all as they are.
-    validation: a text of its own to validate on, in place of a part of the corpus.
-    directory: where the run is kept; None keeps it in memory.
-    source: where the text came from, noted in `config.toml`.
-    resume: go on from the directory's checkpoint; raises RunError where text or settings differ.
-    """
-    # they bring Numba along, half a second that who only predicts need not wait
-    from nextchar.kernels.compiled import telling_of_compilation
-    from nextchar.kernels.isa import HOST
-
-    hooks = hooks or Hooks()
-    tell = hooks.on_event
-    settings = _in_force(settings)
-    prepared = prepare(corpus, settings, validation)
-    precision = _precision(settings, can_pair=HOST.has_bfloat16)
-    if precision.bfloat16 and settings.training.dtype == "auto":
-        tell(Note(BFLOAT16, is_by_the_way=True))
-    with telling_of_compilation(lambda: tell(Note(COMPILING, is_by_the_way=True))):
-        if given is not None:
-            settings = settings_for(prepared, given, settings, precision, tell)
-        batches = make_batches(prepared.train, settings.training)
-        _tell_limits(prepared, batches, settings, tell)
-        start, before = _fresh(prepared, batches, settings), []
-        if directory and resume:
-            start = _resumed(directory, settings, start)
-            before = directory.rewind_metrics(start.progress.step)
-        if directory:
-            directory.write_config(settings, source or {})
-        return _run(prepared, batches, settings, start, before, precision, directory, hooks)
-
-
-def _run(
-    prepared: Prepared,
-    batches: Batches,
-    settings: Settings,
-    start: Checkpoint,
-    before: list[dict[str, Any]],
-    precision: Precision,
-    directory: RunDirectory | None,
-    hooks: Hooks,
-) -> Trained:
-    """Train from a start to the end. before: records of the evaluations before a resume."""
-    from nextchar.kernels.engine import Engine
-
-    assert settings.training.threads is not None
-    architecture = start.parameters.architecture
-    threads = min(settings.training.threads, batches.batch_size)
-    with Engine(architecture, threads=threads, **precision._asdict()) as engine:
-        trainer = Trainer(
-            prepared,
-            batches,
-            settings,
-            engine,
-            start,
-            directory=directory,
-            on_event=hooks.on_event,
-            should_stop=hooks.should_stop,
-            make_sample=hooks.make_sample,
-        )
-        trainer.records = [Evaluated(**record, is_best=False) for record in before]
-        model = trainer.run()
-        if directory and (directory.path / BEST).exists():  # it may be from before a resume
-            model = load_model(directory.path / BEST)
-        test_loss = _test(engine, model, prepared.test, hooks.on_event)
-    best = trainer.progress.best_loss
-    assert best is not None
-    return Trained(model, settings, trainer.records, trainer.progress.step, best, test_loss)
-
-
-def _test(engine: Engine, model: Model, codes: Codes, on_event: OnEvent) -> float | None:
-    """The best model's loss on the test part, in nats per character."""
-    if len(codes) < 2:
-        return None
-    loss = engine.score(model.parameters, codes).nats_per_char
-    on_event(Scored(loss, len(codes)))
-    return loss
-
-
 def _resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
     """The settings of a run that is to go on, with the given ones laid over where they may change.
 
@@ -254,70 +113,3 @@ def _resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, d
     if given.keys() & set(BUDGETS):
         old = {name: value for name, value in old.items() if name not in BUDGETS}
     return Settings.make(**{**old, **given}), source
-
-
-def _in_force(settings: Settings) -> Settings:
-    """The settings with what depends on the machine filled in, as `config.toml` notes them."""
-    threads = settings.training.threads or usable_cores()
-    return replace(settings, training=replace(settings.training, threads=threads))
-
-
-def _precision(settings: Settings, *, can_pair: bool) -> Precision:
-    """The precision that the settings ask for; `auto` takes bfloat16 where the CPU has it."""
-    asked = settings.training.dtype
-    return Precision(
-        _float_type(settings), bfloat16=asked == "bfloat16" or (asked == "auto" and can_pair)
-    )
-
-
-def _float_type(settings: Settings) -> Any:
-    """Of parameters and sums."""
-    return np.float64 if settings.training.dtype == "float64" else np.float32
-
-
-def _fresh(prepared: Prepared, batches: Batches, settings: Settings) -> Checkpoint:
-    architecture = Architecture(settings.network, len(prepared.vocabulary))
-    parameters = initialise(architecture, settings.training.seed, _float_type(settings))
-    return Checkpoint(
-        parameters,
-        make_slots(settings.training.optimizer, parameters.flat),
-        parameters.zero_state(batches.batch_size),
-        Progress(),
-        prepared.sha256,
-    )
-
-
-def _resumed(directory: RunDirectory, settings: Settings, fresh: Checkpoint) -> Checkpoint:
-    """The directory's checkpoint, or the fresh start where it was stopped before its first one."""
-    if not directory.checkpoint.exists():
-        return fresh
-    checkpoint = load_checkpoint(directory.checkpoint, fresh)
-    before = read_config(directory.path)[0].training
-    if any(getattr(before, name) != getattr(settings.training, name) for name in _ENDS):
-        checkpoint.progress.done = False
-        save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml says the new end
-    return checkpoint
-
-
-def _tell_limits(
-    prepared: Prepared, batches: Batches, settings: Settings, on_event: OnEvent
-) -> None:
-    """Say where the text did not allow what was asked."""
-    asked = settings.training
-    if prepared.left_out:
-        on_event(
-            Note(
-                f"{prepared.left_out} characters of the validation part never occur in the "
-                "training part; they are left out of the loss"
-            )
-        )
-    if batches.batch_size < asked.batch_size or batches.seq_length < asked.seq_length:
-        on_event(
-            Note(
-                f"the text is short: trained in {batches.batch_size} lane"
-                f"{'' if batches.batch_size == 1 else 's'} of sequences of {batches.seq_length} "
-                f"(asked for {asked.batch_size} and {asked.seq_length})"
-            )
-        )
-    if len(prepared.validation) < 2:
-        on_event(Note("no validation part: the training loss decides which model is best"))

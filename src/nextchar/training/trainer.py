@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.config import Settings
+from nextchar.errors import DivergedError
 from nextchar.model.file import BEST, LAST, Model
 from nextchar.model.parameters import Parameters
 from nextchar.model.scorer import Score
@@ -20,12 +20,13 @@ from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
 from nextchar.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from nextchar.training.directory import RunDirectory
-from nextchar.training.divergence import diverged
+from nextchar.training.divergence import require_finite, require_finite_weights
 from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Sampled, Started, Stepped
 from nextchar.training.interrupt import interrupted
 from nextchar.training.optimizers import Slots
 from nextchar.training.overfitting import what_was_overfitted
 from nextchar.training.pace import TimePace, make_pace
+from nextchar.training.recovery import Recovery, factor
 from nextchar.training.rehearsal import rehearse, thrown_away
 from nextchar.training.schedules import learning_rate
 
@@ -68,6 +69,7 @@ class Trainer:
         self.records: list[Evaluated] = []
         self._slots: Slots = start.slots
         self._state: Array = start.state
+        self._recovery = Recovery(settings.training, start, directory, on_event)
         self._prepared, self._batches, self._engine = prepared, batches, engine
         self._all, self._settings = settings, settings.training
         self._directory, self._on_event = directory, on_event
@@ -79,8 +81,8 @@ class Trainer:
     def run(self) -> Model:
         """Train to the end; the best model.
 
-        Raises DivergedError where a number is no longer finite, and InterruptedRun, after a
-        checkpoint, where `should_stop` said so.
+        Raises DivergedError where a number is no longer finite and going back did not help, and
+        InterruptedRun, after a checkpoint, where `should_stop` said so.
         """
         self._warm_up()
         self._begun = self._clock() - self.progress.seconds
@@ -88,7 +90,13 @@ class Trainer:
         self._on_event(Started(self.progress.step, self._pace.total, self._pace.budget))
         self.progress.done |= self._pace.is_over(self.progress)  # a resumed run may be at its end
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below
-            self._loop()
+            while True:
+                try:
+                    self._loop()
+                    break
+                except DivergedError as error:
+                    self._state = self._recovery.go_back(self._checkpoint(), error)
+                    self.records = [r for r in self.records if r.step <= self.progress.step]
         return self._finish()
 
     def _warm_up(self) -> None:
@@ -154,8 +162,8 @@ class Trainer:
             seed=settings.seed,
             step=progress.step,
         )
-        self._require_finite(loss, "loss", EXPLODED)
-        self._require_finite(self._engine.gradient_norm, "gradient")
+        require_finite(loss, "loss", progress.step, EXPLODED)
+        require_finite(self._engine.gradient_norm, "gradient", progress.step)
         progress.step += 1
         self._engine.update(
             self.parameters,
@@ -187,23 +195,24 @@ class Trainer:
 
     def _learning_rate(self) -> float:
         pace, progress = self._pace, self.progress
-        return learning_rate(
+        rate = learning_rate(
             self._settings,
             step=progress.step,
             fraction=pace.fraction(progress),
             total=pace.total,
             ahead=pace.ahead(progress),
         )
+        return rate * factor(progress.retries)
 
     def _evaluate(self) -> None:
         """Score the validation part, write metrics, models and a checkpoint."""
-        self._require_finite_weights()
+        require_finite_weights(self.parameters, self.progress.step)
         progress = self.progress
         train_loss = progress.loss_sum / progress.loss_characters
         with self._pace.timed("scoring"):
             score = self._score(progress.eval_characters or self._settings.eval_characters)
         loss = train_loss if score is None else score.nats_per_char
-        self._require_finite(loss, "validation loss")
+        require_finite(loss, "validation loss", progress.step)
         rate, seconds = self._learning_rate(), progress.seconds
         speed = progress.loss_characters / max(seconds - progress.since_seconds, 1e-9)
         is_best = progress.best_loss is None or loss < progress.best_loss
@@ -231,6 +240,7 @@ class Trainer:
         if patience and progress.stale >= patience and not progress.done:
             progress.done = True
             self._on_event(Note(f"stopped early: {patience} evaluations without a better one"))
+        self._recovery.offer(self._checkpoint(), loss)
         self._save()
 
     def _score(self, characters: int) -> Score | None:
@@ -277,7 +287,7 @@ class Trainer:
 
     def _save(self) -> None:
         """Write a checkpoint, unless the update just made the parameters infinite."""
-        self._require_finite_weights()
+        require_finite_weights(self.parameters, self.progress.step)
         self._saved = self._clock()
         self.progress.seconds = self._saved - self._begun
         with self._pace.timed("checkpoint"):
@@ -285,10 +295,13 @@ class Trainer:
 
     def _write_checkpoint(self) -> None:
         if self._directory:
-            checkpoint = Checkpoint(
-                self.parameters, self._slots, self._state, self.progress, self._prepared.sha256
-            )
-            save_checkpoint(self._directory.checkpoint, checkpoint)
+            save_checkpoint(self._directory.checkpoint, self._recovery.carried(self._checkpoint()))
+
+    def _checkpoint(self) -> Checkpoint:
+        """Where the run stands, in its own arrays."""
+        return Checkpoint(
+            self.parameters, self._slots, self._state, self.progress, self._prepared.sha256
+        )
 
     def _interrupt(self) -> None:
         self._save()
@@ -311,11 +324,3 @@ class Trainer:
             )
         )
         return self._best or self.model()
-
-    def _require_finite_weights(self) -> None:
-        self._require_finite(float(np.abs(self.parameters.flat).max()), "largest weight")
-
-    def _require_finite(self, value: float, what: str, bound: float = math.inf) -> None:
-        if not (math.isfinite(value) and value <= bound):
-            has_checkpoint = self._directory is not None and self._directory.checkpoint.exists()
-            raise diverged(what, value, self.progress.step, self._settings, has_checkpoint)
