@@ -33,7 +33,8 @@ TEXT = PROSE * 8
 # weight decay alone multiplies the matrices by -1.5 a step; at half the rate by -0.25
 GROWING: dict[str, Any] = {
     "cell": "lstm", "hidden_size": 8, "num_layers": 1, "seq_length": 8, "batch_size": 4,
-    "steps": 60, "threads": 1, "eval_every": 5, "dtype": "float32", "optimizer": "sgd", "schedule": "constant",
+    "steps": 60, "threads": 1, "eval_every": 5, "dtype": "float32",
+    "optimizer": "sgd", "schedule": "constant",
     "warmup": 0, "clip": 0.0, "learning_rate": 0.025, "weight_decay": 100.0,
 }  # fmt: skip
 HOPELESS = {**GROWING, "learning_rate": 1e30}

@@ -2,7 +2,7 @@
 
     work      operations that the run affords
     weights   as many as leave time for FEWEST_STEPS steps and for PER_WEIGHT characters each, and
-              no more than PER_CHARACTER for each character of the text
+              no more than PER_CHARACTER for each character of the text, or ANY_TEXT
     passes    how often the text is then read: what is read often is soon known by heart, and
               dropout and weight decay are against that
 
@@ -27,6 +27,7 @@ PER_WEIGHT = 5  # characters trained on for each weight
 NOMINAL_WORK = 27e12  # of a run whose time is not given: three minutes of 150 GFlop/s
 MOST_PASSES = 40  # of such a run
 PER_CHARACTER = 1.0  # weights for each character of the text, at most
+ANY_TEXT = 350_000  # weights that no text is too small for, with dropout
 RATES = {"gru": 0.01, "lstm": 0.01, "rnn": 0.003}  # learning rates up to RATE_SIZE units
 RATE_SIZE = 256
 FEW = 2.0  # passes that do no harm
@@ -104,7 +105,8 @@ def _network(given: Mapping[str, Any], known: Known, work: float) -> NetworkSett
         weights = operations(Architecture(network, known.distinct)) / 6
         wanted = max(FEWEST_STEPS * FEW_LANES * LENGTH, PER_WEIGHT * weights)
         affordable = work / (6 * weights) >= wanted
-        if best is None or (affordable and weights <= PER_CHARACTER * known.characters):
+        most = max(ANY_TEXT, PER_CHARACTER * known.characters)
+        if best is None or (affordable and weights <= most):
             best = network
     assert best is not None
     return best
