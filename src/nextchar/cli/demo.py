@@ -12,7 +12,7 @@ PROMPT = "The "
 def command(time: str) -> None:
     """Train on Python's own documentation for a minute and write some text.
 
-    What it does can be done by hand: nextchar train pydoc --preset small --time 50s, then
+    What it does can be done by hand: nextchar train pydoc --time 50s, then
     nextchar generate runs/pydoc --prompt "The ".
     """
     from nextchar.cli import generate, train
@@ -21,9 +21,7 @@ def command(time: str) -> None:
     directory = str(free_name(["pydoc"]))
     click.echo(f"training on Python's documentation topics for {time} …", err=True)
     context = click.get_current_context()
-    context.invoke(
-        train.command, files=("pydoc",), out=directory, preset="small", time=time, val=()
-    )
+    context.invoke(train.command, files=("pydoc",), out=directory, time=time, val=())
     click.echo(f"\nwhat it writes after {PROMPT!r}:\n", err=True)
     context.invoke(
         generate.command, model=directory, prompt=PROMPT, echo=True, temperature=0.7, stop=()
