@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextchar.config import TrainingSettings
 from nextchar.text.shuffle import shuffled
+from nextchar.text.stored import AnyCodes
 from nextchar.text.vocabulary import Codes
 
 
@@ -50,7 +52,7 @@ class Batches(Protocol):
         ...
 
 
-def make_batches(codes: Codes, settings: TrainingSettings) -> Batches:
+def make_batches(codes: AnyCodes, settings: TrainingSettings) -> Batches:
     """The batches of a text of N ≥ 2 characters, as the settings want them."""
     if settings.batching == "stream":
         return StreamBatches(codes, settings.batch_size, settings.seq_length)
@@ -65,32 +67,27 @@ class StreamBatches:
     last (N-1) mod B characters of the text are not trained on.
     """
 
-    def __init__(self, codes: Codes, batch_size: int, seq_length: int) -> None:
+    def __init__(self, codes: AnyCodes, batch_size: int, seq_length: int) -> None:
         pairs = len(codes) - 1  # (character, next character)
         self.seq_length = min(seq_length, pairs)
         self.batch_size = min(batch_size, pairs // self.seq_length)
         self._lane = pairs // self.batch_size  # characters of a lane
         self.steps_per_epoch = -(-self._lane // self.seq_length)
-        used = self._lane * self.batch_size
-        self._inputs = codes[:used].reshape(self.batch_size, self._lane)
-        self._targets = codes[1 : used + 1].reshape(self.batch_size, self._lane)
+        self._codes = codes
 
     def at(self, step: int) -> Batch:
         """The batch of a step; the last one of an epoch may be shorter than seq_length."""
         start = step % self.steps_per_epoch * self.seq_length
-        part = slice(start, start + self.seq_length)
-        return Batch(
-            np.ascontiguousarray(self._inputs[:, part].T),  # (T, B)
-            np.ascontiguousarray(self._targets[:, part].T),
-            fresh=start == 0,
-        )
+        length = min(self.seq_length, self._lane - start)
+        begins = np.arange(self.batch_size, dtype=np.int64) * self._lane + start  # (B,)
+        return _batch(self._codes, begins, length, fresh=start == 0)
 
 
 class WindowBatches:
     """Shuffled windows, each from a zero state; the last batch of an epoch may have fewer lanes."""
 
     def __init__(
-        self, codes: Codes, batch_size: int, seq_length: int, stride: int, seed: int
+        self, codes: AnyCodes, batch_size: int, seq_length: int, stride: int, seed: int
     ) -> None:
         pairs = len(codes) - 1
         self.seq_length = min(seq_length, pairs)
@@ -106,5 +103,10 @@ class WindowBatches:
         lanes = np.arange(first, min(first + self.batch_size, self.windows), dtype=np.int64)
         key = self._seed * 0x1_0000_0001 + epoch
         starts = shuffled(lanes, self.windows, key) * self._stride  # (B,)
-        places = starts + np.arange(self.seq_length, dtype=np.int64)[:, None]  # (T, B)
-        return Batch(self._codes[places], self._codes[places + 1], fresh=True)
+        return _batch(self._codes, starts, self.seq_length, fresh=True)
+
+
+def _batch(codes: AnyCodes, starts: NDArray[np.int64], length: int, *, fresh: bool) -> Batch:
+    """Windows of a text and what follows each character. starts: (B,)."""
+    window = codes[starts + np.arange(length + 1, dtype=np.int64)[:, None]]  # (T+1, B)
+    return Batch(window[:-1], window[1:], fresh)

@@ -13,14 +13,18 @@ from typing import Any
 import numpy as np
 
 from nextchar.config import BUDGETS, Settings, TextSettings, laid_over, option_of
-from nextchar.errors import RunError, SettingsError
+from nextchar.errors import InterruptedRun, RunError, SettingsError
 from nextchar.kernels import COMPILING
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import BEST, Model, load_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.batches import Batches, make_batches
-from nextchar.text.corpus import Corpus, Prepared, prepare, read_corpus
+from nextchar.text.corpus import Corpus, Prepared, prepare
+from nextchar.text.readahead import ReadAhead
+from nextchar.text.reading import read_corpus
+from nextchar.text.stored import StoredCodes
+from nextchar.text.watching import Listener
 from nextchar.training.checkpoint import (
     Checkpoint,
     Progress,
@@ -28,7 +32,7 @@ from nextchar.training.checkpoint import (
     save_checkpoint,
 )
 from nextchar.training.directory import RunDirectory, read_config
-from nextchar.training.events import Evaluated, Note, OnEvent
+from nextchar.training.events import Encoding, Evaluated, Note, OnEvent
 from nextchar.training.optimizers import make_slots
 from nextchar.training.trainer import MakeSample, Trainer
 
@@ -67,14 +71,14 @@ class Trained:
 class Material:
     """A text to train on: how it is read, and its names where it can be found again."""
 
-    read: Callable[[TextSettings], Corpus]
+    read: Callable[[TextSettings, Listener], Corpus]
     names: tuple[str, ...] = ()
 
 
 def from_paths(paths: Sequence[str | PathLike[str]]) -> Material:
     """The material of files, folders, `-` and data sets, found again from any working folder."""
     names = tuple(_found_again(str(path)) for path in paths)
-    return Material(lambda settings: read_corpus(paths, settings), names)
+    return Material(lambda settings, listener: read_corpus(paths, settings, listener), names)
 
 
 def _found_again(name: str) -> str:
@@ -124,11 +128,12 @@ def start(
         "validation": list(validation.names if validation else ()),
     }
     opened = RunDirectory.open if resume else RunDirectory.create
+    listener = _listener(hooks or Hooks())
     with nullcontext() if out is None else opened(out) as directory:
         return train(
-            text.read(settings.text),
+            text.read(settings.text, listener),
             settings,
-            validation=validation.read(settings.text) if validation else None,
+            validation=validation.read(settings.text, listener) if validation else None,
             directory=directory,
             source=source,
             resume=resume,
@@ -162,6 +167,8 @@ def train(
     settings = _in_force(settings)
     prepared = prepare(corpus, settings, validation)
     batches = make_batches(prepared.train, settings.training)
+    if isinstance(prepared.train, StoredCodes):
+        batches = ReadAhead(batches)
     _tell_limits(prepared, batches, settings, hooks.on_event)
     start, before = _fresh(prepared, batches, settings), []
     if directory and resume:
@@ -201,6 +208,17 @@ def train(
     best = trainer.progress.best_loss
     assert best is not None
     return Trained(model, trainer.records, trainer.progress.step, best)
+
+
+def _listener(hooks: Hooks) -> Listener:
+    """Who is told while a text is read: as a run's own events are, and the run may be stopped."""
+
+    def encoding(done: int, total: int | None) -> None:
+        hooks.on_event(Encoding(done, total))
+        if hooks.should_stop():
+            raise InterruptedRun("interrupted while the text was encoded; nothing was trained yet")
+
+    return Listener(lambda text: hooks.on_event(Note(text)), encoding)
 
 
 def _resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
