@@ -16,7 +16,16 @@ import pytest
 
 from nextchar import progress as module
 from nextchar.progress import Progress
-from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
+from nextchar.training.events import (
+    Encoding,
+    Evaluated,
+    Event,
+    Finished,
+    Note,
+    Sampled,
+    Started,
+    Stepped,
+)
 
 needs_terminal = pytest.mark.skipif(
     os.name == "nt", reason="Windows has no pseudo-terminals that a test can open"
@@ -302,3 +311,31 @@ def test_durations_are_told_in_their_two_greatest_units(
 ) -> None:
     assert module._duration(seconds) == words
     assert module._about(seconds) == about
+
+
+# encoding a large text
+
+ENCODING: list[Event] = [
+    Encoding(500_000_000, 2_000_000_000),
+    Encoding(2_000_000_000, 2_000_000_000),
+    Encoding(30_000_000, 60_000_000),  # another text, to validate on
+    Started(0, 3000, None),
+]
+
+
+def test_elsewhere_encoding_is_told_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(ENCODING) == ""
+    monkeypatch.setattr(module, "LINE_SECONDS", -1.0)
+    assert shown(ENCODING[:1]) == "encoding the text: 500 MB of 2,000 MB\n"
+    assert shown([Encoding(500_000_000, None)]) == "encoding the text: 500 MB\n"
+    assert shown(ENCODING, quiet=True) == ""
+
+
+@needs_terminal
+def test_on_a_terminal_encoding_has_a_bar_that_goes_when_training_begins() -> None:
+    text = seen(ENCODING)
+    assert "encoding the text:  25%" in text
+    assert "500M/2.00G" in text
+    assert "30.0M/60.0M" in text
+    assert "\n" not in text.replace("\r\n", "")
+    assert seen(ENCODING, quiet=True) == ""

@@ -16,6 +16,7 @@ from nextchar.generation.generate import stream as write
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
 from nextchar.progress import Progress
+from nextchar.text.collector import IN_MEMORY
 from nextchar.text.corpus import Corpus, gather, text_corpus
 from nextchar.text.sources import PIECE, normalized
 from nextchar.text.vocabulary import Unknown, Vocabulary
@@ -249,7 +250,7 @@ def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> 
     if X is not None and text is not None:
         raise SettingsError("fit: wants either a path or text=, not both")
     if text is not None:
-        return Material(lambda how: text_corpus(text, how))
+        return Material(lambda how, listener: text_corpus(text, how))
     if X is None:
         return None
     if isinstance(X, bytes) or (isinstance(X, str) and ("\n" in X or len(X) > LONGEST_PATH)):
@@ -262,14 +263,15 @@ def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> 
         raise SettingsError(
             f"fit: wants a path, several paths or an open file, got {type(X).__name__}"
         )
-    return Material(lambda how: _from_open_file(X, how))
+    return Material(lambda how, listener: _from_open_file(X, how))
 
 
 def _from_open_file(file: IO[str] | IO[bytes], settings: TextSettings) -> Corpus:
     """The corpus of a file the caller opened: in text mode, or in binary mode for bytes."""
     pieces = _pieces(file, settings.alphabet)
     return gather(
-        pieces if settings.alphabet == "bytes" else normalized(pieces, settings.normalize)
+        pieces if settings.alphabet == "bytes" else normalized(pieces, settings.normalize),
+        IN_MEMORY,
     )
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nextchar.training.events import (
+    Encoding,
     Evaluated,
     Event,
     Finished,
@@ -64,7 +65,10 @@ class Progress:
                 self._line(f"note: {event.text}")
             case _ if self._quiet:
                 return
+            case Encoding():
+                self._encode(event)
             case Started():
+                self.close()  # of the encoding's bar
                 self._start(event)
             case Stepped():
                 self._step(event)
@@ -84,6 +88,29 @@ class Progress:
             with self._until_lost():
                 self._bar.close()
             self._bar = None
+
+    def _encode(self, event: Encoding) -> None:
+        done = f"{event.done / 1e6:,.0f} MB"
+        if self._stream.isatty():
+            if self._bar is not None and event.done < self._bar.n:  # of another text
+                self.close()
+            if self._bar is None:
+                from tqdm import tqdm
+
+                self._bar = tqdm(
+                    desc="encoding the text",
+                    initial=event.done,
+                    total=event.total,
+                    file=self._stream,
+                    dynamic_ncols=True,
+                    leave=False,
+                    unit="B",
+                    unit_scale=True,
+                )
+            self._bar.update(event.done - self._bar.n)
+        elif time.monotonic() - self._lined > LINE_SECONDS:
+            of = f" of {event.total / 1e6:,.0f} MB" if event.total else ""
+            self._line(f"encoding the text: {done}{of}")
 
     def _start(self, event: Started) -> None:
         self._started = event

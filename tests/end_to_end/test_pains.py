@@ -36,7 +36,9 @@ def fitted(text: str, **settings: object) -> CharRNN:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no getrusage to measure with")
-def test_pain_01_a_large_text_does_not_take_many_times_its_size_of_memory(tmp_path: Path) -> None:
+def test_pain_01_a_large_text_does_not_take_many_times_its_size_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """0.5 GB of text: MemoryError, "needs about 20x the file size"; open since 2016."""
     program = (
         "import resource, sys; from nextchar import CharRNN\n"
@@ -44,17 +46,20 @@ def test_pain_01_a_large_text_does_not_take_many_times_its_size_of_memory(tmp_pa
         "sys.argv[1], verbose=False)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
+    monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
     unit = 1 if sys.platform == "darwin" else 1024
     peaks = []
     for megabytes in (1, 61):
         path = tmp_path / f"{megabytes}.txt"
-        path.write_text(ENGLISH[:1000] * (1000 * megabytes), encoding="utf-8")
+        with path.open("w", encoding="utf-8") as file:  # in pieces: what the parent held counts
+            for _ in range(megabytes):
+                file.write(ENGLISH[:1000] * 1000)
         done = subprocess.run(
             [sys.executable, "-c", program, str(path)], capture_output=True, encoding="utf-8"
         )
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout) * unit)
-    assert peaks[1] - peaks[0] < 4 * 60e6  # 60 MB more text
+    assert peaks[1] - peaks[0] < 30e6  # 60 MB more text, which is read from disk
 
 
 @pytest.mark.parametrize("text", [CYRILLIC, CHINESE], ids=["cyrillic", "chinese"])

@@ -19,15 +19,9 @@ from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
 from nextchar.text import corpus as corpus_module
 from nextchar.text import sources
-from nextchar.text.corpus import (
-    Corpus,
-    Prepared,
-    _joined,
-    gather,
-    prepare,
-    read_corpus,
-    text_corpus,
-)
+from nextchar.text.collector import _joined
+from nextchar.text.corpus import Corpus, Prepared, gather, prepare, text_corpus
+from nextchar.text.reading import read_corpus
 
 texts = st.text(st.characters(exclude_categories=()))
 plain = TextSettings()

@@ -20,8 +20,8 @@ import pytest
 from nextchar.config import TextSettings
 from nextchar.errors import TextError
 from nextchar.text import datasets
-from nextchar.text.corpus import read_corpus
 from nextchar.text.datasets import SHAKESPEARE_SHA256, download, load
+from nextchar.text.reading import read_corpus
 
 BODY = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 2000
 SHA256 = hashlib.sha256(BODY).hexdigest()

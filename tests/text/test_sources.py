@@ -13,6 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -440,3 +441,53 @@ def test_nothing_is_normalised_unasked(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("e\u0301Å", encoding="utf-8")
     assert text_of(path) == "e\u0301Å"
+
+
+# what cannot be read in a folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links want privileges on Windows")
+@pytest.mark.parametrize("target", ["nowhere", "link.txt"], ids=["broken", "to itself"])
+def test_a_link_that_leads_nowhere_is_named(target: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "link.txt").symlink_to(target)
+    with pytest.raises(TextError, match=r"link\.txt: cannot be read \(a link that leads nowhere"):
+        find_sources([tmp_path], TextSettings())
+    (tmp_path / "link.txt").rename(tmp_path / ".link.txt")  # hidden, so of no concern
+    assert len(find_sources([tmp_path], TextSettings())) == 1
+
+
+def test_a_file_of_a_folder_that_cannot_be_opened_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("a")
+    opened = Path.open
+
+    def refusing(self: Path, *args: Any, **kwargs: Any) -> Any:
+        if self.name == "b.txt":
+            raise PermissionError(13, "Permission denied", str(self))
+        return opened(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    with pytest.raises(TextError, match=r"b\.txt: cannot be read \(Permission denied\)"):
+        find_sources([tmp_path], TextSettings())
+    with pytest.raises(TextError, match=r"b\.txt: cannot be read \(Permission denied\)"):
+        list(read_bytes(find_sources([tmp_path], TextSettings(pattern="*.txt"))))
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "a.txt").write_text("a")
+    listed = os.scandir
+
+    def refusing(path: Any = ".") -> Any:
+        if Path(path).name == "inner":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(TextError, match=r"inner: cannot be read \(Permission denied\)"):
+        find_sources([tmp_path], TextSettings())

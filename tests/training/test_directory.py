@@ -190,7 +190,7 @@ def test_models_are_kept_under_their_names(begun: Path, small_model: Model) -> N
 
 
 def test_a_damaged_checkpoint_is_told_and_left_as_it_is(tmp_path: Path) -> None:
-    text = Material(lambda how: text_corpus("to be or not to be, " * 20, how))
+    text = Material(lambda how, listener: text_corpus("to be or not to be, " * 20, how))
     given = {"hidden_size": 8, "num_layers": 1, "steps": 2, "threads": 1}
     start(text, given=given, out=tmp_path / "run")
     damaged = (tmp_path / "run" / CHECKPOINT).read_bytes()[:-10]

@@ -56,7 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def material(text: str = TEXT) -> Material:
-    return Material(lambda how: text_corpus(text, how))
+    return Material(lambda how, listener: text_corpus(text, how))
 
 
 def stop_after(steps: int | None) -> Callable[[], bool]:

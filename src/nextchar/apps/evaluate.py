@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
 from nextchar.model.scorer import Score
+from nextchar.text import collector
+from nextchar.text.collector import Collector
 from nextchar.text.sources import find_sources, read_bytes, read_text
+from nextchar.text.stored import CodeFile, Store, StoredCodes
 from nextchar.text.vocabulary import Codes, Unknown
 
 
@@ -45,12 +48,15 @@ def evaluate(
     lanes: int = 1,
 ) -> tuple[Score, int]:
     """Score a text that comes in pieces; also how many characters were left out as unknown."""
-    parts: list[Codes] = []
     total = 0
-    for piece in pieces:
-        parts.append(model.vocabulary.encode(piece, unknown=unknown, offset=total))
-        total += len(piece)
-    codes = np.concatenate(parts) if parts else np.empty(0, model.vocabulary.dtype)
+    with Collector(collector.IN_MEMORY) as collected:
+        for piece in pieces:
+            collected.append(model.vocabulary.encode(piece, unknown=unknown, offset=total))
+            total += len(piece)
+        made = collected.finish()
+    if isinstance(made, CodeFile):  # which the scorer reads as it would an array
+        made = cast(Codes, StoredCodes.whole(Store(made)))
+    codes = made if len(made) else np.empty(0, model.vocabulary.dtype)
     left_out = 0 if model.vocabulary.is_bytes else total - len(codes)  # every byte is known
     from nextchar.kernels.engine import Engine  # it brings Numba along
 

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextchar.config import TrainingSettings
 from nextchar.text.shuffle import shuffled
+from nextchar.text.stored import AnyCodes
 from nextchar.text.vocabulary import Codes
 
 
@@ -51,7 +53,7 @@ class Batches(Protocol):
         ...
 
 
-def make_batches(codes: Codes, settings: TrainingSettings) -> Batches:
+def make_batches(codes: AnyCodes, settings: TrainingSettings) -> Batches:
     """The batches of a text of N ≥ 2 characters, as the settings want them."""
     if settings.batching == "stream":
         seed = settings.seed if settings.lane_starts == "random" else None
@@ -71,7 +73,7 @@ class StreamBatches:
     """
 
     def __init__(
-        self, codes: Codes, batch_size: int, seq_length: int, seed: int | None = None
+        self, codes: AnyCodes, batch_size: int, seq_length: int, seed: int | None = None
     ) -> None:
         pairs = len(codes) - 1  # (character, next character)
         self.seq_length = min(seq_length, pairs)
@@ -85,8 +87,11 @@ class StreamBatches:
         """The batch of a step; the last one of an epoch may be shorter than seq_length."""
         epoch, index = divmod(step, self.steps_per_epoch)
         start = index * self.seq_length
-        times = np.arange(start, min(start + self.seq_length, self._lane), dtype=np.int64)
-        places = (self._first(epoch) + self._lanes + times[:, None]) % self._pairs  # (T, B)
+        length = min(self.seq_length, self._lane - start)
+        begins = (self._first(epoch) + self._lanes + start) % self._pairs  # (B,)
+        if begins.max() + length <= self._pairs:
+            return _batch(self._codes, begins, length, fresh=start == 0)
+        places = (begins + np.arange(length, dtype=np.int64)[:, None]) % self._pairs  # (T, B)
         return Batch(self._codes[places], self._codes[places + 1], fresh=start == 0)
 
     def _first(self, epoch: int) -> int:
@@ -100,7 +105,7 @@ class WindowBatches:
     """Shuffled windows, each from a zero state; the last batch of an epoch may have fewer lanes."""
 
     def __init__(
-        self, codes: Codes, batch_size: int, seq_length: int, stride: int, seed: int
+        self, codes: AnyCodes, batch_size: int, seq_length: int, stride: int, seed: int
     ) -> None:
         pairs = len(codes) - 1
         self.seq_length = min(seq_length, pairs)
@@ -116,5 +121,10 @@ class WindowBatches:
         lanes = np.arange(first, min(first + self.batch_size, self.windows), dtype=np.int64)
         key = self._seed * 0x1_0000_0001 + epoch
         starts = shuffled(lanes, self.windows, key) * self._stride  # (B,)
-        places = starts + np.arange(self.seq_length, dtype=np.int64)[:, None]  # (T, B)
-        return Batch(self._codes[places], self._codes[places + 1], fresh=True)
+        return _batch(self._codes, starts, self.seq_length, fresh=True)
+
+
+def _batch(codes: AnyCodes, starts: NDArray[np.int64], length: int, *, fresh: bool) -> Batch:
+    """Windows of a text and what follows each character. starts: (B,)."""
+    window = codes[starts + np.arange(length + 1, dtype=np.int64)[:, None]]  # (T+1, B)
+    return Batch(window[:-1], window[1:], fresh)

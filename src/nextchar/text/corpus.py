@@ -1,26 +1,27 @@
-"""A corpus in memory: pieces of text → codes, in one pass, at one to four bytes a character.
+"""A corpus: pieces of text → codes, in one pass, at one to four bytes a character.
 
 The vocabulary is not known before the text was read, so characters first get codes in order of
-appearance; `prepare` then takes the vocabulary from the training part alone and renumbers.
+appearance; `prepare` then takes the vocabulary from the training part alone and renumbers. A large
+text stays on disk all the while: there, renumbering is a table that is applied to what is read.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from os import PathLike
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
-from nextchar.text.sources import PIECE, find_sources, normalized, read_bytes, read_text
-from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of, points_of
+from nextchar.text.collector import Collector
+from nextchar.text.encoder import Encoder
+from nextchar.text.sources import PIECE, normalized
+from nextchar.text.stored import AnyCodes, CodeFile, Store, StoredCodes
+from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of
 
-_POINTS = 0x110000  # how many code points there are
+_SLICE = 1 << 16  # characters encoded at once: what is made of them on the way stays in the cache
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Corpus:
     sha256: of the text's UTF-8, or of the bytes.
     """
 
-    codes: Codes
+    codes: AnyCodes
     points: NDArray[np.uint32]
     sha256: str
 
@@ -47,19 +48,11 @@ class Prepared:
     """
 
     vocabulary: Vocabulary
-    train: Codes
-    validation: Codes
-    test: Codes
+    train: AnyCodes
+    validation: AnyCodes
+    test: AnyCodes
     left_out: int
     sha256: str
-
-
-def read_corpus(inputs: Sequence[str | PathLike[str]], settings: TextSettings) -> Corpus:
-    """The corpus that paths, folders, `-` and data sets stand for, one after the other."""
-    sources = find_sources(inputs, settings)
-    if settings.alphabet == "bytes":
-        return gather(read_bytes(sources))
-    return gather(read_text(sources, settings))
 
 
 def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
@@ -72,41 +65,27 @@ def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
     return gather(normalized(pieces, settings.normalize))
 
 
-def gather(pieces: Iterable[str] | Iterable[bytes]) -> Corpus:
-    """The corpus of a text that comes in pieces; memory is that of its codes, twice at most."""
-    digest = hashlib.sha256()
-    code_of = np.full(_POINTS, -1, dtype=np.int32)
-    points: list[int] = []
-    parts: list[Codes] = []
+def gather(pieces: Iterable[str] | Iterable[bytes], limit: int | None = None) -> Corpus:
+    """The corpus of a text that comes in pieces and cannot be found again.
+
+    limit: how many codes are held in memory, twice for a moment; None for any number. Beyond, they
+    are in a file that lives as long as the corpus.
+    """
+    with Collector(limit) as collector:
+        encoder = encode(pieces, collector)
+        codes = collector.finish()
+    if isinstance(codes, CodeFile):
+        return Corpus(StoredCodes.whole(Store(codes)), encoder.points, encoder.sha256)
+    return Corpus(codes, encoder.points, encoder.sha256)
+
+
+def encode(pieces: Iterable[str] | Iterable[bytes], collector: Collector) -> Encoder:
+    """Hand the codes of all pieces to a collector; the encoder knows what they stand for."""
+    encoder = Encoder()
     for piece in pieces:
-        digest.update(bytes_of(piece))
-        piece_points = _points(piece)
-        codes = code_of[piece_points]
-        if (codes < 0).any():
-            fresh = np.unique(piece_points[codes < 0])
-            code_of[fresh] = np.arange(len(points), len(points) + len(fresh), dtype=np.int32)
-            points.extend(fresh.tolist())
-            codes = code_of[piece_points]
-        parts.append(codes.astype(np.min_scalar_type(max(len(points) - 1, 0))))
-    return Corpus(_joined(parts), np.array(points, dtype=np.uint32), digest.hexdigest())
-
-
-def _points(piece: str | bytes) -> NDArray[Any]:
-    if isinstance(piece, bytes):
-        return np.frombuffer(piece, dtype=np.uint8)
-    return points_of(piece)
-
-
-def _joined(parts: list[Codes]) -> Codes:
-    """The parts as one array of the widest type among them, each let go once it is copied."""
-    total = sum(len(part) for part in parts)
-    joined = np.empty(total, dtype=parts[-1].dtype if parts else np.uint8)
-    start = 0
-    for index, part in enumerate(parts):
-        joined[start : start + len(part)] = part
-        start += len(part)
-        parts[index] = np.empty(0, part.dtype)  # a slice would hold on to it
-    return joined
+        for start in range(0, len(piece), _SLICE):
+            collector.append(encoder.encode(piece[start : start + _SLICE]))
+    return encoder
 
 
 def prepare(corpus: Corpus, settings: Settings, validation: Corpus | None = None) -> Prepared:
@@ -122,16 +101,17 @@ def prepare(corpus: Corpus, settings: Settings, validation: Corpus | None = None
     total, shares = len(corpus.codes), settings.training
     end = total if validation else total - int(total * shares.val_fraction)
     kept = end - int(total * shares.test_fraction)
-    train = corpus.codes[:kept]
+    train = _part(corpus.codes, 0, kept)
     if len(train) < 2:
         raise TextError(
             f"the training part has {len(train)} character{'' if len(train) == 1 else 's'}; at "
             "least 2 are needed, one to read and one to predict"
         )
     vocabulary = _vocabulary(corpus.points, train, settings.text)
-    held_out = validation or Corpus(corpus.codes[end:], corpus.points, "")
+    held_out = validation or Corpus(_part(corpus.codes, end, total), corpus.points, "")
     codes, left_out = _renumbered(held_out, vocabulary)
-    test, more = _renumbered(Corpus(corpus.codes[kept:end], corpus.points, ""), vocabulary)
+    between = Corpus(_part(corpus.codes, kept, end), corpus.points, "")
+    test, more = _renumbered(between, vocabulary)
     sha256 = corpus.sha256 + (f"+{validation.sha256}" if validation else "")
     return Prepared(
         vocabulary,
@@ -143,17 +123,29 @@ def prepare(corpus: Corpus, settings: Settings, validation: Corpus | None = None
     )
 
 
-def _vocabulary(points: NDArray[np.uint32], train: Codes, settings: TextSettings) -> Vocabulary:
+def _part(codes: AnyCodes, start: int, stop: int) -> AnyCodes:
+    return codes.part(start, stop) if isinstance(codes, StoredCodes) else codes[start:stop]
+
+
+def _vocabulary(points: NDArray[np.uint32], train: AnyCodes, settings: TextSettings) -> Vocabulary:
     if settings.alphabet == "bytes":
         return Vocabulary(is_bytes=True)
-    counts = np.zeros(len(points), dtype=np.int64)
-    for part in _slices(train):  # bincount widens its argument to eight bytes a character
-        counts += np.bincount(part, minlength=len(points))
+    counts = _counts(train, len(points))
     seen = counts > 0
     return Vocabulary.of_counts(points[seen], counts[seen], settings.min_count)
 
 
-def _renumbered(corpus: Corpus, vocabulary: Vocabulary) -> tuple[Codes, int]:
+def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:
+    """How often each code occurs."""
+    if isinstance(codes, StoredCodes):
+        return codes.counts()
+    counts = np.zeros(symbols, dtype=np.int64)
+    for part in _slices(codes):  # bincount widens its argument to eight bytes a character
+        counts += np.bincount(part, minlength=symbols)
+    return counts
+
+
+def _renumbered(corpus: Corpus, vocabulary: Vocabulary) -> tuple[AnyCodes, int]:
     """The codes of a corpus by the vocabulary, and how many characters had to be left out."""
     code_of = (
         corpus.points.astype(np.int64)
@@ -165,6 +157,9 @@ def _renumbered(corpus: Corpus, vocabulary: Vocabulary) -> tuple[Codes, int]:
     lacking = code_of < 0
     narrow = code_of.astype(vocabulary.dtype)
     codes = corpus.codes
+    if isinstance(codes, StoredCodes):
+        kept = codes.numbered(narrow, lacking)
+        return kept, len(codes) - len(kept)
     if lacking.any():
         codes = np.concatenate([part[~lacking[part]] for part in _slices(codes)])
     return narrow[codes], len(corpus.codes) - len(codes)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nextchar.errors import TextError
+from nextchar.text.folder import cache_folder
 
 SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -58,7 +59,7 @@ def download(url: str, sha256: str, name: str, folder: Path | None = None) -> Pa
     """
     import pooch
 
-    folder = folder or Path(pooch.os_cache("nextchar"))
+    folder = folder or cache_folder()
     pooch.get_logger().setLevel("ERROR")
     try:
         return Path(

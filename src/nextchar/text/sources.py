@@ -11,6 +11,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import os
 import re
 import sys
 import unicodedata
@@ -50,11 +51,14 @@ class Source:
     """A named stream of bytes, opened when it is read.
 
     encoding: its own, where that of the settings does not speak of it.
+    path: of the file, where it is one. is_compressed: whether its size is not that of its text.
     """
 
     name: str
     open: Callable[[], AbstractContextManager[IO[bytes]]]
     encoding: str | None = None
+    path: Path | None = None
+    is_compressed: bool = False
 
 
 def find_sources(inputs: Iterable[str | PathLike[str]], settings: TextSettings) -> list[Source]:
@@ -70,7 +74,7 @@ def find_sources(inputs: Iterable[str | PathLike[str]], settings: TextSettings) 
         try:
             sources += _find(name, settings)
         except OSError as error:
-            raise _unreadable(name, error) from error
+            raise _unreadable(str(error.filename or name), error) from error
     return sources
 
 
@@ -104,17 +108,33 @@ def _in_folder(folder: Path, settings: TextSettings) -> list[Source]:
         raise TextError(
             f"pattern: wants one for names inside the folder, such as *.txt, got {pattern!r}"
         ) from None
+    _require_listable(folder)
     chooses_text = pattern == ALL and settings.alphabet != "bytes" and _is_utf8(settings)
-    found = sorted(
+    shown = sorted(
         path
         for path in matching
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not (chooses_text and _is_binary(path))
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+    for path in shown:
+        if path.is_symlink() and not path.exists():
+            raise TextError(
+                f"{path}: cannot be read (a link that leads nowhere); remove it, or choose files "
+                "by name (--pattern GLOB)"
+            )
+    found = [path for path in shown if path.is_file() and not (chooses_text and _is_binary(path))]
     if not found:
         raise TextError(f"{folder}: no file in this folder matches the pattern {pattern!r}")
     return [_file(path) for path in found]
+
+
+def _require_listable(folder: Path) -> None:
+    """`rglob` passes over what it may not list. Raises OSError that names such a folder."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for _, folders, _ in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
 
 
 def _is_utf8(settings: TextSettings) -> bool:
@@ -131,7 +151,12 @@ def _is_binary(path: Path) -> bool:
 
 def _file(path: Path) -> Source:
     opener = _OPENERS.get(path.suffix.lower())
-    return Source(str(path), lambda: opener(path) if opener else path.open("rb"))
+    return Source(
+        str(path),
+        lambda: opener(path) if opener else path.open("rb"),
+        path=path,
+        is_compressed=opener is not None,
+    )
 
 
 def read_bytes(sources: Sequence[Source]) -> Iterator[bytes]:

@@ -19,6 +19,17 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Encoding:
+    """A large text is read and encoded; of small ones nothing is told.
+
+    done: bytes read so far; total: of the whole text, None where it is not known.
+    """
+
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True)
 class Started:
     """The first step is about to be taken.
 
@@ -96,5 +107,5 @@ class Scored:
     characters: int
 
 
-Event = Note | Started | Stepped | Evaluated | Sampled | Finished | Scored
+Event = Note | Encoding | Started | Stepped | Evaluated | Sampled | Finished | Scored
 OnEvent = Callable[[Event], None]

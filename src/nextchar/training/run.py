@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from nextchar.config import BUDGETS, Settings, TextSettings, laid_over, option_of
-from nextchar.errors import RunError, SettingsError
+from nextchar.errors import InterruptedRun, RunError, SettingsError
 from nextchar.presets import AUTO
-from nextchar.text.corpus import Corpus, read_corpus
+from nextchar.text.corpus import Corpus
+from nextchar.text.reading import read_corpus
+from nextchar.text.watching import Listener
 from nextchar.training.directory import RunDirectory, read_config
+from nextchar.training.events import Encoding, Note
 from nextchar.training.train import ENDS, Hooks, Trained, train
 
 # what may differ when a run is resumed: where and how it ends, and what it tells on the way
@@ -25,14 +28,14 @@ _MAY_CHANGE = {*ENDS, "eval_every", "sample_every", "on_divergence"}
 class Material:
     """A text to train on: how it is read, and its names where it can be found again."""
 
-    read: Callable[[TextSettings], Corpus]
+    read: Callable[[TextSettings, Listener], Corpus]
     names: tuple[str, ...] = ()
 
 
 def from_paths(paths: Sequence[str | PathLike[str]]) -> Material:
     """The material of files, folders, `-` and data sets, found again from any working folder."""
     names = tuple(_found_again(str(path)) for path in paths)
-    return Material(lambda settings: read_corpus(paths, settings), names)
+    return Material(lambda settings, listener: read_corpus(paths, settings, listener), names)
 
 
 def _found_again(name: str) -> str:
@@ -83,17 +86,29 @@ def start(
         "validation": list(validation.names if validation else ()),
     }
     opened = RunDirectory.open if resume else RunDirectory.create
+    listener = _listener(hooks or Hooks())
     with nullcontext() if out is None else opened(out) as directory:
         return train(
-            text.read(settings.text),
+            text.read(settings.text, listener),
             settings,
             given=given if chooses else None,
-            validation=validation.read(settings.text) if validation else None,
+            validation=validation.read(settings.text, listener) if validation else None,
             directory=directory,
             source=source,
             resume=resume,
             hooks=hooks,
         )
+
+
+def _listener(hooks: Hooks) -> Listener:
+    """Who is told while a text is read: as a run's own events are, and the run may be stopped."""
+
+    def encoding(done: int, total: int | None) -> None:
+        hooks.on_event(Encoding(done, total))
+        if hooks.should_stop():
+            raise InterruptedRun("interrupted while the text was encoded; nothing was trained yet")
+
+    return Listener(lambda text: hooks.on_event(Note(text)), encoding)
 
 
 def _resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:

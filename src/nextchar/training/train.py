@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.batches import Batches, make_batches
 from nextchar.text.corpus import Corpus, Prepared, prepare
+from nextchar.text.readahead import ReadAhead
+from nextchar.text.stored import AnyCodes, StoredCodes
 from nextchar.text.vocabulary import Codes
 from nextchar.training.automatic import settings_for
 from nextchar.training.checkpoint import (
@@ -99,6 +101,8 @@ def train(
         if given is not None:
             settings = settings_for(prepared, given, settings, precision, tell)
         batches = make_batches(prepared.train, settings.training)
+        if isinstance(prepared.train, StoredCodes):
+            batches = ReadAhead(batches)
         _tell_limits(prepared, batches, settings, tell)
         _require_memory(prepared, batches, settings, precision)
         start, before = _fresh(prepared, batches, settings), []
@@ -172,11 +176,11 @@ def _run(
     return Trained(model, settings, trainer.records, trainer.progress.step, best, test_loss)
 
 
-def _test(engine: Engine, model: Model, codes: Codes, on_event: OnEvent) -> float | None:
+def _test(engine: Engine, model: Model, codes: AnyCodes, on_event: OnEvent) -> float | None:
     """The best model's loss on the test part, in nats per character."""
     if len(codes) < 2:
         return None
-    loss = engine.score(model.parameters, codes).nats_per_char
+    loss = engine.score(model.parameters, cast(Codes, codes)).nats_per_char  # read as an array is
     on_event(Scored(loss, len(codes)))
     return loss
 
