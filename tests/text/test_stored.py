@@ -16,6 +16,7 @@ from nextchar.errors import TextError
 from nextchar.text import blocks
 from nextchar.text import store as store_module
 from nextchar.text import stored as module
+from nextchar.text.batches import StreamBatches
 from nextchar.text.store import Writer
 from nextchar.text.stored import CodeFile, Store, StoredCodes
 
@@ -99,6 +100,24 @@ def test_codes_are_renumbered_where_they_are_read(codes: Any, stored: StoredCode
     assert np.array_equal(numbered[places], expected[places])
     assert numbered.dtype == expected.dtype
     assert numbered.min() <= expected.min() <= expected.max() <= numbered.max()
+
+
+def test_lanes_that_begin_elsewhere_read_the_same_past_the_texts_end(
+    codes: Any, stored: StoredCodes
+) -> None:
+    on_disk, in_memory = (StreamBatches(each, 3, 7, seed=5) for each in (stored, codes))
+    for step in range(6 * in_memory.steps_per_epoch):
+        one, other = on_disk.at(step), in_memory.at(step)
+        assert np.array_equal(one.inputs, other.inputs)
+        assert np.array_equal(one.targets, other.targets)
+
+
+@pytest.mark.parametrize("others", [[], [30, 100, 170, 240, 310, 380]], ids=["few", "many"])
+def test_a_column_that_goes_on_at_the_beginning_reads_as_it_does_in_memory(
+    others: list[int], codes: Any, stored: StoredCodes
+) -> None:
+    places = (np.array([490, *others]) + np.arange(25)[:, None]) % 500  # in more than KEPT blocks
+    assert np.array_equal(stored[places], codes[places])
 
 
 def test_what_is_lacking_is_left_out(codes: Any, stored: StoredCodes) -> None:
