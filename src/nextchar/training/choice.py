@@ -83,9 +83,12 @@ def choose(given: Mapping[str, Any], known: Known) -> Choice:
     cost = operations(Architecture(network, known.distinct))
     chosen = {"cell": network.cell, "hidden_size": network.hidden_size}
     chosen |= {"num_layers": network.num_layers}
-    chosen |= _batches(network, work / cost)
+    affordable = work / cost
+    if known.work is None:
+        affordable = min(affordable, MOST_PASSES * known.characters)
+    chosen |= _batches(network, affordable)
     settings = Settings.make(None, **{**chosen, **given})
-    characters = _characters(settings, given, known, work / cost)
+    characters = _characters(settings, given, known, affordable)
     passes = characters / known.characters
     chosen |= _against_learning_by_heart(passes)
     if given.keys().isdisjoint(BUDGETS):
@@ -132,9 +135,7 @@ def _characters(
         return float(training.batch_size * training.seq_length * given["steps"])
     if "epochs" in given:
         return float(given["epochs"] * known.characters)
-    if "time" in given:
-        return affordable
-    return min(affordable, MOST_PASSES * known.characters)
+    return affordable
 
 
 def _against_learning_by_heart(passes: float) -> dict[str, Any]:
@@ -148,12 +149,14 @@ def _reasons(
 ) -> tuple[str, str, str]:
     network, training = settings.network, settings.training
     times = f"{passes:.1f} times" if passes < 10 else f"{passes:.0f} times"
-    why = f"in {training.time} here" if training.time else "in this run"
+    when = f"in {training.time} here" if training.time else "in this run"
+    why = "large ones are faster" if training.batch_size >= LANES else "small ones give more steps"
+    name = f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}"
     return (
-        f"network: {network.cell.upper()} {network.hidden_size}×{network.num_layers}, whose "
-        f"{_short(weights)} weights are trained on {_short(characters)} characters {why}",
-        f"batches: {training.batch_size} × {training.seq_length} characters, learning rate "
-        f"{training.learning_rate:.2g} falling to zero, since the network is of that size",
+        f"{name}: {_short(weights)} weights, as many as {_short(characters)} characters {when} can "
+        "teach",
+        f"batches of {training.batch_size} × {training.seq_length} characters, since {why}; "
+        f"learning rate {training.learning_rate:.2g}, falling to zero",
         f"dropout {training.dropout:g}, weight decay {training.weight_decay:g}: the text of "
         f"{_short(known.characters)} characters is read {times}",
     )
