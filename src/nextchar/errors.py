@@ -62,3 +62,8 @@ class DivergedError(NextcharError, ArithmeticError):
 
 class InterruptedRun(NextcharError):  # noqa: N818 - it is no error of anyone's
     """The run was asked to stop and did so, its checkpoint written."""
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error of a library says, without line ends: it may quote what a file holds."""
+    return " ".join(str(error).split())[:500]

@@ -21,14 +21,16 @@ from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.batches import Batches, make_batches
 from nextchar.text.corpus import Corpus, Prepared, prepare, read_corpus
+from nextchar.text.plausible import doubt
 from nextchar.training.checkpoint import (
     Checkpoint,
     Progress,
     load_checkpoint,
     save_checkpoint,
 )
-from nextchar.training.directory import RunDirectory, read_config
+from nextchar.training.directory import CONFIG, METRICS, RunDirectory, read_config
 from nextchar.training.events import Evaluated, Note, OnEvent
+from nextchar.training.metrics import evaluations
 from nextchar.training.optimizers import make_slots
 from nextchar.training.trainer import MakeSample, Trainer
 
@@ -81,7 +83,7 @@ def _found_again(name: str) -> str:
     """A file's absolute path; what is none (`-`, a data set) as it is."""
     try:
         return str(Path(name).resolve()) if name != "-" and Path(name).exists() else name
-    except OSError:  # no name a file can have: reading it will say so
+    except (OSError, ValueError, RuntimeError):  # no name a file can have, or links in a circle
         return name
 
 
@@ -163,10 +165,10 @@ def train(
     prepared = prepare(corpus, settings, validation)
     batches = make_batches(prepared.train, settings.training)
     _tell_limits(prepared, batches, settings, hooks.on_event)
-    start, before = _fresh(prepared, batches, settings), []
+    start, before = _fresh(prepared, batches, settings), list[Evaluated]()
     if directory and resume:
-        start = _resumed(directory, settings, start)
-        before = directory.rewind_metrics(start.progress.step)
+        start = _resumed(directory, settings, start, hooks.on_event)
+        before = _evaluated_before(directory, start.progress, hooks.on_event)
     if directory:
         directory.write_config(settings, source or {})
     architecture = start.parameters.architecture
@@ -193,7 +195,7 @@ def train(
             should_stop=hooks.should_stop,
             make_sample=hooks.make_sample,
         )
-        trainer.records = [Evaluated(**record, is_best=False) for record in before]
+        trainer.records = before
         with telling_of_compilation(lambda: hooks.on_event(Note(COMPILING, True))):
             model = trainer.run()
     if directory and (directory.path / BEST).exists():  # it may be from before a resume
@@ -210,13 +212,7 @@ def _resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, d
     """
     settings, source = read_config(path)
     old = settings.flat()
-    wrong = [
-        f"{option_of(name)} was {old[name]}, now {value}"
-        for name, value in given.items()
-        if name not in _MAY_CHANGE and old.get(name) != value
-    ]
-    if wrong:
-        raise RunError(f"{path}: cannot resume with other settings: {'; '.join(wrong)}")
+    _require_same(path, old, given)
     if given.keys() & set(BUDGETS):
         old = {name: value for name, value in old.items() if name not in BUDGETS}
     return Settings.make(**{**old, **given}), source
@@ -238,26 +234,70 @@ def _fresh(prepared: Prepared, batches: Batches, settings: Settings) -> Checkpoi
         parameters.zero_state(batches.batch_size),
         Progress(),
         prepared.sha256,
+        settings.flat(),
     )
 
 
-def _resumed(directory: RunDirectory, settings: Settings, fresh: Checkpoint) -> Checkpoint:
+def _require_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise RunError that lists what differs of the settings that a resumed run must keep."""
+    kept = {name: value for name, value in now.items() if name not in _MAY_CHANGE}
+    if wrong := _differing(before, kept):
+        raise RunError(f"{path}: cannot resume with other settings: {wrong}")
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs of two sets of settings, of those that both have; an empty text for nothing."""
+    return "; ".join(
+        f"{option_of(name)} was {' '.join(str(before[name]).split()):.60}, now {now[name]}"
+        for name in sorted(now)
+        if name in before and before[name] != now[name]
+    )
+
+
+def _resumed(
+    directory: RunDirectory, settings: Settings, fresh: Checkpoint, on_event: OnEvent
+) -> Checkpoint:
     """The directory's checkpoint, or the fresh start where it was stopped before its first one."""
     if not directory.checkpoint.exists():
         return fresh
-    checkpoint = load_checkpoint(directory.checkpoint, fresh)
-    before = read_config(directory.path)[0].training
-    if any(getattr(before, name) != getattr(settings.training, name) for name in _ENDS):
-        checkpoint.progress.done = False
+    now, noted = settings.flat(), read_config(directory.path)[0].flat()
+    checkpoint = load_checkpoint(
+        directory.checkpoint, fresh, lambda before: _require_same(directory.path, before, now)
+    )
+    before = checkpoint.settings or noted
+    if changed := _differing(before, {name: noted[name] for name in _MAY_CHANGE}):
+        on_event(Note(f"{CONFIG} was changed since the checkpoint: {changed}"))
+    if any(before.get(name) != now[name] for name in _MAY_CHANGE):
+        checkpoint.progress.done &= all(before.get(name) == now[name] for name in _ENDS)
+        checkpoint = replace(checkpoint, settings=now)
         save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml says the new end
     return checkpoint
+
+
+def _evaluated_before(
+    directory: RunDirectory, progress: Progress, on_event: OnEvent
+) -> list[Evaluated]:
+    """The evaluations up to the checkpoint, from the metrics; says where the last are lost."""
+    try:
+        before = evaluations(directory.rewind_metrics(progress.step))
+    except ValueError as error:
+        raise RunError(
+            f"{directory.path / METRICS}: cannot be read ({error}); mend it, or move it away to go "
+            "on without its records"
+        ) from error
+    evaluated = progress.characters - progress.loss_characters  # so many at the last one
+    if evaluated and not (before and before[-1].characters == evaluated):
+        on_event(Note(f"{METRICS} lacks evaluations that the checkpoint knows of"))
+    return before
 
 
 def _tell_limits(
     prepared: Prepared, batches: Batches, settings: Settings, on_event: OnEvent
 ) -> None:
-    """Say where the text did not allow what was asked."""
+    """Say where the text did not allow what was asked, or is none."""
     asked = settings.training
+    if told := doubt(prepared.vocabulary, prepared.train, settings.text):
+        on_event(Note(told))
     if prepared.left_out:
         on_event(
             Note(

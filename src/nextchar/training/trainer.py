@@ -286,7 +286,12 @@ class Trainer:
     def _write_checkpoint(self) -> None:
         if self._directory:
             checkpoint = Checkpoint(
-                self.parameters, self._slots, self._state, self.progress, self._prepared.sha256
+                self.parameters,
+                self._slots,
+                self._state,
+                self.progress,
+                self._prepared.sha256,
+                self._all.flat(),
             )
             save_checkpoint(self._directory.checkpoint, checkpoint)
 
