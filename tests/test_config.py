@@ -395,7 +395,7 @@ changes = st.fixed_dictionaries(
         "normalize": st.sampled_from(["NFC", "NFKD"]),
         "alphabet": st.sampled_from(["characters", "bytes"]),
         "cell": st.sampled_from(config.CELLS),
-        "hidden_size": st.integers(1, 10**9),
+        "hidden_size": st.integers(1, 10**5),
         "learning_rate": st.floats(1e-300, 1e300),
         "dropout": st.floats(0, 1, exclude_max=True),
         "stride": st.integers(1, 99),
@@ -455,3 +455,33 @@ def test_an_option_is_spelt_with_dashes() -> None:
 
 def test_all_settings_check_themselves() -> None:
     assert all(issubclass(kind, Validated) for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"hidden_size": 10**30},
+            "hidden_size: wants a whole number of at least 1 and of at most 100",
+        ),
+        (
+            {"num_layers": 1001},
+            "num_layers: wants a whole number of at least 1 and of at most 1000,",
+        ),
+        (
+            {"stride": 2**31},
+            "stride: wants a whole number of at least 1 and of at most 2147483647,",
+        ),
+        ({"seq_length": 10**400}, "seq_length: wants a whole number of at least 1, got 1"),
+    ],
+)
+def test_a_number_that_no_run_could_use_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.make(**given)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_name_of_the_functions_own_in_a_table_is_an_unknown_setting() -> None:
+    for name in ("preset", "self"):
+        with pytest.raises((SettingsError, TypeError)):
+            Settings.from_tables({"text": {name: "small"}})

@@ -50,10 +50,10 @@ class NetworkSettings(Validated):
     """The shape of the network, but for the vocabulary's size."""
 
     cell: str = setting("lstm", "Kind of recurrent cell.", choices=CELLS)
-    hidden_size: int = setting(256, "Units in each layer (H).", low=1, metavar="N")
-    num_layers: int = setting(2, "Recurrent layers (L).", low=1, metavar="N")
+    hidden_size: int = setting(256, "Units in each layer (H).", low=1, high=10**5, metavar="N")
+    num_layers: int = setting(2, "Recurrent layers (L).", low=1, high=1000, metavar="N")
     embedding_size: int = setting(
-        0, "Width of a learnt input embedding (E); 0 is one-hot input.", low=0, metavar="N"
+        0, "Width of a learnt input embedding (E); 0 is one-hot.", low=0, high=10**5, metavar="N"
     )
     tied: bool = setting(
         False, "Use the embedding as output weights too (wants embedding_size = hidden_size)."
@@ -201,7 +201,7 @@ class GenerationSettings(Validated):
         high=1.0,
         metavar="X",
     )
-    samples: int = setting(1, "Texts to write, all in one batch.", low=1, metavar="N")
+    samples: int = setting(1, "Texts to write, all in one batch.", low=1, high=10**5, metavar="N")
     dtype: str = setting(
         "auto",
         "How weights are held: as bfloat16 where they outgrow a core's cache (auto), or always so.",
@@ -272,7 +272,7 @@ class Settings:
         flat: dict[str, Any] = {}
         for group in GROUPS:
             flat |= tables.get(group, {})
-        return cls.make(**flat)
+        return cls.make(None, **flat)
 
 
 def fields() -> Iterator[dataclasses.Field[Any]]:

@@ -67,3 +67,8 @@ class InterruptedRun(NextcharError):  # noqa: N818 - it is no error of anyone's
     """
 
     signal = 2  # SIGINT, Ctrl-C
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error of a library says, without line ends: it may quote what a file holds."""
+    return " ".join(str(error).split())[:500]

@@ -13,6 +13,8 @@ from typing import Any
 
 from nextchar.errors import SettingsError
 
+MOST = 2**31 - 1  # of a whole number without a bound of its own: compiled code is handed it
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -60,6 +62,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
         return None
     setting: Setting = field.metadata["setting"]
     typed = _as_type(kind, value)
+    if kind == "int" and setting.high is None and typed is not None and typed > MOST:
+        setting = dataclasses.replace(setting, high=MOST)
     if typed is None or not _in_range(setting, typed):
         raise SettingsError(f"{field.name}: wants {_wanted(kind, setting)}, got {value!r}")
     return typed
@@ -100,7 +104,7 @@ def _wanted(kind: str, setting: Setting) -> str:
         return "one of " + ", ".join(setting.choices)
     noun = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "a text"}
     bounds = [
-        f"{word} {bound:g}"
+        f"{word} {bound if isinstance(bound, int) else format(bound, 'g')}"
         for word, bound in (
             ("of at least", setting.low),
             ("above", setting.above),

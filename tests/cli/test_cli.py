@@ -13,9 +13,12 @@ import pytest
 
 from nextchar import __version__
 from nextchar.cli import COMMANDS, run
-from nextchar.config import FIELDS, option_of
+from nextchar.config import FIELDS, NetworkSettings, option_of
 from nextchar.model.file import Model, load_model, save_model
+from nextchar.model.initialise import initialise
+from nextchar.model.parameters import Architecture
 from nextchar.presets import PRESETS
+from nextchar.text.vocabulary import Vocabulary
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 SMALL = ("--hidden-size", 12, "--num-layers", 1, "--batch-size", 4, "--steps", 12, "--threads", 1)
@@ -261,3 +264,45 @@ def test_demo_trains_and_writes_without_a_network(nextchar: Program) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("The ")
     assert "done:" in done.stderr
+
+
+def test_a_fault_of_our_own_is_told_in_a_line_and_shown_with_debug(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(path: object) -> None:
+        raise ZeroDivisionError("no\ndivision")
+
+    monkeypatch.setattr("nextchar.model.file.load_model", broken)
+    status, out, err = call(capfd, "info", "x")
+    assert (status, out) == (1, "")
+    assert err == (
+        "nextchar: a fault of nextchar itself (ZeroDivisionError: no\\ndivision); please report "
+        "it, with what --debug shows\n"
+    )
+    assert "Traceback" in call(capfd, "info", "x", "--debug")[2]
+
+
+def test_a_name_that_would_move_the_cursor_is_shown_as_python_writes_it(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    name = "a\nb\x1b[2J\u2028\x9b"
+    assert call(capfd, "info", name)[2] == ("nextchar: a\\nb\\x1b[2J\\u2028\\x9b: no such file\n")
+
+
+def test_a_console_that_cannot_show_a_character_is_no_error(tmp_path: Path) -> None:
+    vocabulary = Vocabulary.of_text("床前明月光\ud800")
+    network = NetworkSettings(hidden_size=2, num_layers=1)
+    parameters = initialise(Architecture(network, len(vocabulary)), 1)
+    save_model(tmp_path / "m.safetensors", Model(parameters, vocabulary))
+    done = subprocess.run(
+        [sys.executable, "-m", "nextchar", "info", str(tmp_path / "m.safetensors")],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u5e8a" in done.stdout
+
+
+def test_the_program_alone_shows_its_help(capfd: pytest.CaptureFixture[str]) -> None:
+    _, out, err = call(capfd)
+    assert "Commands:" in out + err

@@ -19,6 +19,7 @@ from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_config
 
 # every step ends with an evaluation, so that kills fall into the writing of files
 SETTINGS = [
+    "--preset", "medium",  # whatever the number of steps
     "--hidden-size", "12", "--num-layers", "1", "--batch-size", "8", "--seq-length", "8",
     "--steps", "60", "--eval-every", "1", "--dropout", "0.2", "--threads", "2", "--seed", "3",
 ]  # fmt: skip

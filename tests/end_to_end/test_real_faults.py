@@ -307,7 +307,7 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path: Path, prose: Path) -
 def test_what_needs_more_memory_than_is_allowed_is_refused_first(
     tmp_path: Path, prose: Path, nextchar: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    big = ["train", prose.name, "--out", "run", "--hidden-size", "4000"]
+    big = ["train", prose.name, "--out", "run", "--num-layers", "2", "--hidden-size", "4000"]
     done = subprocess.run(
         ["bash", "-c", f"ulimit -v 4000000; exec {' '.join([*PROGRAM, *big])}"],
         cwd=tmp_path,

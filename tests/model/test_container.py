@@ -6,6 +6,10 @@ import io
 import json
 import os
 import pickle
+import re
+import struct
+import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -177,7 +181,10 @@ def test_a_file_of_the_other_kind_says_which(path):
 def test_a_file_of_a_later_format_says_so(tmp_path):
     document = json.dumps({"format": 2, "kind": "model"})
     write_metadata(tmp_path / "x", {"nextchar": document})
-    assert refusal(tmp_path / "x") == "has format 2, this version of nextchar reads 1"
+    assert refusal(tmp_path / "x") == (
+        "has format 2, this version of nextchar reads 1; use the version that wrote it, or make it "
+        "again"
+    )
 
 
 def test_a_file_without_its_digest_is_damaged(tmp_path):
@@ -203,3 +210,110 @@ def test_writing_replaces_the_old_file_and_leaves_no_other(path):
     container.write(path, "model", {"other": np.zeros(1)}, {})
     assert container.read(path, "model")[0].keys() == {"other"}
     assert list(path.parent.iterdir()) == [path]
+
+
+# files made to do harm: nothing a header claims is believed
+
+
+def headed(path: Path, header: object, data: bytes = b"", length: int | None = None) -> Path:
+    """A file of a header as it is, a JSON document or its text, and some bytes."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + data)
+    return path
+
+
+def tensor(shape: list[object], size: int, dtype: str = "F32") -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}
+
+
+OURS = {"__metadata__": {"nextchar": json.dumps({"format": 1, "kind": "model"})}}
+ONE = b'"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+
+
+@pytest.mark.parametrize(
+    ("header", "data"),
+    [
+        ({**OURS, "w": tensor([10**12], 4 * 10**12)}, b""),
+        ({**OURS, "w": tensor([10**12], 4)}, bytes(4)),
+        ({**OURS, "w": tensor([2**62, 4], 0)}, b""),
+        ({**OURS, "w": tensor([2**62, 0], 0)}, b""),
+        ({**OURS, "w": tensor([-1], 4)}, bytes(4)),
+        ({**OURS, "w": tensor([1.5], 4)}, bytes(4)),
+        ({**OURS, "w": tensor([1] * 100, 4)}, bytes(4)),
+        ({**OURS, "w": tensor([1], 4)}, b""),
+        ({**OURS, "w": tensor([2], 8), "v": tensor([2], 8)}, bytes(8)),
+        ({**OURS, "w": tensor([1], 2, "BF16")}, bytes(2)),
+        ({**OURS, "w": tensor([1], 1, "F8_E4M3")}, bytes(1)),
+        ({**OURS, "w": tensor([1], 4, "X9")}, bytes(4)),
+        (b"{" + ONE + b"," + ONE + b"}", bytes(4)),
+        (b'{"__metadata__":{"nextchar":"{}"},"__metadata__":{"nextchar":"[]"}}', b""),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b""),
+        (b'{"__metadata__":{"nextchar":NaN}}', b""),
+        (b'{"__metadata__":{"nextchar":"\\ud800"}}', b""),
+        (b'{"__metadata__":[1]}', b""),
+        (b"\xff\xfe", b""),
+    ],
+)
+def test_a_header_that_claims_what_is_not_there_is_refused(header, data, tmp_path):
+    path = headed(tmp_path / "x", header, data)
+    tracemalloc.start()  # NumPy and Python ask through it
+    try:
+        assert re.match("not a whole model file|damaged|a safetensors file, but", refusal(path))
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("length", [2**60, 2**63, 2**64 - 1, 2**25 + 1, 10**8])
+def test_a_header_longer_than_the_file_is_refused(length, tmp_path):
+    assert f"a header of {length} bytes is claimed" in refusal(
+        headed(tmp_path / "x", {}, length=length)
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"format": 1, "kind": "model", "x": NaN}',
+        '{"format": 1, "kind": "model", "x": -Infinity}',
+        '{"format": 1, "kind": "model", "x": ' + "9" * 5000 + "}",
+        '{"format": 1, "kind": {}, "x": 1e999}',
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_document_that_is_a_bomb_is_refused(document, tmp_path):
+    write_metadata(tmp_path / "x", {"nextchar": document})
+    refusal(tmp_path / "x")
+
+
+def test_infinity_by_another_name_is_refused_too(tmp_path):
+    document = json.dumps({"format": 1, "kind": "model", "x": 0, "sha256": ""})
+    write_metadata(tmp_path / "x", {"nextchar": document.replace("0", "1e999")})
+    assert refusal(tmp_path / "x").startswith("not a whole model file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="NTFS fills the holes of a file")
+def test_a_file_with_holes_larger_than_memory_is_refused(tmp_path):
+    """A real file of 4 TB that takes no space: every length in it is true."""
+    path = headed(tmp_path / "x", {**OURS, "w": tensor([10**12], 4 * 10**12)})
+    try:
+        os.truncate(path, path.stat().st_size + 4 * 10**12)
+    except OSError:
+        pytest.skip("this file system has no files of 4 TB")
+    assert re.match(r"holds 4000\.0 GB, more than this machine's memory", refusal(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_what_would_be_waited_for_or_never_ends_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        assert refusal(path).endswith("(it is no regular file)")
+
+
+def test_a_format_and_a_kind_of_any_length_are_cut_in_the_message(tmp_path):
+    write_metadata(tmp_path / "x", {"nextchar": json.dumps({"format": "9" * 999, "kind": "model"})})
+    assert len(refusal(tmp_path / "x")) < 200
+    write_metadata(tmp_path / "x", {"nextchar": json.dumps({"format": 1, "kind": "k" * 999})})
+    assert len(refusal(tmp_path / "x")) < 200

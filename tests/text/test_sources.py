@@ -335,7 +335,14 @@ def test_bytes_of_another_encoding_name_file_byte_and_option(tmp_path: Path) -> 
     path.write_bytes("naïve".encode("latin-1"))
     message = fails(path)
     assert message.startswith(f"{path}: not utf-8: invalid continuation byte at byte 2;")
-    assert "--encoding NAME" in message
+    assert message.endswith("give --encoding cp1252 if that is what it is")
+
+
+def test_bytes_of_no_encoding_name_the_ways_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"ab\xff\x81\x9d\x00\x01\x02\xfe" * 9)
+    message = fails(path)
+    assert message.startswith(f"{path}: not utf-8: invalid start byte at byte 2;")
     assert "--alphabet bytes" in message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,57 @@ def test_a_checkpoint_that_lacks_something_is_refused(
     )
     with pytest.raises(ModelFileError, match=lacking):
         load_checkpoint(path, fresh())
+
+
+WRONG = [
+    ("step", "7"), ("step", -1), ("step", 1.5), ("step", True), ("step", None), ("done", 1),
+    ("seconds", "x"), ("smoothed_loss", []), ("best_loss", {}), ("stale", -3), ("colour", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_progress_of_other_types_or_names_is_refused(
+    saved: tuple[Path, Checkpoint], name: str, value: object
+) -> None:
+    path = saved[0]
+    tensors, document = container.read(path, "checkpoint")
+    document = {k: v for k, v in document.items() if k not in {"format", "kind"}}
+    document["progress"] = {**document["progress"], name: value}
+    container.write(path, "checkpoint", tensors, document)
+    with pytest.raises(ModelFileError, match="does not belong to this run's settings"):
+        load_checkpoint(path, fresh())
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        np.zeros(3, np.float32),
+        np.zeros((2, 2, 3, 9), np.float32),
+        np.zeros((2, 2, 3, 8)),
+        np.zeros((2, 2, 3), np.float32),
+    ],
+)
+def test_a_state_of_another_shape_or_type_is_refused(
+    saved: tuple[Path, Checkpoint], state: np.ndarray
+) -> None:
+    path = saved[0]
+    tensors, document = container.read(path, "checkpoint")
+    document = {k: v for k, v in document.items() if k not in {"format", "kind"}}
+    container.write(path, "checkpoint", {**tensors, "state": state}, document)
+    with pytest.raises(ModelFileError, match="state has another shape or type"):
+        load_checkpoint(path, fresh())
+
+
+def test_a_digest_that_is_none_is_not_quoted(saved: tuple[Path, Checkpoint]) -> None:
+    path = saved[0]
+    save_checkpoint(path, replace(fresh(), text_sha256="\x1e\n"))
+    with pytest.raises(ModelFileError, match="text_sha256 is no digest"):
+        load_checkpoint(path, fresh())
+
+
+def test_the_settings_of_the_run_are_kept(tmp_path: Path) -> None:
+    path, settings = tmp_path / "x", {"seed": 3, "normalize": None, "learning_rate": 0.1}
+    save_checkpoint(path, replace(fresh(), settings=settings))
+    seen: list[object] = []
+    assert load_checkpoint(path, fresh(), seen.append).settings == settings
+    assert seen == [settings]

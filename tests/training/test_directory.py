@@ -138,6 +138,45 @@ def test_a_damaged_config_is_told(begun: Path, content: bytes) -> None:
     assert str(begun / CONFIG) in str(caught.value)
 
 
+@pytest.mark.parametrize("found", ["2", "'1'", "1.5", "[]", "{ a = 1 }", "true_"])
+def test_a_directory_of_another_format_says_which(begun: Path, found: str) -> None:
+    text = (begun / CONFIG).read_text(encoding="utf-8")
+    assert text.startswith("format = 1\n")
+    (begun / CONFIG).write_text(text.replace("format = 1", f"format = {found}"), encoding="utf-8")
+    with pytest.raises(RunError, match=r"a run of format|cannot be read") as caught:
+        read_config(begun)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_every_config_that_lost_its_end_is_told(begun: Path) -> None:
+    data = (begun / CONFIG).read_bytes()
+    for length in range(len(data.rstrip())):
+        (begun / CONFIG).write_bytes(data[:length])
+        with pytest.raises(RunError, match="cannot be read"):
+            read_config(begun)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a = " + b"[" * 100_000,
+        b"[network]\nhidden_size = " + b"9" * 5000,
+        b"[text]\npreset = 'small'\n[source]\ninputs = []\nvalidation = []",
+        b"[text]\nself = 1\n[source]\ninputs = []\nvalidation = []",
+        b"[text]\ncls = 1\n[source]\ninputs = []\nvalidation = []",
+        b"text = 1\n[source]\ninputs = []\nvalidation = []",
+        b"[source]\ninputs = 'abc'\nvalidation = []",
+        b"[source]\ninputs = [1]\nvalidation = []",
+    ],
+    ids=lambda content: content[:30],
+)
+def test_a_config_of_odd_content_is_told_in_a_line(begun: Path, content: bytes) -> None:
+    (begun / CONFIG).write_bytes(content)
+    with pytest.raises(RunError, match="cannot be read") as caught:
+        read_config(begun)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_where_there_is_no_config_there_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run there"):
         read_config(tmp_path)
@@ -170,7 +209,7 @@ def test_a_run_without_evaluations_has_no_metrics(begun: Path) -> None:
     assert read_metrics(begun) == []
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]\n", b"{}\n", b"1\n", b"\xff\n"])
+@pytest.mark.parametrize("content", [b"{", b"{\n", b"[]\n", b"{}\n", b"1\n", b"\xff\n"])
 def test_damaged_metrics_are_told(begun: Path, content: bytes) -> None:
     (begun / METRICS).write_bytes(content)
     with pytest.raises(RunError, match="cannot be read"):
@@ -212,6 +251,7 @@ def test_a_damaged_checkpoint_is_told_and_left_as_it_is(tmp_path: Path) -> None:
         (["folder/"], "folder"),
         (["-"], "stdin"),
         ([".hidden"], "text"),
+        (["a\0b"], "text"),
         ([], "text"),
     ],
 )

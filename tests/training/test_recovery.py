@@ -62,7 +62,7 @@ def go(
         asked += 1
         return asked == stop
 
-    material = Material(lambda how: text_corpus(TEXT, how))
+    material = Material(lambda how, listener: text_corpus(TEXT, how))
     return start(
         material, given=given, out=out, hooks=Hooks(on_event, should_stop), **options
     ), notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,87 @@ def test_resume_lists_every_setting_that_differs(tmp_path: Path) -> None:
     assert "--stride was None, now 4" in message
     assert "--seq-length" not in message
     assert "\n" not in message
+
+
+CHANGED = [
+    ("hidden_size = 8", "hidden_size = 9", "--hidden-size was 8, now 9"),
+    ("learning_rate = 0.01", "learning_rate = 0.03", "--learning-rate was 0.01, now 0.03"),
+    ('optimizer = "adam"', 'optimizer = "adamw"', "--optimizer was adam, now adamw"),
+]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Edit a file by hand."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("old", "new", "words"), CHANGED)
+def test_settings_changed_in_config_toml_are_told_from_those_of_the_checkpoint(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    go(tmp_path / "run", {**SMALL, "steps": 2})
+    edit(tmp_path / "run" / CONFIG, old, new)
+    with pytest.raises(RunError, match=f"cannot resume with other settings: {words}$"):
+        go(tmp_path / "run", {}, resume=True)
+    edit(tmp_path / "run" / CONFIG, new, old)
+    go(tmp_path / "run", {}, resume=True)
+
+
+def test_an_end_changed_in_config_toml_holds_and_is_told(tmp_path: Path) -> None:
+    go(tmp_path / "run", {**SMALL, "steps": 4})
+    edit(tmp_path / "run" / CONFIG, "steps = 4", "steps = 9")
+    events: list[Event] = []
+    assert go(tmp_path / "run", {}, resume=True, events=events).steps == 9
+    assert Note(f"{CONFIG} was changed since the checkpoint: --steps was 4, now 9") in events
+    events.clear()
+    go(tmp_path / "run", {"eval_every": 3}, resume=True, events=events)
+    go(tmp_path / "run", {"steps": 10}, resume=True, events=events)
+    go(tmp_path / "run", {}, resume=True, events=events)
+    assert not [each for each in events if isinstance(each, Note) and CONFIG in each.text]
+
+
+def test_a_checkpoint_of_before_settings_were_kept_in_it_is_gone_on_with(tmp_path: Path) -> None:
+    go(tmp_path / "whole", SMALL)
+    with pytest.raises(InterruptedRun):
+        go(tmp_path / "parts", SMALL, stop=20)
+    path = tmp_path / "parts" / CHECKPOINT
+    tensors, document = container.read(path, "checkpoint")
+    for name in ("format", "kind", "settings"):
+        del document[name]
+    container.write(path, "checkpoint", tensors, document)
+    edit(tmp_path / "parts" / CONFIG, "format = 1\n", "")
+    metrics = tmp_path / "parts" / METRICS
+    metrics.write_text(re.sub(r', "crc32": "\w+"', "", metrics.read_text()))
+    go(tmp_path / "parts", {}, resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_metrics_that_lack_evaluations_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRun):
+        go(tmp_path / "run", SMALL, stop=20)
+    (tmp_path / "run" / METRICS).unlink()
+    events: list[Event] = []
+    trained = go(tmp_path / "run", {}, resume=True, events=events)
+    assert Note(f"{METRICS} lacks evaluations that the checkpoint knows of") in events
+    assert trained.steps == SMALL["steps"]
+
+
+def test_a_record_of_other_fields_is_told(tmp_path: Path) -> None:
+    go(tmp_path / "run", {**SMALL, "steps": 2})
+    (tmp_path / "run" / METRICS).write_text('{"step": 1}\n')
+    with pytest.raises(RunError, match=r"metrics.jsonl: cannot be read \(step 1: epoch is None\)"):
+        go(tmp_path / "run", {}, resume=True)
+
+
+def test_what_is_no_text_is_told_before_training_starts(tmp_path: Path) -> None:
+    events: list[Event] = []
+    noise = "".join(map(chr, np.random.default_rng(0).integers(0, 256, 3000).tolist()))
+    go(None, {**SMALL, "steps": 2}, text=material(noise), events=events)
+    notes = [type(each) for each in events if not (isinstance(each, Note) and each.is_by_the_way)]
+    assert notes[0] is Note
+    assert "looks binary or wrongly decoded" in str(events[0])
 
 
 def test_a_preset_counts_as_the_settings_that_it_gives(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import sys
 import traceback
 
@@ -26,6 +27,13 @@ COMMANDS = {
     "cache": "List the texts that were encoded into the cache, or clear it.",
     "demo": "Train on Python's own documentation for a minute and write some text.",
 }
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# `nextchar` alone shows the help; click 8.1 does so without an error
+_ASKED_NOTHING: tuple[type[click.ClickException], ...] = tuple(
+    kind for kind in [getattr(click.exceptions, "NoArgsIsHelpError", None)] if kind
+)
 
 
 class _Commands(click.Group):
@@ -72,6 +80,8 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str]) -> int:
     """Run the program; its exit status."""
+    with contextlib.suppress(AttributeError):  # a console that cannot show every character
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     debug = "--debug" in args
     args = [arg for arg in args if arg != "--debug"]  # welcome before and after the command
     try:
@@ -80,14 +90,17 @@ def run(args: list[str]) -> int:
     except click.exceptions.Exit as done:  # --help and --version
         return done.exit_code
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, _ASKED_NOTHING):
+            error.show()
+        else:
+            _complain(_usage(error, args))
         return error.exit_code
     except BrokenPipeError:  # the reader went away (`| head`): nothing is wrong
         return 0
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return 130
-    except (NextcharError, MemoryError, OSError) as error:
+    except Exception as error:
         if debug:
             traceback.print_exc()
         _complain(_told(error))
@@ -95,14 +108,24 @@ def run(args: list[str]) -> int:
     return 0
 
 
+def _usage(error: click.ClickException, args: list[str]) -> str:
+    """What click complains of, in a line that says where help is."""
+    command = f"nextchar {args[0]}" if args and args[0] in COMMANDS else "nextchar"
+    message = error.format_message().rstrip(".")
+    return f"{message}{' ' if message.endswith('?') else '; '}{command} --help tells more"
+
+
 def _told(error: BaseException) -> str:
     """The line that an error is told in."""
+    if isinstance(error, NextcharError):
+        return str(error)
     if isinstance(error, MemoryError):
         return f"not enough memory ({error}); give a smaller model, batch or text"
-    if isinstance(error, OSError) and not isinstance(error, NextcharError):
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else "output: "
         return f"{where}cannot be used ({error.strerror or error})"
-    return str(error)
+    what = f"{type(error).__name__}: {error}"
+    return f"a fault of nextchar itself ({what}); please report it, with what --debug shows"
 
 
 def _status(error: BaseException) -> int:
@@ -113,4 +136,9 @@ def _status(error: BaseException) -> int:
 
 def _complain(message: str) -> None:
     with contextlib.suppress(OSError):
-        click.echo(f"nextchar: {message}", err=True)
+        click.echo(f"nextchar: {_CONTROLS.sub(_escaped, message)}", err=True)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """A control character of a file's name, say, as Python writes it in a string."""
+    return match[0].encode("unicode_escape").decode()

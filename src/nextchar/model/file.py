@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nextchar.config import NetworkSettings, TextSettings
-from nextchar.errors import ModelFileError, SettingsError
+from nextchar.errors import ModelFileError, SettingsError, in_one_line
 from nextchar.model import container
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.text.vocabulary import Vocabulary
@@ -63,11 +63,16 @@ def load_model(path: str | PathLike[str]) -> Model:
     tensors, document = container.read(path, "model")
     try:
         vocabulary = Vocabulary.from_json(document["vocabulary"])
-        architecture = Architecture(NetworkSettings(**document["network"]), len(vocabulary))
+        network = NetworkSettings(**document["network"])
+        if network.num_layers > len(tensors):  # shapes are worked out layer by layer
+            raise ValueError(f"it claims {network.num_layers} layers")
+        architecture = Architecture(network, len(vocabulary))
         text = TextSettings(**document["text"])
         training = dict(document["training"])
     except (KeyError, TypeError, ValueError, SettingsError, ModelFileError) as error:
-        raise ModelFileError(f"{path}: damaged: its description is incomplete ({error})") from error
+        raise ModelFileError(
+            f"{path}: damaged: its description is incomplete ({in_one_line(error)})"
+        ) from error
     if {name: tensor.shape for name, tensor in tensors.items()} != dict(architecture.shapes):
         raise ModelFileError(f"{path}: damaged: its tensors are not those of its description")
     dtypes = {tensor.dtype for tensor in tensors.values()}

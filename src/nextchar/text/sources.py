@@ -17,7 +17,7 @@ import sys
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike
@@ -27,6 +27,7 @@ from typing import IO, Any
 from nextchar.config import TextSettings
 from nextchar.errors import TextError
 from nextchar.text import datasets
+from nextchar.text.encodings import advice
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -204,21 +205,23 @@ def _codec(encoding: str) -> codecs.CodecInfo:
 def _decode(source: Source, encoding: str) -> Iterator[str]:
     decoder = _codec(encoding).incrementaldecoder("strict")
     done = 0  # bytes handed to the decoder
+    pieces = read_bytes([source])
     try:
-        for piece in read_bytes([source]):
+        for piece in pieces:
             done += len(piece)
             yield decoder.decode(piece)
         yield decoder.decode(b"", final=True)
     except UnicodeError as error:
-        what = str(error)
+        what, data, place = str(error), b"", 0
         if isinstance(error, UnicodeDecodeError):
             # error.object ends where the piece does; where it begins is the decoder's affair:
             # earlier by a character that was cut, later by a byte order mark
-            what = f"{error.reason} at byte {done - len(error.object) + error.start}"
+            data, place = error.object, error.start
+            what = f"{error.reason} at byte {done - len(data) + place}"
+            with suppress(TextError):  # a little more tells more of what it is
+                data += next(pieces, b"")
         raise TextError(
-            f"{source.name}: not {encoding}: {what}; give the file's own encoding "
-            "(--encoding NAME), choose files of a folder by name (--pattern GLOB), or train on any "
-            "bytes (--alphabet bytes)"
+            f"{source.name}: not {encoding}: {what}; {advice(data, place, encoding)}"
         ) from None
 
 

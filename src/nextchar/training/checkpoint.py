@@ -8,14 +8,16 @@ the state of every random generator.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.errors import ModelFileError, RunError
+from nextchar.errors import ModelFileError, RunError, in_one_line
 from nextchar.model import container
 from nextchar.model.parameters import Parameters
 from nextchar.training.optimizers import Slots
@@ -53,6 +55,8 @@ class Checkpoint:
     """What is saved and restored.
 
     text_sha256: of the text the run is trained on.
+    settings: every setting by name, those of the run when it was saved; empty in files that were
+    written before settings were kept.
     good: where to go back to, should the numbers run away; None where that is this point itself.
     """
 
@@ -61,6 +65,7 @@ class Checkpoint:
     state: Array
     progress: Progress
     text_sha256: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
     good: Checkpoint | None = None
 
 
@@ -70,6 +75,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     document: dict[str, Any] = {
         "progress": dataclasses.asdict(checkpoint.progress),
         "text_sha256": checkpoint.text_sha256,
+        "settings": dict(checkpoint.settings),
     }
     if good:
         tensors |= {f"good.{name}": tensor for name, tensor in _tensors(good).items()}
@@ -85,9 +91,14 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Array]:
     }
 
 
-def load_checkpoint(path: Path, fresh: Checkpoint) -> Checkpoint:
+def load_checkpoint(
+    path: Path,
+    fresh: Checkpoint,
+    require_settings: Callable[[Mapping[str, Any]], None] = lambda settings: None,
+) -> Checkpoint:
     """Read a checkpoint into the arrays of a fresh start of the same run.
 
+    require_settings: raises where the run cannot go on from these; they say more than a shape.
     Raises RunError where it was made for another text, which may give other shapes too, and
     ModelFileError where it is damaged or of other settings.
     """
@@ -96,28 +107,64 @@ def load_checkpoint(path: Path, fresh: Checkpoint) -> Checkpoint:
     wanted = {"parameters": parameters.flat, **{f"slots.{n}": slot for n, slot in slots.items()}}
     try:
         _require_same_text(path, str(document["text_sha256"]), fresh.text_sha256)
+        settings = dict(document.get("settings", {}))
+        require_settings(settings)
         for name, array in wanted.items():
             if tensors[name].shape != array.shape or tensors[name].dtype != array.dtype:
                 raise ValueError(f"{name} has another shape or type")
             np.copyto(array, tensors[name])
-        progress = Progress(**document["progress"])
+        progress = _progress(document["progress"])
         state, good = tensors["state"], None
+        _require_state(state, parameters)
         if "good" in document:
-            good = Checkpoint(
-                Parameters(parameters.architecture, tensors["good.parameters"]),
-                {name: tensors[f"good.slots.{name}"] for name in slots},
-                tensors["good.state"],
-                Progress(**document["good"]),
-                fresh.text_sha256,
-            )
+            good = _good(tensors, document["good"], fresh)
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path}: does not belong to this run's settings ({error})") from error
-    return Checkpoint(parameters, slots, state, progress, fresh.text_sha256, good)
+        reason = in_one_line(error)
+        raise ModelFileError(
+            f"{path}: does not belong to this run's settings ({reason})"
+        ) from error
+    return Checkpoint(parameters, slots, state, progress, fresh.text_sha256, settings, good)
+
+
+def _good(
+    tensors: Mapping[str, Array], progress: Mapping[str, Any], fresh: Checkpoint
+) -> Checkpoint:
+    """The point to go back to that a checkpoint carries. Raises as `load_checkpoint` expects."""
+    flat, state = tensors["good.parameters"], tensors["good.state"]
+    good = Parameters(fresh.parameters.architecture, flat)
+    _require_state(state, good)
+    slots = {name: tensors[f"good.slots.{name}"] for name in fresh.slots}
+    if any(each.shape != flat.shape or each.dtype != flat.dtype for each in slots.values()):
+        raise ValueError("good.slots have another shape or type")
+    return Checkpoint(good, slots, state, _progress(progress), fresh.text_sha256)
+
+
+def _progress(found: Mapping[str, Any]) -> Progress:
+    """Raises TypeError or ValueError where a field is lacking, unknown or of another type."""
+    progress = Progress(**found)
+    for each in dataclasses.fields(Progress):
+        value = getattr(progress, each.name)
+        kinds = str(each.type).split(" | ")
+        if type(value).__name__ not in {*kinds, *(["int"] if "float" in kinds else [])} | (
+            {"NoneType"} if "None" in kinds else set()
+        ):
+            raise ValueError(f"{each.name} is {value!r:.20}")
+    if min(progress.step, progress.characters, progress.stale) < 0:
+        raise ValueError("a count is negative")
+    return progress
+
+
+def _require_state(state: Array, parameters: Parameters) -> None:
+    lanes = state.shape[2] if state.ndim == 4 else 0
+    if state.shape != parameters.architecture.state_shape(lanes) or state.dtype != parameters.dtype:
+        raise ValueError("state has another shape or type")
 
 
 def _require_same_text(path: Path, before: str, now: str) -> None:
     if before == now:
         return
+    if not re.fullmatch(r"[0-9a-f+]+", before):
+        raise ValueError("text_sha256 is no digest")
     was, wanted = ("+".join(f"{part[:8]}…" for part in sha.split("+")) for sha in (before, now))
     raise RunError(
         f"{path.parent}: the checkpoint was made for another text (sha256 {was}, now {wanted}); "

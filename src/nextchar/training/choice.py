@@ -93,7 +93,7 @@ def choose(given: Mapping[str, Any], known: Known) -> Choice:
     chosen |= _against_learning_by_heart(passes)
     if given.keys().isdisjoint(BUDGETS):
         batch = settings.training.batch_size * settings.training.seq_length
-        chosen["steps"] = max(1, round(characters / batch))
+        chosen["steps"] = max(1, int(characters / batch))
     settings = Settings.make(None, **{**chosen, **given})
     return Choice(settings, _reasons(settings, known, characters, passes, cost // 6))
 

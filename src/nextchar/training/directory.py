@@ -12,7 +12,6 @@ checkpoint.safetensors   all that resume needs
 from __future__ import annotations
 
 import contextlib
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,13 +22,15 @@ import filelock
 import tomli_w
 
 from nextchar.config import Settings
-from nextchar.errors import DivergedError, RunError, SettingsError
+from nextchar.errors import DivergedError, RunError, in_one_line
 from nextchar.files import remove_leftovers, write_atomically
 from nextchar.model.file import BEST, LAST, Model, save_model
 from nextchar.training.checkpoint import Progress
 from nextchar.training.faults import cure
+from nextchar.training.metrics import content_of, records_of
 from nextchar.training.owner import forget_owner, note_owner, owner_of
 
+FORMAT = 1  # of the directory; one without it is of the first
 CONFIG, METRICS, CHECKPOINT = "config.toml", "metrics.jsonl", "checkpoint.safetensors"
 
 
@@ -39,7 +40,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / CHECKPOINT
-        self._records: list[str] = []
+        self._records: list[Mapping[str, Any]] = []
         self._made = [each for each in (path, *path.parents) if not each.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -52,10 +53,9 @@ class RunDirectory:
                 f"{path}: another nextchar is training there{owner_of(path)}; wait for it, or give "
                 "another --out"
             ) from None
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: no name that a file can have
             raise RunError(
-                f"{path}: cannot be used ({error.strerror or error}); {cure(error)}, or give "
-                "another --out"
+                f"{path}: cannot be used ({_reason(error)}); {cure(error)}, or give another --out"
             ) from error
 
     @classmethod
@@ -98,13 +98,17 @@ class RunDirectory:
                     folder.rmdir()
 
     def write_config(self, settings: Settings, source: Mapping[str, Any]) -> None:
-        """Write `config.toml`. source: where the text came from, as `read_config` gives it."""
-        self._write(CONFIG, tomli_w.dumps({"source": dict(source), **settings.tables()}))
+        """Write `config.toml`. source: where the text came from, as `read_config` gives it.
+
+        It comes last: a file that lost its end lacks it.
+        """
+        tables = {"format": FORMAT, **settings.tables(), "source": source}
+        self._write(CONFIG, tomli_w.dumps(tables))
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add a record to `metrics.jsonl`."""
-        self._records.append(json.dumps(record))
-        self._write(METRICS, "".join(line + "\n" for line in self._records))
+        self._records.append(record)
+        self._write(METRICS, content_of(self._records))
 
     def rewind_metrics(self, step: int, retries: int = 0) -> list[dict[str, Any]]:
         """Forget the records after a step, that of the checkpoint; the evaluations that are left.
@@ -116,7 +120,7 @@ class RunDirectory:
             for record in read_metrics(self.path)
             if record["step"] <= step and record.get("retries", 0) <= retries
         ]
-        self._records = [json.dumps(record) for record in kept]
+        self._records = [*kept]
         return [record for record in kept if "retries" not in record]
 
     def note_divergence(self, progress: Progress, error: DivergedError, rate: float) -> None:
@@ -144,50 +148,73 @@ class RunDirectory:
         try:
             write_atomically(self.path / name, text.encode())
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise RunError(f"{self.path / name}: cannot be written ({reason})") from error
+            raise RunError(f"{self.path / name}: cannot be written ({_reason(error)})") from error
 
 
 def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
     """The settings of a run and where its text came from. Raises RunError where they are lost."""
     try:
         tables = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
-        source = tables.pop("source")
-        return Settings.from_tables(tables), dict(source)
+        _require_format(path, tables.pop("format", FORMAT))
+        source = _source(tables.pop("source"))
+        for name, table in tables.items():
+            if not isinstance(table, Mapping):
+                raise ValueError(f"{name} is no table of settings")
+        return Settings.from_tables(tables), source
     except FileNotFoundError:
         raise RunError(f"{path}: no run there (no {CONFIG})") from None
-    except (
-        OSError,
-        UnicodeError,
-        KeyError,
-        TypeError,
-        SettingsError,
-        tomllib.TOMLDecodeError,
-    ) as e:
-        raise RunError(f"{path / CONFIG}: cannot be read ({e})") from e
+    except OSError as error:
+        raise RunError(f"{path / CONFIG}: cannot be read ({_reason(error)})") from error
+    except KeyError as error:
+        raise RunError(f"{path / CONFIG}: cannot be read (no table {error})") from error
+    except (TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise RunError(f"{path / CONFIG}: cannot be read ({in_one_line(error)})") from error
+
+
+def _require_format(path: Path, found: Any) -> None:
+    if found != FORMAT:
+        raise RunError(
+            f"{path}: a run of format {found!r:.20}, this version of nextchar reads {FORMAT}; use "
+            "the version that began it, or start anew with another --out"
+        )
+
+
+def _source(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the text came from: lists of names. Raises ValueError where it is something else."""
+    for name in ("inputs", "validation"):
+        value = table.get(name) if isinstance(table, Mapping) else None
+        if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+            raise ValueError(f"source.{name} is no list of names")
+    return dict(table)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The records of a run's `metrics.jsonl`, in order; none where nothing was evaluated yet."""
     try:
-        *lines, rest = (path / METRICS).read_text(encoding="utf-8").split("\n")
-        records = [json.loads(line) for line in lines]
-        # half a line after whole ones is what a copy that was broken off ends in
-        with contextlib.suppress(ValueError) if lines else contextlib.nullcontext():
-            records += [json.loads(rest)] if rest else []
-        if not all(isinstance(record, dict) and "step" in record for record in records):
-            raise ValueError("a record has no step")
+        return records_of((path / METRICS).read_bytes())
     except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path / METRICS}: cannot be read ({error})") from error
-    return records
+    except OSError as error:
+        raise RunError(f"{path / METRICS}: cannot be read ({_reason(error)})") from error
+    except ValueError as error:
+        raise RunError(
+            f"{path / METRICS}: cannot be read ({error}); mend it, or move it away to go on "
+            "without its records"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def free_name(inputs: Sequence[str]) -> Path:
     """`runs/NAME` for a text, with a number where that name is taken."""
     first = inputs[0] if inputs else "text"
-    stem = "stdin" if first == "-" else Path(first).resolve().name.split(".")[0][:60] or "text"
+    try:
+        name = Path(first).resolve().name
+    except (OSError, ValueError, RuntimeError):  # reading it will say what is wrong with it
+        name = ""
+    stem = "stdin" if first == "-" else name.split(".")[0][:60] or "text"
     path, number = Path("runs") / stem, 1
     while path.exists() and not (path.is_dir() and not any(path.iterdir())):
         number += 1

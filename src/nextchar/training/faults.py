@@ -20,9 +20,9 @@ _CURES = {
 }
 
 
-def cure(error: OSError) -> str:
+def cure(error: OSError | ValueError) -> str:
     """What to do about a file that cannot be written."""
-    return _CURES.get(error.errno or 0, "see to that")
+    return _CURES.get(getattr(error, "errno", None) or 0, "see to that")
 
 
 @contextmanager

@@ -10,18 +10,16 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from nextchar.config import BUDGETS, Settings, TextSettings, laid_over, option_of
+from nextchar.config import Settings, TextSettings, laid_over
 from nextchar.errors import InterruptedRun, RunError, SettingsError
 from nextchar.presets import AUTO
 from nextchar.text.corpus import Corpus
 from nextchar.text.reading import read_corpus
 from nextchar.text.watching import Listener
-from nextchar.training.directory import RunDirectory, read_config
+from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Encoding, Note
-from nextchar.training.train import ENDS, Hooks, Trained, train
-
-# what may differ when a run is resumed: where and how it ends, and what it tells on the way
-_MAY_CHANGE = {*ENDS, "eval_every", "sample_every", "on_divergence"}
+from nextchar.training.resuming import resumed_settings
+from nextchar.training.train import Hooks, Trained, train
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def _found_again(name: str) -> str:
     """A file's absolute path; what is none (`-`, a data set) as it is."""
     try:
         return str(Path(name).resolve()) if name != "-" and Path(name).exists() else name
-    except OSError:  # no name a file can have: reading it will say so
+    except (OSError, ValueError, RuntimeError):  # no name a file can have, or links in a circle
         return name
 
 
@@ -70,7 +68,7 @@ def start(
         raise SettingsError("resume: wants out, the directory of the run to go on with")
     else:
         changed = laid_over(preset, given) if preset or given else {}
-        settings, source = _resumed_settings(out, changed)
+        settings, source = resumed_settings(out, changed)
     if text is None and "-" in source.get("inputs", ()):
         raise RunError(
             f"{out}: was trained from standard input; give the same text again: "
@@ -109,22 +107,3 @@ def _listener(hooks: Hooks) -> Listener:
             raise InterruptedRun("interrupted while the text was encoded; nothing was trained yet")
 
     return Listener(lambda text: hooks.on_event(Note(text)), encoding)
-
-
-def _resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    """The settings of a run that is to go on, with the given ones laid over where they may change.
-
-    Also where its text came from. Raises RunError that lists what may not change and differs.
-    """
-    settings, source = read_config(path)
-    old = settings.flat()
-    wrong = [
-        f"{option_of(name)} was {old[name]}, now {value}"
-        for name, value in given.items()
-        if name not in _MAY_CHANGE and old.get(name) != value
-    ]
-    if wrong:
-        raise RunError(f"{path}: cannot resume with other settings: {'; '.join(wrong)}")
-    if given.keys() & set(BUDGETS):
-        old = {name: value for name, value in old.items() if name not in BUDGETS}
-    return Settings.make(**{**old, **given}), source

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nextchar.config import BUDGETS, Settings
+from nextchar.config import Settings
 from nextchar.kernels import COMPILING
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import BEST, Model, load_model
@@ -17,6 +17,7 @@ from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.batches import Batches, make_batches
 from nextchar.text.corpus import Corpus, Prepared, prepare
+from nextchar.text.plausible import doubt
 from nextchar.text.readahead import ReadAhead
 from nextchar.text.stored import AnyCodes, StoredCodes
 from nextchar.text.vocabulary import Codes
@@ -24,20 +25,18 @@ from nextchar.training.automatic import settings_for
 from nextchar.training.checkpoint import (
     Checkpoint,
     Progress,
-    load_checkpoint,
-    save_checkpoint,
 )
-from nextchar.training.directory import RunDirectory, read_config
+from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Note, OnEvent, Scored
 from nextchar.training.faults import telling_how_to_go_on
 from nextchar.training.optimizers import make_slots
+from nextchar.training.resuming import evaluated_before, resumed
 from nextchar.training.speed import Precision
 from nextchar.training.trainer import MakeSample, Trainer
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
 
-ENDS = {*BUDGETS, "patience"}  # settings by which a run ends
 BFLOAT16 = "products in bfloat16, which this CPU multiplies faster; --dtype float32 for more digits"
 
 
@@ -105,10 +104,10 @@ def train(
             batches = ReadAhead(batches)
         _tell_limits(prepared, batches, settings, tell)
         _require_memory(prepared, batches, settings, precision)
-        start, before = _fresh(prepared, batches, settings), []
+        start, before = _fresh(prepared, batches, settings), list[Evaluated]()
         if directory and resume:
-            start = _resumed(directory, settings, start)
-            before = directory.rewind_metrics(start.progress.step, start.progress.retries)
+            start = resumed(directory, settings, start, tell)
+            before = evaluated_before(directory, start.progress, tell)
         with nullcontext() if directory is None else _telling(directory):
             if directory:
                 directory.write_config(settings, source or {})
@@ -143,7 +142,7 @@ def _run(
     batches: Batches,
     settings: Settings,
     start: Checkpoint,
-    before: list[dict[str, Any]],
+    before: list[Evaluated],
     precision: Precision,
     directory: RunDirectory | None,
     hooks: Hooks,
@@ -166,7 +165,7 @@ def _run(
             should_stop=hooks.should_stop,
             make_sample=hooks.make_sample,
         )
-        trainer.records = [Evaluated(**record, is_best=False) for record in before]
+        trainer.records = before
         model = trainer.run()
         if directory and (directory.path / BEST).exists():  # it may be from before a resume
             model = load_model(directory.path / BEST)
@@ -213,27 +212,17 @@ def _fresh(prepared: Prepared, batches: Batches, settings: Settings) -> Checkpoi
         parameters.zero_state(batches.batch_size),
         Progress(),
         prepared.sha256,
+        settings.flat(),
     )
-
-
-def _resumed(directory: RunDirectory, settings: Settings, fresh: Checkpoint) -> Checkpoint:
-    """The directory's checkpoint, or the fresh start where it was stopped before its first one."""
-    if not directory.checkpoint.exists():
-        return fresh
-    checkpoint = load_checkpoint(directory.checkpoint, fresh)
-    before = read_config(directory.path)[0].training
-    if any(getattr(before, name) != getattr(settings.training, name) for name in ENDS):
-        checkpoint.progress.done = False
-        with telling_how_to_go_on(directory.path, directory.checkpoint):  # before config.toml
-            save_checkpoint(directory.checkpoint, checkpoint)  # says the new end
-    return checkpoint
 
 
 def _tell_limits(
     prepared: Prepared, batches: Batches, settings: Settings, on_event: OnEvent
 ) -> None:
-    """Say where the text did not allow what was asked."""
+    """Say where the text did not allow what was asked, or is none."""
     asked = settings.training
+    if told := doubt(prepared.vocabulary, prepared.train, settings.text):
+        on_event(Note(told))
     if prepared.left_out:
         on_event(
             Note(

@@ -299,8 +299,9 @@ class Trainer:
 
     def _checkpoint(self) -> Checkpoint:
         """Where the run stands, in its own arrays."""
+        settings, sha256 = self._all.flat(), self._prepared.sha256
         return Checkpoint(
-            self.parameters, self._slots, self._state, self.progress, self._prepared.sha256
+            self.parameters, self._slots, self._state, self.progress, sha256, settings
         )
 
     def _interrupt(self) -> None:

@@ -1,0 +1,669 @@
+"""Every mistake of a user that could be thought of, made for real, with what it is answered.
+
+`docs/errors.md` is made of this list: `python tests/mistakes.py > docs/errors.md`. Each one is made
+by tests/contracts/test_errors_page.py.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pickle
+import random
+import shutil
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from nextchar.cli import run
+
+SMALL = "--hidden-size 8 --num-layers 1 --batch-size 4 --steps 2 --threads 1"
+PROSE = "It was the best of times, it was the worst of times, it was the age of wisdom.\n" * 20
+CHINESE = "床前明月光，疑是地上霜。举头望明月，低头思故乡。\n" * 20
+JAPANESE = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。\n" * 20
+FRENCH = "Longtemps, je me suis couché de bonne heure, à peine ma bougie éteinte.\n" * 20
+NOISE = random.Random(0).randbytes(4000)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing done wrong.
+
+    what: in words. command: what is typed after `nextchar`, in a folder that `make_folder` made.
+    told: the line it is answered with; `…` stands for words of the system or of a library. Empty
+    where nothing is said, as nothing is wrong with it.
+    status: of the program; 0 where the run goes on, with a note.
+    prepare: what is done in the folder before. stdin: what comes from standard input.
+    """
+
+    what: str
+    command: str
+    told: str
+    status: int = 1
+    prepare: Callable[[Path], object] | None = None
+    stdin: bytes | None = None
+
+
+def make_folder(folder: Path) -> None:
+    """Texts, a model, a run that was stopped, and files of others."""
+    files = {
+        "prose.txt": PROSE.encode(),
+        "other.txt": FRENCH.encode(),
+        "empty.txt": b"",
+        "one.txt": b"x",
+        "gb18030.txt": CHINESE.encode("gb18030"),
+        "shift-jis.txt": JAPANESE.encode("shift_jis"),
+        "latin.txt": FRENCH.encode("cp1252"),
+        "utf-16.txt": FRENCH.encode("utf-16"),
+        "utf-16-le.txt": PROSE.encode("utf-16-le"),
+        "utf-16-be-zh.txt": CHINESE.encode("utf-16-be"),
+        "bom.txt": b"\xef\xbb\xbf" + PROSE.encode(),
+        "nul.txt": PROSE.replace("wisdom", "wis\0dom", 3).encode(),
+        "old-mac.txt": PROSE.replace("\n", "\r").encode(),
+        "surrogate.txt": PROSE.encode() + "\ud83d".encode("utf-8", "surrogatepass"),
+        "program.bin": NOISE,
+        "broken.txt.gz": gzip.compress(PROSE.encode())[:-20],
+        "not.txt.gz": PROSE.encode(),
+        "folder/notes.txt": PROSE.encode(),
+        "empty-folder/.hidden": b"",
+        "mine/file": b"",
+        "model.pt": pickle.dumps({"weights": [1.0]}),
+        "others.safetensors": safetensors.numpy.save({"w": np.zeros(2)}, {"format": "pt"}),
+        "later.safetensors": _described({"format": 2, "kind": "model"}),
+        "huge.safetensors": _headed(
+            {"w": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}
+        ),
+        "header.safetensors": struct.pack("<Q", 2**60) + b"{}",
+    }
+    for name, data in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+    assert not _run(folder, f"train prose.txt --out runs/prose --quiet {SMALL}")
+    shutil.copy(folder / "runs/prose/best.safetensors", folder / "model.safetensors")
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "half.safetensors").write_bytes(whole[: len(whole) // 2])
+    (folder / "flipped.safetensors").write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+
+
+def _described(document: dict[str, object]) -> bytes:
+    return safetensors.numpy.save({"w": np.zeros(2)}, {"nextchar": json.dumps(document)})
+
+
+def _headed(header: dict[str, object]) -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+def _run(folder: Path, command: str) -> int:
+    """The program's status, called in a folder."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return run(words(command))
+    finally:
+        os.chdir(before)
+
+
+def words(command: str) -> list[str]:
+    """The words of a command as they are typed in a shell: `''` is an empty one."""
+    import shlex
+
+    return shlex.split(command)
+
+
+def edited(name: str, old: str, new: str) -> Callable[[Path], object]:
+    """Edit a file of the run."""
+
+    def edit(folder: Path) -> None:
+        path = folder / "runs/prose" / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return edit
+
+
+def cut(name: str) -> Callable[[Path], object]:
+    """Cut a file of the run in two."""
+
+    def halve(folder: Path) -> None:
+        path = folder / "runs/prose" / name
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    return halve
+
+
+def trained_from_stdin(folder: Path) -> None:
+    """Make a run of which the text came from standard input."""
+    edit = edited("config.toml", "inputs = [", 'inputs = [\n    "-",')
+    edit(folder)
+
+
+TRAIN = f"--out new --quiet {SMALL}"
+_BYTES = "or train on any bytes (--alphabet bytes)"
+_CHOICES = "choose files of a folder by name (--pattern GLOB)"
+_RESUME = "train --resume --out runs/prose --quiet"
+
+MISTAKES: dict[str, list[Mistake]] = {
+    "The text": [
+        Mistake(
+            "a path that is not there",
+            "train prose.text",
+            "prose.text: no such file or folder, nor a data set (pydoc, stdlib, shakespeare)",
+        ),
+        Mistake("an empty name, as of an unset variable", "train ''", "a file's name is empty"),
+        Mistake(
+            "a folder with no text in it",
+            "train empty-folder",
+            "empty-folder: no file in this folder matches the pattern '*'",
+        ),
+        Mistake(
+            "a pattern that no file matches",
+            "train folder --pattern '*.md'",
+            "folder: no file in this folder matches the pattern '*.md'",
+        ),
+        Mistake(
+            "a pattern that leads out of the folder",
+            "train folder --pattern /etc/*",
+            "pattern: wants one for names inside the folder, such as *.txt, got '/etc/*'",
+        ),
+        Mistake(
+            "an empty file",
+            f"train empty.txt {TRAIN}",
+            "the training part has 0 characters; at least 2 are needed, one to read and one to "
+            "predict",
+        ),
+        Mistake(
+            "a file of one character",
+            f"train one.txt {TRAIN}",
+            "the training part has 1 character; at least 2 are needed, one to read and one to "
+            "predict",
+        ),
+        Mistake(
+            "nothing on standard input",
+            f"train - {TRAIN}",
+            "the training part has 0 characters; at least 2 are needed, one to read and one to "
+            "predict",
+            stdin=b"",
+        ),
+        Mistake(
+            "nearly all of the text kept for validation",
+            f"train prose.txt --val-fraction 0.9999 {TRAIN}",
+            "the training part has 1 character; at least 2 are needed, one to read and one to "
+            "predict",
+        ),
+        Mistake(
+            "no character as frequent as asked",
+            f"train prose.txt --min-count 100000 {TRAIN}",
+            "min_count: no character is there 100000 times; give a lower one",
+        ),
+        Mistake(
+            "a compressed file that lost its end",
+            f"train broken.txt.gz {TRAIN}",
+            "broken.txt.gz: damaged compressed file (…)",
+        ),
+        Mistake(
+            "a file that is only called .gz",
+            f"train not.txt.gz {TRAIN}",
+            "not.txt.gz: damaged compressed file (…)",
+        ),
+        Mistake(
+            "a binary file",
+            f"train program.bin {TRAIN}",
+            "program.bin: not utf-8: … at byte …; it holds NUL bytes and looks like no text; "
+            f"{_CHOICES}, {_BYTES}",
+        ),
+        Mistake(
+            "a binary file, called text in an encoding that takes all",
+            f"train program.bin --encoding latin-1 {TRAIN}",
+            "… % of the text are control, private or unassigned characters (…) among … different "
+            f"ones: it looks binary or wrongly decoded; give the right --encoding, {_BYTES}",
+            status=0,
+        ),
+        Mistake("some NUL characters in a text", f"train nul.txt {TRAIN}", "", status=0),
+        Mistake("line ends of a lone `\\r`", f"train old-mac.txt {TRAIN}", "", status=0),
+    ],
+    "Its encoding": [
+        Mistake(
+            "Chinese in GB18030 or GBK",
+            f"train gb18030.txt {TRAIN}",
+            "gb18030.txt: not utf-8: … at byte 0; it looks like gb18030: give --encoding gb18030 "
+            "if that is what it is",
+        ),
+        Mistake(
+            "Japanese in Shift-JIS",
+            f"train shift-jis.txt {TRAIN}",
+            "shift-jis.txt: not utf-8: … at byte 0; it looks like cp932 (Shift-JIS): give "
+            "--encoding cp932 if that is what it is",
+        ),
+        Mistake(
+            "French in Windows-1252",
+            f"train latin.txt {TRAIN}",
+            "latin.txt: not utf-8: … at byte 27; it looks like cp1252 (Windows, Latin): give "
+            "--encoding cp1252 if that is what it is",
+        ),
+        Mistake(
+            "UTF-16 with a byte order mark",
+            f"train utf-16.txt {TRAIN}",
+            "utf-16.txt: not utf-8: … at byte 0; it looks like utf-16: give --encoding utf-16 if "
+            "that is what it is",
+        ),
+        Mistake(
+            "Chinese in UTF-16 without one",
+            f"train utf-16-be-zh.txt {TRAIN}",
+            "utf-16-be-zh.txt: not utf-8: … at byte …; it looks like utf-16-be: give --encoding "
+            "utf-16-be if that is what it is",
+        ),
+        Mistake(
+            "English in UTF-16 without one, which is valid UTF-8",
+            f"train utf-16-le.txt {TRAIN}",
+            "50 % of the text are NUL characters: it is a binary file or in another encoding "
+            "(--encoding utf-16-le or utf-16-be); " + _BYTES,
+            status=0,
+        ),
+        Mistake(
+            "UTF-8 with a byte order mark",
+            f"train bom.txt {TRAIN}",
+            "the text begins with a byte order mark, which is kept as a character (U+FEFF); "
+            "--encoding utf-8-sig leaves it out",
+            status=0,
+        ),
+        Mistake(
+            "half of a surrogate pair, as a broken converter writes it",
+            f"train surrogate.txt {TRAIN}",
+            "surrogate.txt: not utf-8: invalid continuation byte at byte 1580; …",
+        ),
+        Mistake(
+            "UTF-8 read as something else",
+            f"train other.txt --encoding cp1252 {TRAIN}",
+            "the text is valid utf-8 and was read as cp1252; give --encoding utf-8",
+            status=0,
+        ),
+        Mistake(
+            "GBK read as Latin",
+            f"train gb18030.txt --encoding latin-1 {TRAIN}",
+            "… % of the text are letters with accents and signs, more than plain letters: it looks "
+            f"wrongly decoded; give the right --encoding, {_BYTES}",
+            status=0,
+        ),
+        Mistake(
+            "UTF-16 asked for where there is none",
+            f"train prose.txt --encoding utf-16 {TRAIN}",
+            "prose.txt: not utf-16: …; it may be utf-8: give --encoding utf-8 if that is what "
+            "it is",
+        ),
+        Mistake(
+            "an encoding that nobody knows",
+            f"train prose.txt --encoding klingon {TRAIN}",
+            "encoding: Python knows no encoding named 'klingon'",
+        ),
+        Mistake(
+            "an encoding that is none of text",
+            f"train prose.txt --encoding hex {TRAIN}",
+            "encoding: 'hex' is not an encoding of text",
+        ),
+    ],
+    "Commands and options": [
+        Mistake(
+            "a command that is misspelt",
+            "trian prose.txt",
+            "No such command 'trian'. Commands are …; nextchar --help tells more",
+            2,
+        ),
+        Mistake(
+            "no text",
+            "train",
+            "Missing argument 'FILE...': a text file, a folder, - or a data set; nextchar train "
+            "--help tells more",
+            2,
+        ),
+        Mistake(
+            "no model",
+            "generate",
+            "Missing argument 'MODEL'; nextchar generate --help tells more",
+            2,
+        ),
+        Mistake(
+            "an option that is not there",
+            "train prose.txt --hiden-size 3",
+            "No such option…--hiden-size…nextchar train --help tells more",
+            2,
+        ),
+        Mistake(
+            "an option without its value",
+            "train prose.txt --steps",
+            "Option '--steps' requires an argument; nextchar train --help tells more",
+            2,
+        ),
+        Mistake(
+            "a number that is none",
+            "train prose.txt --hidden-size big",
+            "Invalid value for '--hidden-size': 'big' is not a valid integer; nextchar train "
+            "--help tells more",
+            2,
+        ),
+        Mistake(
+            "a number too small",
+            "train prose.txt --hidden-size 0",
+            "hidden_size: wants a whole number of at least 1 and of at most 100000, got 0",
+            2,
+        ),
+        Mistake(
+            "a number too large",
+            "train prose.txt --num-layers 1000000000000",
+            "num_layers: wants a whole number of at least 1 and of at most 1000, got 1000000000000",
+            2,
+        ),
+        Mistake(
+            "a share that is none",
+            "train prose.txt --dropout 1",
+            "dropout: wants a number of at least 0 and below 1, got 1.0",
+            2,
+        ),
+        Mistake(
+            "not a number at all",
+            "train prose.txt --learning-rate nan",
+            "learning_rate: wants a number above 0, got nan",
+            2,
+        ),
+        Mistake(
+            "a choice that is none",
+            "train prose.txt --cell elman",
+            "Invalid value for '--cell': 'elman' is not one of 'rnn', 'lstm', 'gru'; nextchar "
+            "train --help tells more",
+            2,
+        ),
+        Mistake(
+            "a preset that is none",
+            "train prose.txt --preset huge",
+            "Invalid value for '--preset': 'huge' is not one of 'medium', 'small', 'large', "
+            "'classic'; nextchar train --help tells more",
+            2,
+        ),
+        Mistake(
+            "a time that is none",
+            "train prose.txt --time soon",
+            "time: wants a duration such as 90s, 5m or 2h, got 'soon'",
+            2,
+        ),
+        Mistake(
+            "two ends",
+            "train prose.txt --epochs 1 --steps 2",
+            "give one of epochs, steps and time, got epochs and steps",
+            2,
+        ),
+        Mistake(
+            "tied weights of different widths",
+            "train prose.txt --tied",
+            "tied: wants embedding_size equal to hidden_size, got 0 and 256; set embedding_size to "
+            "256",
+            2,
+        ),
+        Mistake(
+            "a temperature below zero",
+            "generate model.safetensors --temperature -1",
+            "temperature: wants a number of at least 0, got -1.0",
+            2,
+        ),
+        Mistake(
+            "no probability to draw from",
+            "generate model.safetensors --top-p 0",
+            "top_p: wants a number above 0 and of at most 1, got 0.0",
+            2,
+        ),
+        Mistake(
+            "an empty stop text",
+            "generate model.safetensors --stop ''",
+            "stop: wants texts that are not empty, got ('',)",
+            2,
+        ),
+    ],
+    "Model files": [
+        Mistake("a path that is not there", "info nowhere", "nowhere: no such file"),
+        Mistake(
+            "a folder with no model in it",
+            "generate folder",
+            "folder: a folder with no model in it (no best.safetensors); train one first",
+        ),
+        Mistake(
+            "an empty file",
+            "info empty.txt",
+            "empty.txt: not a whole model file that nextchar wrote (…)",
+        ),
+        Mistake(
+            "a text in place of a model",
+            "generate prose.txt",
+            "prose.txt: not a whole model file that nextchar wrote (…)",
+        ),
+        Mistake(
+            "a pickle, as PyTorch writes it: never run",
+            "info model.pt",
+            "model.pt: not a whole model file that nextchar wrote (…)",
+        ),
+        Mistake(
+            "a safetensors file of another program",
+            "info others.safetensors",
+            "others.safetensors: a safetensors file, but not one of nextchar",
+        ),
+        Mistake(
+            "a checkpoint in place of a model",
+            "generate runs/prose/checkpoint.safetensors",
+            "runs/prose/checkpoint.safetensors: is a checkpoint, not a model",
+        ),
+        Mistake(
+            "a file of a later version",
+            "info later.safetensors",
+            "later.safetensors: has format 2, this version of nextchar reads 1; use the version "
+            "that wrote it, or make it again",
+        ),
+        Mistake(
+            "half a file",
+            "info half.safetensors",
+            "half.safetensors: not a whole model file that nextchar wrote (…)",
+        ),
+        Mistake(
+            "a bit that flipped",
+            "info flipped.safetensors",
+            "flipped.safetensors: damaged: its content is not what was written",
+        ),
+        Mistake(
+            "a tensor of 10¹² numbers that is not there",
+            "info huge.safetensors",
+            "huge.safetensors: not a whole model file that nextchar wrote (…)",
+        ),
+        Mistake(
+            "a header of 2⁶⁰ bytes",
+            "info header.safetensors",
+            "header.safetensors: not a whole model file that nextchar wrote (a header of "
+            "1152921504606846976 bytes is claimed)",
+        ),
+    ],
+    "Prompts and texts to score": [
+        Mistake(
+            "a character that the model never saw",
+            "generate model.safetensors --prompt 'It was 今'",
+            "the character '今' (U+4ECA) at position 7 is not in the model's vocabulary; leave it "
+            'out, or skip what is unknown (unknown="skip", --unknown skip)',
+        ),
+        Mistake(
+            "several of them",
+            "generate model.safetensors --prompt 'Zürich'",
+            "the character 'Z' (U+005A) at position 0 (and 'c', 'ü') is not in the model's "
+            'vocabulary; leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+        ),
+        Mistake(
+            "a byte in the prompt that is no UTF-8 (a surrogate escape)",
+            "generate model.safetensors --prompt 'It \udcff'",
+            "the character '\\udcff' (U+DCFF) at position 3 is not in the model's vocabulary; "
+            'leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+        ),
+        Mistake(
+            "a text to score that holds unknown characters",
+            "eval model.safetensors other.txt",
+            "the character 'L' (U+004C) at position 0 (and …) is not in the model's vocabulary; "
+            'leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+        ),
+        Mistake(
+            "a text to score in another encoding",
+            "eval model.safetensors gb18030.txt",
+            "gb18030.txt: not utf-8: … at byte 0; it looks like gb18030: give --encoding gb18030 "
+            "if that is what it is",
+        ),
+        Mistake(
+            "a text too short to score",
+            "eval model.safetensors one.txt --unknown skip",
+            "nothing to score: the text has 0 known characters, and the first one is only read",
+        ),
+    ],
+    "Run directories": [
+        Mistake(
+            "a directory that holds a run",
+            f"train prose.txt --out runs/prose {SMALL}",
+            "runs/prose: holds a run already; go on with it (--resume), or give another --out",
+        ),
+        Mistake(
+            "a file in place of a directory",
+            f"train prose.txt --out other.txt {SMALL}",
+            "other.txt: cannot be used (…",
+        ),
+        Mistake(
+            "resuming without saying what", "train --resume", "resume: say which run, --out DIR", 2
+        ),
+        Mistake(
+            "resuming where no run is",
+            "train --resume --out mine",
+            "mine: no run there (no config.toml)",
+        ),
+        Mistake(
+            "resuming with other settings",
+            f"{_RESUME} --hidden-size 9 --seed 2",
+            "runs/prose: cannot resume with other settings: --hidden-size was 8, now 9; --seed was "
+            "1, now 2",
+        ),
+        Mistake(
+            "resuming on a text that was changed",
+            _RESUME,
+            "runs/prose: the checkpoint was made for another text (sha256 …, now …); resume with "
+            "the original one, or start anew with another --out",
+            prepare=lambda folder: (folder / "prose.txt").write_bytes(PROSE.encode() + b"more"),
+        ),
+        Mistake(
+            "resuming when the text is gone",
+            _RESUME,
+            "prose.txt: no such file or folder, nor a data set (pydoc, stdlib, shakespeare)",
+            prepare=lambda folder: (folder / "prose.txt").unlink(),
+        ),
+        Mistake(
+            "resuming a run from standard input without it",
+            _RESUME,
+            "runs/prose: was trained from standard input; give the same text again: nextchar train "
+            "- --out runs/prose --resume",
+            prepare=trained_from_stdin,
+        ),
+        Mistake(
+            "settings in `config.toml` changed by hand",
+            _RESUME,
+            "runs/prose: cannot resume with other settings: --learning-rate was 0.01, now 0.02",
+            prepare=edited("config.toml", "learning_rate = 0.01", "learning_rate = 0.02"),
+        ),
+        Mistake(
+            "a setting in it that is misspelt, or of a later version",
+            _RESUME,
+            "runs/prose/config.toml: cannot be read (unknown setting 'sead'; did you mean seed?)",
+            prepare=edited("config.toml", "seed =", "sead ="),
+        ),
+        Mistake(
+            "a value in it of the wrong type",
+            _RESUME,
+            "runs/prose/config.toml: cannot be read (seed: wants a whole number of at least 0 and "
+            "of at most 9223372036854775807, got 'x')",
+            prepare=edited("config.toml", "seed = 1", "seed = 'x'"),
+        ),
+        Mistake(
+            "half of it lost",
+            _RESUME,
+            "runs/prose/config.toml: cannot be read (…)",
+            prepare=cut("config.toml"),
+        ),
+        Mistake(
+            "a run directory of a later version",
+            _RESUME,
+            "runs/prose: a run of format 2, this version of nextchar reads 1; use the version that "
+            "began it, or start anew with another --out",
+            prepare=edited("config.toml", "format = 1", "format = 2"),
+        ),
+        Mistake(
+            "a number in `metrics.jsonl` that was damaged",
+            _RESUME,
+            "runs/prose/metrics.jsonl: cannot be read (line 1: it or a line before it is not what "
+            "was written); mend it, or move it away to go on without its records",
+            prepare=edited("metrics.jsonl", '"step": 1', '"step": 2'),
+        ),
+        Mistake(
+            "a line in it that is none",
+            _RESUME,
+            "runs/prose/metrics.jsonl: cannot be read (line 1: …); mend it, or move it away to go "
+            "on without its records",
+            prepare=edited("metrics.jsonl", '{"step"', "{step"),
+        ),
+        Mistake(
+            "its end lost",
+            _RESUME,
+            "metrics.jsonl lacks evaluations that the checkpoint knows of",
+            status=0,
+            prepare=lambda folder: (folder / "runs/prose/metrics.jsonl").unlink(),
+        ),
+        Mistake(
+            "half a checkpoint",
+            _RESUME,
+            "runs/prose/checkpoint.safetensors: not a whole checkpoint file that nextchar wrote "
+            "(…)",
+            prepare=cut("checkpoint.safetensors"),
+        ),
+    ],
+}
+
+
+def page() -> str:
+    """docs/errors.md."""
+    parts = [
+        "# Mistakes, and what is said of them",
+        "Every message is one line on standard error, after `nextchar: ` where nothing was done "
+        "(exit status 1, or 2 for wrong usage) or after `note: ` where the run goes on (status 0). "
+        "`…` stands for words of the system or of a library. Made of `tests/mistakes.py`, where "
+        "each of these is made by a test; a traceback is shown with `--debug` only.",
+    ]
+    for title, mistakes in MISTAKES.items():
+        rows = [
+            f"| {each.what} | `{_code(each.command)}` | {_message(each)} | {each.status} |"
+            for each in mistakes
+        ]
+        parts += [
+            f"## {title}",
+            "\n".join(["| mistake | `nextchar …` | answer | status |", "|---|---|---|---|", *rows]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _code(command: str) -> str:
+    """A command for the page, without what only keeps the test short."""
+    for rest in (TRAIN, SMALL, "--quiet"):
+        command = command.replace(f" {rest}", "")
+    return command.replace("|", "\\|").replace("\udcff", "\\xff")
+
+
+def _message(mistake: Mistake) -> str:
+    if not mistake.told:
+        return "nothing: it is trained on as it stands"
+    return f"`{mistake.told}`".replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.write(page())
