@@ -12,15 +12,15 @@ TORCH ?= torch==2.13.0
 # Options of `make bench`: BENCH="--rows 'train/*' --seconds 1"; --help lists them.
 BENCH ?=
 
-.PHONY: demo test lint format bench torture oracle make-oracle settings lowest dist clean help
+.PHONY: demo test lint format bench torture oracle make-oracle settings errors lowest dist clean help
 
 help:
 	@echo "make demo    train on real text for about a minute and print what the model writes"
 	@echo "make test    ruff, mypy and pytest with branch coverage"
 	@echo "make lint    ruff and mypy only      make format  let ruff mend the layout"
 	@echo "make settings  write docs/settings.md anew from the settings"
-	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime"
-	@echo "make torture  kills, faults, fuzzing and soaking for a long time"
+	@echo "make errors  write docs/errors.md anew from the mistakes that its test makes"
+	@echo "make torture kills, faults, fuzzing and soaking for a long time"
 	@echo "make oracle  compare with PyTorch, installed for it, over many more shapes"
 	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
 	@echo "make lowest  run the tests on the lowest versions of the dependencies"
@@ -77,6 +77,9 @@ make-oracle: .venv/oracle.stamp
 
 settings: .venv/test.stamp
 	$(PY) docs/make_settings.py > docs/settings.md
+
+errors: .venv/test.stamp
+	PYTHONPATH=src:tests $(PY) tests/mistakes.py > docs/errors.md
 
 lowest: .venv/pip.stamp
 	$(PY) -m venv .venv/lowest
