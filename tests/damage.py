@@ -13,6 +13,7 @@ from nextchar.config import Settings
 from nextchar.errors import InterruptedRun, NextcharError
 from nextchar.model.file import BEST, Model, load_model
 from nextchar.text.corpus import text_corpus
+from nextchar.text.watching import Listener
 from nextchar.training.checkpoint import load_checkpoint
 from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_config
 from nextchar.training.events import Note
@@ -111,10 +112,10 @@ def _use_model(run: Run) -> None:
 
 
 def _use_checkpoint(run: Run) -> None:
-    from nextchar.training.run import _fresh, _in_force, make_batches, prepare
+    from nextchar.training.train import _fresh, _in_force, make_batches, prepare
 
     settings = _in_force(Settings.make(**GIVEN))
-    prepared = prepare(TEXT.read(settings.text), settings)
+    prepared = prepare(TEXT.read(settings.text, Listener()), settings)
     fresh = _fresh(prepared, make_batches(prepared.train, settings.training), settings)
     load_checkpoint(run.path / CHECKPOINT, fresh)
     assert fresh.parameters.flat.tobytes() == run.trained.model.parameters.flat.tobytes()

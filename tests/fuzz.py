@@ -33,7 +33,8 @@ from nextchar.text.sources import find_sources, read_text
 from nextchar.text.vocabulary import Vocabulary
 from nextchar.training.checkpoint import load_checkpoint, save_checkpoint
 from nextchar.training.directory import CONFIG, read_config
-from nextchar.training.run import _fresh, _require_same, make_batches
+from nextchar.training.resuming import _require_same
+from nextchar.training.train import _fresh, make_batches
 from nextchar.validation import seconds_of
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too

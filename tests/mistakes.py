@@ -382,8 +382,8 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a preset that is none",
             "train prose.txt --preset huge",
-            "Invalid value for '--preset': 'huge' is not one of 'medium', 'small', 'large', "
-            "'classic'; nextchar train --help tells more",
+            "Invalid value for '--preset': 'huge' is not one of 'auto', 'medium', 'small', "
+            "'large', 'classic'; nextchar train --help tells more",
             2,
         ),
         Mistake(

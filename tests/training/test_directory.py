@@ -287,7 +287,8 @@ def test_half_a_line_at_the_end_of_the_metrics_does_not_keep_a_run_from_opening(
     with RunDirectory.open(begun) as directory:
         assert [record["step"] for record in directory.rewind_metrics(20)] == [5, 10]
         directory.append_metrics({"step": 25})
-    assert (begun / METRICS).read_bytes() == whole + b'{"step": 25}\n'
+    assert [record["step"] for record in read_metrics(begun)] == [5, 10, 25]
+    assert (begun / METRICS).read_bytes().endswith(b"}\n")
 
 
 def test_a_last_line_that_lacks_only_its_end_counts(begun: Path) -> None:

@@ -357,7 +357,7 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_settings_changed_in_config_toml_are_told_from_those_of_the_checkpoint(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
-    go(tmp_path / "run", {**SMALL, "steps": 2})
+    go(tmp_path / "run", {**SMALL, "optimizer": "adam", "steps": 2})
     edit(tmp_path / "run" / CONFIG, old, new)
     with pytest.raises(RunError, match=f"cannot resume with other settings: {words}$"):
         go(tmp_path / "run", {}, resume=True)
@@ -415,9 +415,8 @@ def test_what_is_no_text_is_told_before_training_starts(tmp_path: Path) -> None:
     events: list[Event] = []
     noise = "".join(map(chr, np.random.default_rng(0).integers(0, 256, 3000).tolist()))
     go(None, {**SMALL, "steps": 2}, text=material(noise), events=events)
-    notes = [type(each) for each in events if not (isinstance(each, Note) and each.is_by_the_way)]
-    assert notes[0] is Note
-    assert "looks binary or wrongly decoded" in str(events[0])
+    told = [each for each in events if not (isinstance(each, Note) and each.is_by_the_way)]
+    assert "looks binary or wrongly decoded" in str(told[0])
 
 
 def test_a_preset_counts_as_the_settings_that_it_gives(tmp_path: Path) -> None:

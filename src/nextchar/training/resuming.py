@@ -12,6 +12,7 @@ from nextchar.errors import RunError
 from nextchar.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from nextchar.training.directory import CONFIG, METRICS, RunDirectory, read_config
 from nextchar.training.events import Evaluated, Note, OnEvent
+from nextchar.training.faults import telling_how_to_go_on
 from nextchar.training.metrics import evaluations
 
 _ENDS = {*BUDGETS, "patience"}  # settings by which a run ends
@@ -48,7 +49,8 @@ def resumed(
     if any(before.get(name) != now[name] for name in _MAY_CHANGE):
         checkpoint.progress.done &= all(before.get(name) == now[name] for name in _ENDS)
         checkpoint = replace(checkpoint, settings=now)
-        save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml says the new end
+        with telling_how_to_go_on(directory.path, directory.checkpoint):
+            save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml says the new end
     return checkpoint
 
 
