@@ -17,7 +17,8 @@ from nextchar.text.watching import Listener
 from nextchar.training.checkpoint import load_checkpoint
 from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_config
 from nextchar.training.events import Note
-from nextchar.training.run import Hooks, Material, Trained, start
+from nextchar.training.run import Material, start
+from nextchar.training.train import Hooks, Trained
 
 TEXT = Material(
     lambda how, listener: text_corpus("to be or not to be, that is the question\n" * 20, how)
