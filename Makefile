@@ -64,7 +64,7 @@ test: lint
 	$(PY) -m pytest -n auto -m "not live and not torture" --cov --cov-report=term --cov-fail-under=95
 
 torture: .venv/test.stamp ## kills, faults, fuzzing and soaking for a long time
-	$(PY) -m pytest -n auto -m torture --timeout 3600 tests/torture
+	$(PY) -m pytest -n auto -m torture --timeout 3600 tests
 
 oracle: .venv/oracle.stamp
 	$(PY) -m pytest -n auto -m live tests/oracle

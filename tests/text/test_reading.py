@@ -203,10 +203,11 @@ def notes_of(path: Path, memory: Corpus) -> list[str]:
     return notes
 
 
-def test_whatever_byte_flips_the_codes_are_the_same(entry: Path, path: Path) -> None:
-    data, chance, memory = entry.read_bytes(), random.Random(2), in_memory(path)
+@pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.torture)])
+def test_whatever_byte_flips_the_codes_are_the_same(count: int, entry: Path, path: Path) -> None:
+    data, chance, memory = entry.read_bytes(), random.Random(count), in_memory(path)
     told = 0
-    for place in chance.sample(range(len(data)), 60):
+    for place in chance.choices(range(len(data)), k=count):
         changed = bytearray(data)
         changed[place] ^= 1 << chance.randrange(8)
         entry.write_bytes(bytes(changed))
@@ -214,7 +215,7 @@ def test_whatever_byte_flips_the_codes_are_the_same(entry: Path, path: Path) -> 
         told += len(notes)
         assert all("is damaged" in note and "anew" in note for note in notes)
         assert entry.read_bytes() == data  # whole again
-    assert told == 60
+    assert told == count
 
 
 def test_wherever_the_entry_is_cut_off_it_is_made_anew(entry: Path, path: Path) -> None:

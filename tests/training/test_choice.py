@@ -102,6 +102,12 @@ def test_all_can_be_given_at_once() -> None:
     assert choose(given, Known(20_000, 65)).settings == Settings.make(None, **given)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+def test_weight_decay_is_chosen_for_the_optimizer_that_it_was_found_with(optimizer: str) -> None:
+    assert chosen(epochs=30.0).training.weight_decay > 0
+    assert chosen(epochs=30.0, optimizer=optimizer).training.weight_decay == 0
+
+
 def test_none_is_not_given() -> None:
     assert choose({"hidden_size": None}, Known(10**6, 65)) == choose({}, Known(10**6, 65))
 

@@ -37,6 +37,7 @@ BY_HEART: dict[str, Any] = {
 }  # fmt: skip
 CASES: dict[str, dict[str, Any]] = {
     "stream": {},
+    "lanes that begin at the same places": {"lane_starts": "fixed", "dropout": 0.1},
     "windows that overlap": {"batching": "windows", "stride": 3},
     "dropout": {"dropout": 0.3, "num_layers": 2},
     "dropout in windows": {"dropout": 0.3, "batching": "windows"},

@@ -91,6 +91,8 @@ def choose(given: Mapping[str, Any], known: Known) -> Choice:
     characters = _characters(settings, given, known, affordable)
     passes = characters / known.characters
     chosen |= _against_learning_by_heart(passes)
+    if settings.training.optimizer != "adamw":  # others would add the decay to the gradient
+        del chosen["weight_decay"]
     if given.keys().isdisjoint(BUDGETS):
         batch = settings.training.batch_size * settings.training.seq_length
         chosen["steps"] = max(1, int(characters / batch))
