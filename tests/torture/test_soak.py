@@ -111,7 +111,8 @@ def test_an_estimate_of_memory_is_that_of_a_process(tmp_path: Path, prose: Path)
     for size in (64, 900):
         process = begin(
             tmp_path, text.name, "--out", f"run-{size}", "--hidden-size", str(size),
-            "--threads", "2", "--steps", "1000000", "--eval-every", "3", "--dtype", "float32",
+            "--preset", "medium", "--threads", "2", "--steps", "1000000", "--eval-every", "3",
+            "--dtype", "float32",
         )  # fmt: skip
         most, end = 0, time.monotonic() + 60
         while time.monotonic() < end and len(list((tmp_path / f"run-{size}").glob("c*.s*"))) < 1:
