@@ -13,6 +13,7 @@ more than that number, and no window is ever made before it is used.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -98,7 +99,12 @@ class StreamBatches:
         """Where the first lane begins in a pass."""
         if self._seed is None or epoch == 0:
             return 0
-        return int(np.random.default_rng([self._seed, epoch]).integers(self._pairs))
+        return _drawn(self._seed, epoch, self._pairs)
+
+
+@lru_cache(maxsize=4)  # a generator takes as long to make as the rest of a batch
+def _drawn(seed: int, epoch: int, pairs: int) -> int:
+    return int(np.random.default_rng([seed, epoch]).integers(pairs))
 
 
 class WindowBatches:

@@ -104,7 +104,8 @@ def load_checkpoint(
     """
     tensors, document = container.read(path, "checkpoint")
     parameters, slots = fresh.parameters, fresh.slots
-    wanted = {"parameters": parameters.flat, **{f"slots.{n}": slot for n, slot in slots.items()}}
+    wanted = _tensors(fresh)
+    del wanted["state"]  # its lanes are the checkpoint's
     try:
         _require_same_text(path, str(document["text_sha256"]), fresh.text_sha256)
         settings = dict(document.get("settings", {}))

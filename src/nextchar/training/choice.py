@@ -103,6 +103,7 @@ def choose(given: Mapping[str, Any], known: Known) -> Choice:
 def _network(given: Mapping[str, Any], known: Known, work: float) -> NetworkSettings:
     """The largest network whose every weight gets characters enough."""
     fixed = {name: given[name] for name in _NETWORK if name in given}
+    most = max(ANY_TEXT, PER_CHARACTER * known.characters)
     best: NetworkSettings | None = None
     for size, layers in SIZES:
         chosen = {"cell": "gru", "hidden_size": size, "num_layers": layers}
@@ -110,7 +111,6 @@ def _network(given: Mapping[str, Any], known: Known, work: float) -> NetworkSett
         weights = operations(Architecture(network, known.distinct)) / 6
         wanted = max(FEWEST_STEPS * FEW_LANES * LENGTH, PER_WEIGHT * weights)
         affordable = work / (6 * weights) >= wanted
-        most = max(ANY_TEXT, PER_CHARACTER * known.characters)
         if best is None or (affordable and weights <= most):
             best = network
     assert best is not None
