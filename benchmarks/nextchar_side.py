@@ -9,9 +9,10 @@ import numpy as np
 from benchmarks import material
 from benchmarks.job import Job, UnavailableError
 from benchmarks.rows import Row
-from nextchar.config import GenerationSettings, Settings
+from nextchar.config import Settings
 from nextchar.errors import SettingsError
 from nextchar.generation.generate import generate
+from nextchar.generation.settings import GenerationSettings
 from nextchar.kernels.decoder import Decoder
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model

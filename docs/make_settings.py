@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from nextchar.config import (
-    GenerationSettings,
     NetworkSettings,
     TextSettings,
     TrainingSettings,
     option_of,
 )
+from nextchar.generation.settings import GenerationSettings
 from nextchar.presets import AUTO, PRESET_HELP, PRESETS
 from nextchar.training.choice import CHOSEN
 
@@ -31,7 +31,8 @@ def page() -> str:
         "# Settings",
         "Every setting has one name: in Python `seq_length=64`, on the command line "
         "`--seq-length 64`, in `config.toml` `seq_length = 64`. This page is made by "
-        "`make settings` from the fields of `src/nextchar/config.py`.",
+        "`make settings` from the fields of `src/nextchar/config.py` and "
+        "`src/nextchar/generation/settings.py`.",
         "## Presets",
         "A preset sets some of them; what is given beside it wins. Nothing given is `auto`.",
         _presets(),

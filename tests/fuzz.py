@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from damage import GIVEN
 from mistakes import make_folder
 from nextchar.cli import run
-from nextchar.config import FIELDS, GenerationSettings, Settings, TextSettings, option_of
+from nextchar.config import FIELDS, Settings, TextSettings, option_of
 from nextchar.errors import ModelFileError, NextcharError, RunError, SettingsError, TextError
 from nextchar.generation.generate import generate
+from nextchar.generation.settings import GenerationSettings
 from nextchar.model import container
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.text.corpus import prepare, text_corpus

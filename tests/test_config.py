@@ -23,7 +23,6 @@ from nextchar.config import (
     BUDGETS,
     FIELDS,
     GROUPS,
-    GenerationSettings,
     NetworkSettings,
     Settings,
     TextSettings,
@@ -32,6 +31,7 @@ from nextchar.config import (
     option_of,
 )
 from nextchar.errors import NextcharError, SettingsError
+from nextchar.generation.settings import GenerationSettings
 from nextchar.presets import PRESET_HELP, PRESETS
 from nextchar.validation import Setting, Validated, seconds_of
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self, overload
 
 from nextchar.apps.evaluate import evaluate
-from nextchar.config import FIELDS, GenerationSettings, Settings, TextSettings
+from nextchar.config import FIELDS, Settings, TextSettings
 from nextchar.errors import NotFittedError, SettingsError, TextError
 from nextchar.generation.generate import choose_seed, generate
 from nextchar.generation.generate import stream as write
+from nextchar.generation.settings import GenerationSettings
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
 from nextchar.progress import Progress

@@ -183,39 +183,6 @@ class TrainingSettings(Validated):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class GenerationSettings(Validated):
-    """How characters are drawn; rules apply in the order temperature, top_k, top_p."""
-
-    length: int = setting(500, "New characters; the prompt is not counted.", low=0, metavar="N")
-    temperature: float = setting(
-        1.0, "Below 1 is safer, above 1 wilder; 0 takes the most probable.", low=0.0, metavar="X"
-    )
-    top_k: int = setting(
-        0, "Draw from the N most probable characters; 0 or -1 is off.", low=-1, metavar="N"
-    )
-    top_p: float = setting(
-        1.0,
-        "Draw from the fewest characters that have probability X together; 1 is off.",
-        above=0.0,
-        high=1.0,
-        metavar="X",
-    )
-    samples: int = setting(1, "Texts to write, all in one batch.", low=1, high=10**5, metavar="N")
-    dtype: str = setting(
-        "auto",
-        "How weights are held: as bfloat16 where they outgrow a core's cache (auto), or always so.",
-        choices=("auto", "float32", "bfloat16"),
-    )
-    seed: int | None = setting(
-        None,
-        "Seed of the draws; without it one is chosen, and told.",
-        low=0,
-        high=2**63 - 1,
-        metavar="N",
-    )
-
-
 GROUPS: Mapping[str, type[Any]] = {
     "text": TextSettings,
     "network": NetworkSettings,

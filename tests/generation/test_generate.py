@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextchar.config import GenerationSettings, NetworkSettings, TextSettings
+from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.generate import Generated, choose_seed, draw_codes, generate, stream
+from nextchar.generation.settings import GenerationSettings
 from nextchar.kernels.decoder import Decoder
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nextchar.config import GenerationSettings
 from nextchar.generation.sampling import (
     draw,
     keep_top_k,
@@ -18,6 +17,7 @@ from nextchar.generation.sampling import (
     probabilities,
     with_temperature,
 )
+from nextchar.generation.settings import GenerationSettings
 
 Array = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nextchar.config import GenerationSettings
 from nextchar.generation.sampling import draw, probabilities
+from nextchar.generation.settings import GenerationSettings
 from nextchar.kernels.draw import Rules, choose
 
 Array = NDArray[Any]

@@ -11,8 +11,8 @@ import click
 
 from nextchar.cli.compiling import telling
 from nextchar.cli.options import setting_options
-from nextchar.config import GenerationSettings
 from nextchar.errors import NextcharError
+from nextchar.generation.settings import GenerationSettings
 
 if TYPE_CHECKING:
     from nextchar.model.file import Model

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import GenerationSettings
 from nextchar.errors import SettingsError
+from nextchar.generation.settings import GenerationSettings
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
 from nextchar.text.sources import normalized

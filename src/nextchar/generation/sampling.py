@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import GenerationSettings
+from nextchar.generation.settings import GenerationSettings
 from nextchar.model.loss import log_softmax
 
 Array = NDArray[Any]
