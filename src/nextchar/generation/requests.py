@@ -1,0 +1,109 @@
+"""What is asked for, a prompt, rules and an end, and what comes of it, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.errors import SettingsError
+from nextchar.generation.settings import GenerationSettings
+from nextchar.model.file import Model
+from nextchar.text.sources import normalized
+from nextchar.text.vocabulary import Unknown
+
+if TYPE_CHECKING:
+    from nextchar.generation.pattern import Automaton
+
+Codes = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Texts to be written after one prompt.
+
+    prompt: (T,) codes that are read first; where the user gave none, what a text begins with.
+    primed: how many codes at its beginning the user did not give.
+    seed: sample i draws from a stream made of the seed and i.
+    stop: strings that end a text; they are not part of it.
+    bias: (V,) added to the logits, -inf for what is never drawn; None for none.
+    automaton: lets only those characters through that keep a full match possible.
+    prompt_logprobs: whether the prompt's characters are scored too.
+    """
+
+    prompt: Codes
+    primed: int
+    settings: GenerationSettings
+    seed: int
+    stop: tuple[str, ...] = ()
+    bias: NDArray[np.float64] | None = None
+    automaton: Automaton | None = None
+    prompt_logprobs: bool = False
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one sample of a request wrote in a while; all pieces of it together are its text.
+
+    index: which sample; -1 for the prompt itself, which is scored once for all samples.
+    text: what is sure by now; what might become a stop string is held back.
+    codes: (n,) that the text is made of: one a character, or one a byte.
+    logprobs: (n,) natural logarithm of each one's probability as the model has it, before any rule;
+    NaN for a prompt's first character, which nothing predicts. None where it was not asked for.
+    top_codes, top_logprobs: (n, N) of the N most probable ones, the best first.
+    finish_reason: `"length"` or `"stop"` with the last piece, None before.
+    """
+
+    index: int
+    text: str
+    codes: Codes
+    logprobs: NDArray[np.float64] | None = None
+    top_codes: Codes | None = None
+    top_logprobs: NDArray[np.float64] | None = None
+    finish_reason: str | None = None
+
+
+def request_for(
+    model: Model,
+    prompt: str | bytes,
+    settings: GenerationSettings,
+    *,
+    seed: int,
+    stop: str | Sequence[str] = (),
+    logit_bias: Mapping[str, float] | None = None,
+    pattern: str | None = None,
+    unknown: Unknown = "error",
+    prompt_logprobs: bool = False,
+) -> Request:
+    """The request of a prompt and rules, checked against the model.
+
+    logit_bias: symbol (a character, or a code as a decimal number of two digits or more) → what is
+    added to its logit, -100 to 100; -100 bans.
+    Raises SettingsError or UnknownCharacterError; the former's message begins with the name of
+    what is wrong.
+    """
+    codes, primed = _prompt_codes(model, prompt, unknown)
+    return Request(codes, primed, settings, seed, checked_stops(stop))
+
+
+def _prompt_codes(model: Model, prompt: str | bytes, unknown: Unknown) -> tuple[Codes, int]:
+    """What is read first: the prompt, or, where it is empty, a line break if there is one."""
+    vocabulary = model.vocabulary
+    if isinstance(prompt, str):
+        prompt = "".join(normalized([prompt], model.text.normalize))
+    codes = vocabulary.encode(prompt, unknown=unknown)
+    if len(codes) == 0 and (vocabulary.is_bytes or "\n" in vocabulary):
+        codes = vocabulary.encode("\n")
+        return codes, 1
+    return codes, 0
+
+
+def checked_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
+    """Stop strings as a tuple."""
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    if not all(isinstance(each, str) and each for each in stops):
+        raise SettingsError(f"stop: wants texts that are not empty, got {stop!r}")
+    return stops
