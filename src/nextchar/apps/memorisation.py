@@ -1,0 +1,234 @@
+"""Which passages of a text stand in another one, exactly, the other being of any size.
+
+Every piece of 1, 2, 4, 8 … characters of the looked-up text gets a number, equal pieces the same
+one (Karp, Miller & Rosenberg, 1972). The training text then passes by in blocks and gets the
+numbers of the pieces that it shares; a piece of n characters is two overlapping ones of a power
+of two. There is no hashing, so nothing to be verified. Memory: some fifty bytes for each character
+of the text that is looked up and of one block of the training text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.text.stored import AnyCodes
+from nextchar.text.vocabulary import Codes
+
+Numbers = NDArray[np.int64]
+
+BLOCK = 1 << 20  # characters of the training text that are looked at together
+NONE = -1  # the number of a piece that the looked-up text does not hold
+_TABLE = 1 << 22  # pairs up to which their numbers are looked up in a table
+
+
+def blocks_of(codes: AnyCodes) -> Iterator[Codes]:
+    """A text in memory or on disk, in blocks."""
+    for start in range(0, len(codes), BLOCK):
+        yield codes[start : start + BLOCK]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What of some texts stands in another one.
+
+    shares: for each text and each length, the share of its pieces of so many characters; NaN where
+    it is shorter. longest: for each text, (start, end) of its longest passage.
+    """
+
+    shares: list[list[float]]
+    longest: list[tuple[int, int]]
+
+
+def copied_spans(text: Codes, training: Iterable[Codes], shortest: int) -> list[tuple[int, int]]:
+    """Where a text is made of passages of at least `shortest` characters that stand in another.
+
+    training: the other text, in blocks. Passages that touch or overlap are one span.
+    Returns (start, end) of each, in order, the end excluded.
+    """
+    pieces = _Pieces(_joined([text]))
+    found = pieces.wanted(shortest)
+    for block in _overlapping(training, shortest):
+        pieces.look(block, [found])
+    return _spans(found.places(), shortest)
+
+
+def copied(texts: Sequence[Codes], training: Iterable[Codes], lengths: Sequence[int]) -> Copied:
+    """How much of each text stands in another one, in one pass over that.
+
+    lengths: of the pieces whose share is wanted.
+    """
+    joined = _joined(texts)
+    pieces = _Pieces(joined)
+    found = [pieces.wanted(length) for length in lengths]
+    ends = np.cumsum([len(text) + 1 for text in texts])
+    bounds = [
+        (int(end) - 1 - len(text), int(end) - 1) for end, text in zip(ends, texts, strict=True)
+    ]
+    best = [(start, start) for start, _ in bounds]
+    for block in _overlapping(training, max(map(len, texts), default=0)):
+        levels = pieces.look(block, found)
+        best = [pieces.longer(levels, *each) for each in zip(bounds, best, strict=True)]
+    shares = [[each.share(start, end) for each in found] for start, end in bounds]
+    starts = [start for start, _ in bounds]
+    longest = [(a - start, b - start) for (a, b), start in zip(best, starts, strict=True)]
+    return Copied(shares, longest)
+
+
+def _joined(texts: Sequence[Codes]) -> Numbers:
+    """Texts one after the other, each followed by what is no character."""
+    parts = [np.append(text.astype(np.int64), NONE) for text in texts]
+    return np.concatenate([*parts, np.empty(0, np.int64)])
+
+
+def _overlapping(blocks: Iterable[Codes], length: int) -> Iterator[Numbers]:
+    """Blocks that begin with the end of the last one, so that no piece of `length` is cut."""
+    tail = np.empty(0, np.int64)
+    for block in blocks:
+        whole = np.concatenate([tail, block.astype(np.int64)])
+        yield whole
+        tail = whole[max(len(whole) - length + 1, 0) :]
+
+
+def _spans(places: NDArray[np.bool_], length: int) -> list[tuple[int, int]]:
+    """The stretches that pieces of `length` beginning at some places cover."""
+    spans: list[tuple[int, int]] = []
+    for start in np.flatnonzero(places).tolist():
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], start + length)
+        else:
+            spans.append((start, start + length))
+    return spans
+
+
+class _Numbering:
+    """Pairs of numbers → their own number, for the pairs that the looked-up text holds."""
+
+    def __init__(self, first: Numbers, second: Numbers) -> None:
+        known = (first >= 0) & (second >= 0)
+        self._width = int(second.max(initial=0)) + 1
+        keys = first[known] * self._width + second[known]
+        self._keys, inverse = np.unique(keys, return_inverse=True)
+        self.numbers = np.full(len(first), NONE)
+        self.numbers[known] = inverse
+        self.size = len(self._keys)
+        room = (int(first.max(initial=0)) + 1) * self._width
+        self._table: Numbers | None = None
+        if room <= _TABLE:
+            self._table = np.full(room, NONE)
+            self._table[self._keys] = np.arange(self.size)
+
+    def of(self, first: Numbers, second: Numbers) -> Numbers:
+        """The numbers of some pairs of known numbers, NONE for a pair that is not there."""
+        places = np.flatnonzero((first >= 0) & (second >= 0) & (second < self._width))
+        numbers = np.full(len(first), NONE)
+        if not (len(places) and self.size):
+            return numbers
+        keys = first[places] * self._width + second[places]
+        if self._table is not None:
+            inside = keys < len(self._table)
+            numbers[places[inside]] = self._table[keys[inside]]
+            return numbers
+        at = np.minimum(np.searchsorted(self._keys, keys), self.size - 1)
+        hit = self._keys[at] == keys
+        numbers[places[hit]] = at[hit]
+        return numbers
+
+
+@dataclass
+class _Found:
+    """Which pieces of one length were found. level: log2 of the power of two that makes them."""
+
+    length: int
+    level: int
+    numbering: _Numbering
+    seen: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = np.zeros(self.numbering.size, np.bool_)
+
+    def places(self) -> NDArray[np.bool_]:
+        """Whether the piece that begins at each place was found."""
+        numbers = self.numbering.numbers
+        there: NDArray[np.bool_] = np.zeros(len(numbers), np.bool_)
+        there[numbers >= 0] = self.seen[numbers[numbers >= 0]]
+        return there
+
+    def share(self, start: int, end: int) -> float:
+        """Of the pieces between two places."""
+        last = end - self.length + 1
+        return float(self.places()[start:last].mean()) if last > start else float("nan")
+
+
+class _Pieces:
+    """The numbers of all pieces of a text whose length is a power of two."""
+
+    def __init__(self, text: Numbers) -> None:
+        self._levels = [text]  # by log2 of the length, the number of the piece from each place on
+        self._numberings: list[_Numbering] = []
+        while (self._levels[-1] >= 0).any() and 2 ** len(self._levels) <= len(text):
+            numbering = _pairs(self._levels[-1], 2 ** (len(self._levels) - 1))
+            self._numberings.append(numbering)
+            self._levels.append(numbering.numbers)
+
+    def wanted(self, length: int) -> _Found:
+        """What will hold which pieces of a length were found."""
+        level = min(length.bit_length() - 1, len(self._levels) - 1)
+        return _Found(length, level, self._of_length(length, level))
+
+    def _of_length(self, length: int, level: int) -> _Numbering:
+        return _pairs(self._levels[level], length - 2**level)
+
+    def look(self, block: Numbers, found: Iterable[_Found]) -> list[Numbers]:
+        """Note which pieces stand in a block; the numbers of its pieces, by level."""
+        levels = [block]
+        for numbering in self._numberings:
+            ahead = 2 ** (len(levels) - 1)
+            if len(block) <= ahead or not (levels[-1] >= 0).any():
+                break
+            levels.append(numbering.of(levels[-1], _shifted(levels[-1], ahead)))
+        for each in found:
+            if each.level < len(levels):
+                numbers = self._numbers_in(levels[each.level], each)
+                each.seen[numbers[numbers >= 0]] = True
+        return levels
+
+    def _numbers_in(self, level: Numbers, found: _Found) -> Numbers:
+        return found.numbering.of(level, _shifted(level, found.length - 2**found.level))
+
+    def longer(
+        self, levels: list[Numbers], bounds: tuple[int, int], best: tuple[int, int]
+    ) -> tuple[int, int]:
+        """The longest passage between two places that a block holds, if it is longer than `best`.
+
+        levels: of the block. By halving: what holds a passage holds every shorter one.
+        """
+        low, high = best[1] - best[0], min(bounds[1] - bounds[0], 2 ** len(levels) - 1)
+        while low < high:
+            length = (low + high + 1) // 2
+            found = self.wanted(length)
+            if found.level < len(levels):
+                numbers = self._numbers_in(levels[found.level], found)
+                found.seen[numbers[numbers >= 0]] = True
+            places = np.flatnonzero(found.places()[bounds[0] : bounds[1] - length + 1])
+            if len(places):
+                low, start = length, bounds[0] + int(places[0])
+                best = (start, start + length)
+            else:
+                high = length - 1
+        return best
+
+
+def _pairs(level: Numbers, ahead: int) -> _Numbering:
+    """The numbering of each piece together with the one `ahead` places on."""
+    return _Numbering(level, _shifted(level, ahead))
+
+
+def _shifted(numbers: Numbers, ahead: int) -> Numbers:
+    """The numbers so many places on; NONE past the end."""
+    shifted = np.full(len(numbers), NONE)
+    shifted[: max(len(numbers) - ahead, 0)] = numbers[ahead:]
+    return shifted
