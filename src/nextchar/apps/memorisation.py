@@ -9,8 +9,10 @@ of the text that is looked up and of one block of the training text.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +37,14 @@ def blocks_of(codes: AnyCodes) -> Iterator[Codes]:
 class Copied:
     """What of some texts stands in another one.
 
-    shares: for each text and each length, the share of its pieces of so many characters; NaN where
-    it is shorter. longest: for each text, (start, end) of its longest passage.
+    shares: for each length, the share of their pieces of so many characters; NaN where all are
+    shorter. longest: (text, start, end) of the longest passage. spans: for each text, (start, end)
+    of what passages of at least the last of the lengths cover.
     """
 
-    shares: list[list[float]]
-    longest: list[tuple[int, int]]
+    shares: list[float]
+    longest: tuple[int, int, int]
+    spans: list[list[tuple[int, int]]]
 
 
 def copied_spans(text: Codes, training: Iterable[Codes], shortest: int) -> list[tuple[int, int]]:
@@ -56,26 +60,31 @@ def copied_spans(text: Codes, training: Iterable[Codes], shortest: int) -> list[
     return _spans(found.places(), shortest)
 
 
-def copied(texts: Sequence[Codes], training: Iterable[Codes], lengths: Sequence[int]) -> Copied:
-    """How much of each text stands in another one, in one pass over that.
+def copied(
+    groups: Sequence[Sequence[Codes]], training: Iterable[Codes], lengths: Sequence[int]
+) -> list[Copied]:
+    """How much of each group of texts stands in another one, in one pass over that.
 
     lengths: of the pieces whose share is wanted.
     """
-    joined = _joined(texts)
-    pieces = _Pieces(joined)
+    texts = [text for group in groups for text in group]
+    pieces = _Pieces(_joined(texts))
     found = [pieces.wanted(length) for length in lengths]
-    ends = np.cumsum([len(text) + 1 for text in texts])
-    bounds = [
-        (int(end) - 1 - len(text), int(end) - 1) for end, text in zip(ends, texts, strict=True)
-    ]
+    starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
+    firsts = np.cumsum([0, *map(len, groups)]).tolist()  # of each group's texts
+    bounds = [(starts[a], starts[b]) for a, b in pairwise(firsts)]
     best = [(start, start) for start, _ in bounds]
     for block in _overlapping(training, max(map(len, texts), default=0)):
         levels = pieces.look(block, found)
         best = [pieces.longer(levels, *each) for each in zip(bounds, best, strict=True)]
-    shares = [[each.share(start, end) for each in found] for start, end in bounds]
-    starts = [start for start, _ in bounds]
-    longest = [(a - start, b - start) for (a, b), start in zip(best, starts, strict=True)]
-    return Copied(shares, longest)
+    made = []
+    for (a, b), (start, end), (low, high) in zip(pairwise(firsts), bounds, best, strict=True):
+        text = bisect_right(starts, low, a, max(b, a + 1)) - 1
+        places = found[-1].places()
+        spans = [_spans(places[starts[n] : starts[n + 1]], lengths[-1]) for n in range(a, b)]
+        longest = (text - a, low - starts[text], high - starts[text])
+        made.append(Copied([each.share(start, end) for each in found], longest, spans))
+    return made
 
 
 def _joined(texts: Sequence[Codes]) -> Numbers:
@@ -159,8 +168,9 @@ class _Found:
 
     def share(self, start: int, end: int) -> float:
         """Of the pieces between two places."""
-        last = end - self.length + 1
-        return float(self.places()[start:last].mean()) if last > start else float("nan")
+        numbers = self.numbering.numbers[start:end]
+        whole = numbers[numbers >= 0]
+        return float(self.seen[whole].mean()) if len(whole) else float("nan")
 
 
 class _Pieces:
@@ -207,19 +217,25 @@ class _Pieces:
         levels: of the block. By halving: what holds a passage holds every shorter one.
         """
         low, high = best[1] - best[0], min(bounds[1] - bounds[0], 2 ** len(levels) - 1)
+        length = low + 1  # most blocks hold none that is longer
         while low < high:
-            length = (low + high + 1) // 2
-            found = self.wanted(length)
-            if found.level < len(levels):
-                numbers = self._numbers_in(levels[found.level], found)
-                found.seen[numbers[numbers >= 0]] = True
-            places = np.flatnonzero(found.places()[bounds[0] : bounds[1] - length + 1])
-            if len(places):
-                low, start = length, bounds[0] + int(places[0])
-                best = (start, start + length)
-            else:
+            start = self._first(levels, bounds, length)
+            if start is None:
                 high = length - 1
+            else:
+                low, best = length, (start, start + length)
+            length = (low + high + 1) // 2
         return best
+
+    def _first(self, levels: list[Numbers], bounds: tuple[int, int], length: int) -> int | None:
+        """Where the first piece of a length begins, between two places, that a block holds."""
+        found = self.wanted(length)
+        if found.level >= len(levels):
+            return None
+        numbers = self._numbers_in(levels[found.level], found)
+        found.seen[numbers[numbers >= 0]] = True
+        places = np.flatnonzero(found.places()[slice(*bounds)])
+        return bounds[0] + int(places[0]) if len(places) else None
 
 
 def _pairs(level: Numbers, ahead: int) -> _Numbering:

@@ -25,7 +25,7 @@ from nextchar.text.vocabulary import Codes
 Numbers = NDArray[np.int64]
 
 ORDERS = (1, 3, 6)  # frequency of characters, 3-grams, 6-grams
-ROOM = 25_000_000  # histories × vocabulary: five bytes each
+ROOM = 50_000_000  # histories × vocabulary: five bytes each
 
 
 @dataclass(frozen=True)

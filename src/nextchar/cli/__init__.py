@@ -24,6 +24,7 @@ COMMANDS = {
     "generate": "Write text with a model, one next character at a time.",
     "eval": "Tell how well a model predicts a text.",
     "info": "Show what a model file holds.",
+    "report": "Show what runs did and what their models know, as a page.",
     "cache": "List the texts that were encoded into the cache, or clear it.",
     "demo": "Train on Python's own documentation for a minute and write some text.",
 }

@@ -30,6 +30,7 @@ from nextchar.runs.reading import (
     CHECKPOINT,
     CONFIG,
     FORMAT,
+    LOCK,
     METRICS,
     SAMPLES,
     read_metrics,
@@ -50,7 +51,7 @@ class RunDirectory:
         self._made = [each for each in (path, *path.parents) if not each.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(path / ".lock", blocking=False)
+            self._lock = filelock.FileLock(path / LOCK, blocking=False)
             self._lock.acquire()
             note_owner(path)
             remove_leftovers(path)
@@ -99,7 +100,7 @@ class RunDirectory:
         self._lock.release()
         if self._made and not (self.path / CONFIG).exists():
             with contextlib.suppress(OSError):  # of what others put there in the meantime
-                (self.path / ".lock").unlink(missing_ok=True)
+                (self.path / LOCK).unlink(missing_ok=True)
                 for folder in self._made:
                     folder.rmdir()
 

@@ -55,6 +55,11 @@ def _key(name: str, series: int | None, mark: Line | Bars) -> str:
     return tag("span", picture + escape(name), class_=f"key {class_of(series)}")
 
 
+def key_of(name: str, series: int) -> str:
+    """A name beside the line of its series."""
+    return _key(name, series, Line(name, np.empty(0), np.empty(0), series, strong=True))
+
+
 def class_of(series: int | None) -> str:
     """The class that gives a mark its colour."""
     return "plain" if series is None else f"c{colour(series)}"

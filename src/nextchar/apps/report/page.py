@@ -1,0 +1,148 @@
+"""The report as one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from nextchar.apps.pages.markup import tag
+from nextchar.apps.pages.shell import card, grid, page, section
+from nextchar.apps.pages.svg import draw
+from nextchar.apps.report.curves import CLOCKS
+from nextchar.apps.report.report import Report
+from nextchar.apps.report.summary import differences, ending, facts, origin, table_of_runs
+from nextchar.apps.report.writing import MARKED, Rung
+
+_PAGES = Path(__file__).parent.parent / "pages"
+
+
+def html(report: Report, refresh: int | None = None) -> str:
+    """The whole page. refresh: seconds after which a browser loads it again."""
+    title = " · ".join(run.name for run in report.runs[:3])
+    if len(report.runs) > 3:
+        title += f" and {len(report.runs) - 3} more"
+    body = [
+        _overview(report),
+        _training(report),
+        _knowledge(report),
+        _writing(report),
+        _memory(report),
+        section("What was run", *(card(origin(run, each)) for run, each in report.pairs)),
+    ]
+    choosers = "".join(
+        f"#clock-{clock}:checked~.of-{clock}{{display:block}}"
+        f"#clock-{clock}:checked~.chooser label[for=clock-{clock}]"
+        "{color:var(--ink);border-color:var(--ink)}"
+        f"#clock-{clock}:focus-visible~.chooser label[for=clock-{clock}]"
+        "{outline:2px solid var(--c0)}"
+        for clock in CLOCKS
+    )
+    return page(
+        title,
+        "\n".join(part for part in body if part),
+        subtitle=escape(ending(report)),
+        more_style=f".clock{{display:none}}{choosers}",
+        script=(_PAGES / "read_out.js").read_text(encoding="utf-8"),
+        refresh=refresh,
+    )
+
+
+def _overview(report: Report) -> str:
+    if len(report.runs) == 1:
+        run, analysis = report.pairs[0]
+        return card(facts(run, analysis))
+    return card(table_of_runs(report), differences(report))
+
+
+def _training(report: Report) -> str:
+    if not any(report.curves.values()):
+        return section("Training", card(tag("p", "Nothing was evaluated yet.")))
+    inputs, labels, figures = "", "", ""
+    for number, (clock, name) in enumerate(CLOCKS.items()):
+        inputs += tag("input", type="radio", name="clock", class_="choice", id=f"clock-{clock}",
+                      checked=number == 0)  # fmt: skip
+        labels += tag("label", f"by {name}", for_=f"clock-{clock}")
+        cards = [card(draw(figure), whole=figure.whole) for figure in report.curves[clock]]
+        figures += tag("div", grid(*cards), class_=f"clock of-{clock}")
+    return section("Training", inputs, tag("div", labels, class_="chooser"), figures)
+
+
+def _knowledge(report: Report) -> str:
+    if not report.knowledge:
+        return ""
+    return section("What the model knows", grid(*(card(draw(each)) for each in report.knowledge)))
+
+
+def _writing(report: Report) -> str:
+    several = len(report.runs) > 1
+    made = []
+    for run, analysis in report.pairs:
+        parts = [_steps(run.samples), _ladder(analysis.ladder)]
+        content = "".join(tag("div", part) for part in parts if part)
+        if not content:
+            continue
+        if several:
+            is_open = run is report.best_run
+            content = tag("details", tag("summary", escape(run.name)) + content, open=is_open)
+        made.append(card(content))
+    return section("What it writes", *made) if made else ""
+
+
+def _steps(samples: Sequence[dict[str, object]]) -> str:
+    """What the model wrote in the course of training."""
+    if not samples:
+        return ""
+    rows = [
+        tag("tr", tag("td", f"{each['step']:,}", class_="number") + _text(str(each["text"])))
+        for each in samples
+    ]
+    head = tag("tr", tag("th", "step", class_="number") + tag("th", "from noise to words"))
+    return tag("table", head + "".join(rows), class_="texts")
+
+
+def _ladder(rungs: Sequence[Rung]) -> str:
+    """What the final model writes, from safe to wild."""
+    if not rungs:
+        return ""
+    rows = [
+        tag(
+            "tr", tag("td", f"{rung.temperature:g}", class_="number") + _text(rung.text, rung.spans)
+        )
+        for rung in rungs
+    ]
+    marked = any(rung.spans for rung in rungs)
+    note = f"Marked: passages of {MARKED} characters and more that stand in the training text."
+    head = tag("tr", tag("th", "temperature", class_="number") + tag("th", "the best model"))
+    table = tag("table", head + "".join(rows), class_="texts")
+    return table + (tag("p", note, class_="note") if marked else "")
+
+
+def _text(text: str, spans: Sequence[tuple[int, int]] = ()) -> str:
+    made, end = "", 0
+    for start, stop in spans:
+        made += escape(text[end:start]) + tag("mark", escape(text[start:stop]))
+        end = stop
+    return tag("td", made + escape(text[end:]), class_="text")
+
+
+def _memory(report: Report) -> str:
+    if report.memory is None:
+        return ""
+    told = []
+    for run, analysis in report.pairs:
+        memory = analysis.memorisation
+        if memory is None:
+            continue
+        name = f"{run.name}: " if len(report.runs) > 1 else ""
+        if memory.recites:
+            warning = (
+                f"{name}the model recites: far more of its long passages stand in the training "
+                "text than of held-out text. More text, a smaller network or dropout helps."
+            )
+            told.append(tag("p", escape(warning), class_="warning"))
+        length = len(memory.longest)
+        against = f" (held-out text: {memory.longest_held_out:,})" if memory.held_out else ""
+        said = f"{name}longest passage copied, {length:,} characters{against}:"
+        told.append(tag("p", escape(said)) + tag("div", escape(memory.longest), class_="text"))
+    return section("Memory", grid(card(draw(report.memory)), card("".join(told))))
