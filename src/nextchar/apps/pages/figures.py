@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 BITS = 1 / math.log(2)  # in a nat
+Size = Literal["third", "half", "tall", "whole"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Figure:
     """A figure: curves over x, or bars and dots along x at the places of y.
 
     name: of its file, without a suffix. note: what a reader must know, in a sentence or two.
-    whole: it wants the whole width.
+    size: the share of a page's width that it wants; a tall one goes beside two others.
     """
 
     name: str
@@ -87,7 +89,7 @@ class Figure:
     lines: tuple[Line, ...] = ()
     bars: tuple[Bars, ...] = ()
     note: str = ""
-    whole: bool = False
+    size: Size = "half"
 
     @property
     def keys(self) -> list[tuple[str, int | None, Line | Bars]]:

@@ -1,7 +1,7 @@
 """Figures as inline SVG.
 
-Each is drawn twice, for wide windows and for phones: letters keep their size and nothing overlaps.
-The style sheet shows one of the two.
+Each is drawn twice, for wide windows and for phones, so that letters keep their size and nothing
+overlaps; the style sheet shows one of the two.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ MARKED = 40  # points up to which each is marked
 
 def draw(figure: Figure) -> str:
     """A figure with title, legend and note, in both widths."""
-    wide = WHOLE if figure.whole else WIDE
+    narrow = svg(figure, NARROW, "n")
+    if figure.size == "third":  # as narrow as on a phone
+        drawn = tag("div", narrow, class_="third")
+    else:
+        wide = svg(figure, WHOLE if figure.size == "whole" else WIDE)
+        drawn = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
     content = [
         tag("figcaption", escape(figure.title)),
         legend(figure),
-        tag("div", svg(figure, wide), class_="wide"),
-        tag("div", svg(figure, NARROW, "n"), class_="narrow"),
+        drawn,
         tag("p", escape(figure.note), class_="note") if figure.note else "",
     ]
     return tag("figure", "".join(content), class_="figure", id=figure.name)
@@ -71,7 +75,7 @@ def svg(figure: Figure, width: int, suffix: str = "") -> str:
         height, content = height_of_places(figure), draw_places(figure, width)
         attributes = ""
     else:
-        height = 300 if figure.whole and width > NARROW else _HEIGHT
+        height = 300 if width == WHOLE else _HEIGHT
         content, attributes = _curves(figure, width, height, f"{figure.name}{suffix}")
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" '
@@ -85,8 +89,6 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
     y_low, y_high = limits(figure.y, [v for each in lines for v in (each.y, each.low, each.high)
                                       if v is not None])  # fmt: skip
     x_low, x_high = limits(figure.x, [each.x for each in lines])
-    if not figure.x.labels and not figure.x.log:
-        x_low, x_high = (min((float(e.x.min()) for e in lines if len(e.x)), default=x_low), x_high)
     y_ticks = ticks(y_low, y_high, 5, log=figure.y.log)
     left = 10 + _LETTER * max(len(written(t, percent=figure.y.percent)) for t in y_ticks)
     right = width - (38 if figure.y.other else 10)
@@ -187,7 +189,7 @@ def _stroke(name: str, line: Line, **where: object) -> str:
         class_="series",
         stroke_width=2.4 if line.strong else 1.0 if line.faint else 1.6,
         stroke_dasharray=dash(line.series) or None,
-        opacity=0.45 if line.faint else None,
+        opacity=0.55 if line.faint else None,
         data_name=line.name or None,
         **where,
     )

@@ -56,7 +56,7 @@ def _loss(runs: Sequence[Run], clock: str) -> Figure:
     above = max((float(line.y.max()) for line in lines), default=0.0)
     note = f"The first values lie above the figure, up to {above:.2f} nats." if high else ""
     axis = Axis("nats per character", high=high, other=("bits", BITS))
-    return Figure(f"loss-{clock}", "Loss", Axis(CLOCKS[clock]), axis, tuple(lines), (), note, True)
+    return Figure(f"loss-{clock}", "Loss", _clock(clock), axis, tuple(lines), (), note, "whole")
 
 
 def _top(lines: Sequence[Line]) -> float | None:
@@ -76,8 +76,8 @@ def _rate(runs: Sequence[Run], clock: str) -> Figure:
         for series, run in enumerate(runs)
     ]
     return Figure(
-        f"learning-rate-{clock}", "Learning rate", Axis(CLOCKS[clock]), Axis("per step", low=0.0),
-        tuple(lines),
+        f"learning-rate-{clock}", "Learning rate", _clock(clock), Axis("per step", low=0.0),
+        tuple(lines), size="third",
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def _norm(runs: Sequence[Run], clock: str) -> Figure:
     title = "Norm of the gradient"
     name = f"gradient-norm-{clock}"
     axis = Axis("Euclidean norm", log=_is_wide(lines))
-    return Figure(name, title, Axis(CLOCKS[clock]), axis, tuple(lines), (), note)
+    return Figure(name, title, _clock(clock), axis, tuple(lines), (), note, "third")
 
 
 def _is_wide(lines: Sequence[Line]) -> bool:
@@ -131,7 +131,13 @@ def _speed(runs: Sequence[Run], clock: str) -> Figure:
         for series, run in enumerate(runs)
     ]
     axis = Axis("characters per second", low=0.0)
-    return Figure(f"speed-{clock}", "Speed of training", Axis(CLOCKS[clock]), axis, tuple(lines))
+    return Figure(
+        f"speed-{clock}", "Speed of training", _clock(clock), axis, tuple(lines), size="third"
+    )
+
+
+def _clock(clock: str) -> Axis:
+    return Axis(CLOCKS[clock], low=0.0)
 
 
 def _name(runs: Sequence[Run], run: Run) -> str:

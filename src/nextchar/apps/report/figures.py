@@ -27,13 +27,13 @@ def against_baselines(runs: Sequence[Named]) -> list[Figure]:
 
 
 def _losses(number: int, group: Sequence[Named]) -> Figure:
-    known, scored = group[0][2].baselines, group[0][2].scored
+    known, read = group[0][2].baselines, group[0][2].scored + 1
     labels = [*known, *(name for _, name, _ in group)]
     values = np.array([*known.values(), *(each.loss or np.nan for *_, each in group)])
     series: list[int | None] = [*([None] * len(known)), *(place for place, *_ in group)]
     texts = tuple(f"{value:.3f}" for value in values)
     note = (
-        f"On the first {scored:,} characters of the validation part. The n-grams were counted in "
+        f"On the first {read:,} characters of the validation part. The n-grams were counted in "
         "the training part, with Witten-Bell back-off."
     )
     bars = Bars("", values, series, texts)
@@ -134,7 +134,8 @@ def confused(place: int, name: str, pairs: Sequence[Confusion]) -> Figure | None
     )
     bars = Bars("", values, place, texts)
     y = Axis("", labels=labels)
-    return Figure("confusions", "Most confused", Axis("times", low=0.0), y, (), (bars,), note)
+    x = Axis("times", low=0.0)
+    return Figure("confusions", "Most confused", x, y, (), (bars,), note, "tall")
 
 
 def memorised(runs: Sequence[Named]) -> Figure | None:
@@ -169,7 +170,7 @@ def knowledge(runs: Sequence[Named], best: Named) -> list[Figure]:
         *against_baselines(runs),
         by_context(runs),
         by_kind(runs),
-        calibrated(runs),
         confused(place, name, analysis.confusions),
+        calibrated(runs),
     ]
     return [figure for figure in made if figure]

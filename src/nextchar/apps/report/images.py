@@ -50,7 +50,7 @@ def picture_of(figure: Figure) -> Any:
     """A matplotlib figure of a figure; nothing of pyplot, so that no window is thought of."""
     from matplotlib.figure import Figure as Picture
 
-    width = 9.0 if figure.whole else 6.0
+    width = 9.0 if figure.size == "whole" else 6.0
     height = 1.4 + _ROW * len(figure.y.labels) if figure.y.labels else 3.6
     picture = Picture(figsize=(width, height), layout="constrained")
     axes = picture.add_subplot()

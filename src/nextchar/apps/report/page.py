@@ -12,7 +12,7 @@ from nextchar.apps.pages.svg import draw
 from nextchar.apps.report.curves import CLOCKS
 from nextchar.apps.report.report import Report
 from nextchar.apps.report.summary import differences, ending, facts, origin, table_of_runs
-from nextchar.apps.report.writing import MARKED, Rung
+from nextchar.apps.report.writing import LONG, MARKED, Memorisation, Rung
 
 _PAGES = Path(__file__).parent.parent / "pages"
 
@@ -63,7 +63,7 @@ def _training(report: Report) -> str:
         inputs += tag("input", type="radio", name="clock", class_="choice", id=f"clock-{clock}",
                       checked=number == 0)  # fmt: skip
         labels += tag("label", f"by {name}", for_=f"clock-{clock}")
-        cards = [card(draw(figure), whole=figure.whole) for figure in report.curves[clock]]
+        cards = [card(draw(figure), size=figure.size) for figure in report.curves[clock]]
         figures += tag("div", grid(*cards), class_=f"clock of-{clock}")
     return section("Training", inputs, tag("div", labels, class_="chooser"), figures)
 
@@ -71,21 +71,25 @@ def _training(report: Report) -> str:
 def _knowledge(report: Report) -> str:
     if not report.knowledge:
         return ""
-    return section("What the model knows", grid(*(card(draw(each)) for each in report.knowledge)))
+    return section(
+        "What the model knows",
+        grid(*(card(draw(each), size=each.size) for each in report.knowledge)),
+    )
 
 
 def _writing(report: Report) -> str:
     several = len(report.runs) > 1
     made = []
     for run, analysis in report.pairs:
-        parts = [_steps(run.samples), _ladder(analysis.ladder)]
-        content = "".join(tag("div", part) for part in parts if part)
-        if not content:
+        parts = [part for part in (_steps(run.samples), _ladder(analysis.ladder)) if part]
+        if not parts:
             continue
+        content = grid(*(card(part, size="half" if len(parts) > 1 else "whole") for part in parts))
         if several:
             is_open = run is report.best_run
-            content = tag("details", tag("summary", escape(run.name)) + content, open=is_open)
-        made.append(card(content))
+            summary = tag("summary", escape(run.name))
+            content = tag("details", summary + content, open=is_open, class_="apart")
+        made.append(content)
     return section("What it writes", *made) if made else ""
 
 
@@ -118,6 +122,15 @@ def _ladder(rungs: Sequence[Rung]) -> str:
     return table + (tag("p", note, class_="note") if marked else "")
 
 
+def _verdict(memory: Memorisation) -> str:
+    """What is said where a model does not recite."""
+    place = memory.lengths.index(LONG)
+    made = f"of passages of {LONG} characters that it writes {memory.generated[place]:.1%} stand"
+    own = f", of held-out text's {memory.held_out[place]:.1%}" if memory.held_out else ""
+    known = "It does not recite" if memory.held_out else "There is no held-out text to compare with"
+    return f"{known}: {made} in its training text{own}."
+
+
 def _text(text: str, spans: Sequence[tuple[int, int]] = ()) -> str:
     made, end = "", 0
     for start, stop in spans:
@@ -141,8 +154,10 @@ def _memory(report: Report) -> str:
                 "text than of held-out text. More text, a smaller network or dropout helps."
             )
             told.append(tag("p", escape(warning), class_="warning"))
+        else:
+            told.append(tag("p", escape(name + _verdict(memory))))
         length = len(memory.longest)
         against = f" (held-out text: {memory.longest_held_out:,})" if memory.held_out else ""
-        said = f"{name}longest passage copied, {length:,} characters{against}:"
+        said = f"Longest passage copied, {length:,} characters{against}:"
         told.append(tag("p", escape(said)) + tag("div", escape(memory.longest), class_="text"))
     return section("Memory", grid(card(draw(report.memory)), card("".join(told))))
