@@ -24,6 +24,7 @@ Numbers = NDArray[np.int64]
 
 BLOCK = 1 << 20  # characters of the training text that are looked at together
 NONE = -1  # the number of a piece that the looked-up text does not hold
+_BITS = 1 << 22  # that tell which pairs are not there
 _TABLE = 1 << 22  # pairs up to which their numbers are looked up in a table
 
 
@@ -76,7 +77,7 @@ def copied(
     best = [(start, start) for start, _ in bounds]
     for block in _overlapping(training, max(map(len, texts), default=0)):
         levels = pieces.look(block, found)
-        best = [pieces.longer(levels, *each) for each in zip(bounds, best, strict=True)]
+        best = [pieces.longer(levels, found, *each) for each in zip(bounds, best, strict=True)]
     made = []
     for (a, b), (start, end), (low, high) in zip(pairwise(firsts), bounds, best, strict=True):
         text = bisect_right(starts, low, a, max(b, a + 1)) - 1
@@ -124,6 +125,8 @@ class _Numbering:
         self.numbers = np.full(len(first), NONE)
         self.numbers[known] = inverse
         self.size = len(self._keys)
+        self._bits = np.zeros(_BITS, np.bool_)  # what is not there is mostly told by a bit
+        self._bits[_bit(self._keys)] = True
         room = (int(first.max(initial=0)) + 1) * self._width
         self._table: Numbers | None = None
         if room <= _TABLE:
@@ -141,10 +144,16 @@ class _Numbering:
             inside = keys < len(self._table)
             numbers[places[inside]] = self._table[keys[inside]]
             return numbers
+        maybe = self._bits[_bit(keys)]
+        places, keys = places[maybe], keys[maybe]
         at = np.minimum(np.searchsorted(self._keys, keys), self.size - 1)
         hit = self._keys[at] == keys
         numbers[places[hit]] = at[hit]
         return numbers
+
+
+def _bit(keys: Numbers) -> Numbers:
+    return (keys ^ (keys >> 13)) & (_BITS - 1)
 
 
 @dataclass
@@ -210,20 +219,33 @@ class _Pieces:
         return found.numbering.of(level, _shifted(level, found.length - 2**found.level))
 
     def longer(
-        self, levels: list[Numbers], bounds: tuple[int, int], best: tuple[int, int]
+        self,
+        levels: list[Numbers],
+        found: Sequence[_Found],
+        bounds: tuple[int, int],
+        best: tuple[int, int],
     ) -> tuple[int, int]:
         """The longest passage between two places that a block holds, if it is longer than `best`.
 
-        levels: of the block. By halving: what holds a passage holds every shorter one.
+        levels: of the block; found: what it and those before it hold. By halving, since what holds
+        a passage holds every shorter one.
         """
-        low, high = best[1] - best[0], min(bounds[1] - bounds[0], 2 ** len(levels) - 1)
+        high = min(bounds[1] - bounds[0], 2 ** len(levels) - 1)
+        for each in found:
+            places = np.flatnonzero(each.places()[slice(*bounds)])
+            if len(places) and each.length > best[1] - best[0]:
+                start = bounds[0] + int(places[0])
+                best = (start, start + each.length)
+            elif not len(places):
+                high = min(high, each.length - 1)
+        low = best[1] - best[0]
         length = low + 1  # most blocks hold none that is longer
         while low < high:
-            start = self._first(levels, bounds, length)
-            if start is None:
+            first = self._first(levels, bounds, length)
+            if first is None:
                 high = length - 1
             else:
-                low, best = length, (start, start + length)
+                low, best = length, (first, first + length)
             length = (low + high + 1) // 2
         return best
 

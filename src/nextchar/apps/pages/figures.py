@@ -46,7 +46,7 @@ class Line:
     name: for the legend; empty is not told. x, y: (N,) numbers, those of x ascending.
     series: which colour and dash, None for a grey rule that only helps the eye.
     faint: drawn thin and pale, behind the others. strong: drawn thick.
-    low, high: (N,) a band around it; empty for none.
+    low, high: (N,) a band around it; None for none. key: whether the legend tells of it.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Line:
     strong: bool = False
     low: Array | None = None
     high: Array | None = None
+    key: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Bars:
     """One value for each place of an axis of places, as bars from zero, or as dots.
 
     values: (places,) NaN where there is none. series: as of lines, one for all or one for each.
-    texts: what stands at the end of each bar; empty for nothing.
+    texts: what stands at the end of each bar; empty for nothing. key: as of lines.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Bars:
     series: int | Sequence[int | None] | None = 0
     texts: tuple[str, ...] = ()
     dots: bool = False
+    key: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,11 @@ class Figure:
 
     @property
     def keys(self) -> list[tuple[str, int | None, Line | Bars]]:
-        """The legend: name, series and the mark, each name once; none where one says nothing."""
+        """The legend: name, series and the mark, each name once."""
         marks: list[Line | Bars] = [*self.lines, *self.bars]
-        keys = {mark.name: (mark.name, _series(mark), mark) for mark in marks if mark.name}
+        keys = {
+            mark.name: (mark.name, _series(mark), mark) for mark in marks if mark.name and mark.key
+        }
         return list(keys.values())
 
 

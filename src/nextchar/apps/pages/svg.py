@@ -10,16 +10,17 @@ from html import escape
 
 import numpy as np
 
-from nextchar.apps.pages.colours import colour, dash
+from nextchar.apps.pages.colours import dash
 from nextchar.apps.pages.decimate import kept
 from nextchar.apps.pages.figures import Array, Axis, Bars, Figure, Line
 from nextchar.apps.pages.markup import number, tag
-from nextchar.apps.pages.places import draw_places, height_of_places
+from nextchar.apps.pages.places import class_of, dot, draw_places, height_of_places
 from nextchar.apps.pages.scales import Scale, limits, ticks, written
 
 WIDE, WHOLE, NARROW = 520, 1100, 336  # pixels
 _HEIGHT, _LETTER = 250, 6.3  # of a figure of curves; a letter's mean width
 _TOP, _BOTTOM = 24, 36
+_MANY = 300  # points from which on a curve is drawn thin
 MARKED = 40  # points up to which each is marked
 
 
@@ -43,7 +44,8 @@ def draw(figure: Figure) -> str:
 def legend(figure: Figure) -> str:
     """Names beside their marks; nothing where there is only one thing to see."""
     keys = figure.keys
-    if len(keys) < 2:
+    alone = len(keys) == 1 and len(figure.lines) + len(figure.bars) == 1
+    if alone or not keys:
         return ""
     return tag("div", "".join(_key(*key) for key in keys), class_="legend")
 
@@ -52,7 +54,7 @@ def _key(name: str, series: int | None, mark: Line | Bars) -> str:
     if isinstance(mark, Line):
         ink = _stroke("line", mark, x1=1, y1=6, x2=25, y2=6)
     elif mark.dots:
-        ink = tag("circle", cx=13, cy=6, r=4, class_="mark")
+        ink = dot(series, 13, 6)
     else:
         ink = tag("rect", x=4, y=1, width=18, height=10, class_="bar")
     picture = tag("svg", ink, viewBox="0 0 26 12", aria_hidden="true")
@@ -62,11 +64,6 @@ def _key(name: str, series: int | None, mark: Line | Bars) -> str:
 def key_of(name: str, series: int) -> str:
     """A name beside the line of its series."""
     return _key(name, series, Line(name, np.empty(0), np.empty(0), series, strong=True))
-
-
-def class_of(series: int | None) -> str:
-    """The class that gives a mark its colour."""
-    return "plain" if series is None else f"c{colour(series)}"
 
 
 def svg(figure: Figure, width: int, suffix: str = "") -> str:
@@ -110,7 +107,8 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
         ),
         id=f"clip-{name}",
     )
-    order = sorted(lines, key=lambda line: (line.series is not None, not line.faint, line.strong))
+    # pale ones behind; thick ones, which cover more, behind thin ones
+    order = sorted(lines, key=lambda e: (e.series is not None, not e.faint, not e.strong))
     ink = "".join(_line(line, x, y) for line in order)
     inside = tag("g", ink, clip_path=f"url(#clip-{name})")
     scales = "".join(
@@ -151,13 +149,13 @@ def _x_axis(axis: Axis, x: Scale, height: int) -> str:
         values = ticks(x.low, x.high, max(2, int(span / 70)), log=axis.log)
         marks = [(value, written(value, percent=axis.percent)) for value in values]
     parts = [tag("line", x1=x.first, x2=x.last, y1=bottom, y2=bottom, class_="frame")]
-    taken = -1e9
-    for value, label in marks:
+    taken = 1e9
+    for value, label in reversed(marks):  # where room is short the last one stays
         at, half = x.at(value), len(label) * _LETTER / 2
         parts.append(tag("line", x1=at, x2=at, y1=bottom, y2=bottom + 4, class_="frame"))
-        if at - half > taken:
+        if at + half < taken:
             parts.append(tag("text", label, x=at, y=bottom + 16, text_anchor="middle"))
-            taken = at + half + 6
+            taken = at - half - 4
     middle = (x.first + x.last) / 2
     name = tag(
         "text", escape(axis.name), x=middle, y=height - 4, text_anchor="middle", class_="unit"
@@ -183,11 +181,12 @@ def _line(line: Line, x: Scale, y: Scale) -> str:
 
 def _stroke(name: str, line: Line, **where: object) -> str:
     if line.series is None:
-        return tag(name, class_="rule", **where)
+        return tag(name, class_="rule", data_name=line.name or None, **where)
+    few = len(line.x) <= _MANY
     return tag(
         name,
         class_="series",
-        stroke_width=2.4 if line.strong else 1.0 if line.faint else 1.6,
+        stroke_width=(2.4 if line.strong else 1.6) if few and not line.faint else 1.0,
         stroke_dasharray=dash(line.series) or None,
         opacity=0.55 if line.faint else None,
         data_name=line.name or None,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 from nextchar.apps.memorisation import blocks_of
 from nextchar.apps.ngrams import Baselines, affordable, baselines
@@ -81,15 +82,16 @@ class Analyser:
         size = run.model.architecture.size
         training = prepared.train if prepared else None
         held_out = prepared.validation if prepared and len(prepared.validation) > 1 else None
-        self._note(f"{run.name}: writing and looking for copied passages")
-        ladder, memory = ladder_and_memory(run.model, training, held_out)
-        whole = Analysis(size, ladder=ladder, memorisation=memory, notes=notes)
-        if prepared is None:
-            return whole
-        if held_out is None:
+        if prepared and held_out is None:
             notes.append("The run has no validation part, so nothing is said of held-out text.")
-            return whole
-        return self._with_scores(whole, run.model, prepared)
+        self._note(f"{run.name}: asking the model, and looking for what it copies")
+        with ThreadPoolExecutor(1) as beside:  # NumPy and the kernels let both go on at once
+            writing = beside.submit(ladder_and_memory, run.model, training, held_out)
+            made = Analysis(size, notes=notes)
+            if prepared and held_out is not None:
+                made = self._with_scores(made, run.model, prepared)
+            ladder, memory = writing.result()
+        return replace(made, ladder=ladder, memorisation=memory)
 
     def _prepared(self, run: Run, model: Model, notes: list[str]) -> Prepared | None:
         """The run's text, found again where it was; a note says why not."""
@@ -115,31 +117,23 @@ class Analyser:
     def _with_scores(self, analysis: Analysis, model: Model, prepared: Prepared) -> Analysis:
         most = min(MOST, affordable(len(model.vocabulary)))
         codes = prepared.validation[:most]
-        self._note("counting n-grams")
         counted = self._counted(prepared, codes, len(model.vocabulary))
-        self._note("asking the model")
         with Reader(model) as reader:
             made = reader.read(codes)
             context = loss_by_context(reader, model, codes, made) if len(codes) > 3 else None
-        return Analysis(
-            analysis.parameters,
-            Text(
-                len(prepared.train),
-                len(prepared.validation),
-                len(prepared.test),
-                len(model.vocabulary),
-            ),
-            len(made.codes),
-            made.loss,
-            _accuracy(made),
-            counted.losses(),
-            calibration(made),
-            confusions(model, made),
-            loss_by_kind(model, made, counted.by_order[max(counted.by_order)]),
-            context,
-            analysis.ladder,
-            analysis.memorisation,
-            analysis.notes,
+        parts = (prepared.train, prepared.validation, prepared.test)
+        train, validation, test = map(len, parts)
+        return replace(
+            analysis,
+            text=Text(train, validation, test, len(model.vocabulary)),
+            scored=len(made.codes),
+            loss=made.loss,
+            accuracy=_accuracy(made),
+            baselines=counted.losses(),
+            calibration=calibration(made),
+            confusions=confusions(model, made),
+            kinds=loss_by_kind(model, made, counted.by_order[max(counted.by_order)]),
+            context=context,
         )
 
     def _counted(self, prepared: Prepared, codes: Codes, V: int) -> Baselines:

@@ -44,17 +44,22 @@ def _loss(runs: Sequence[Run], clock: str) -> Figure:
         own = 0 if alone else series
         smooth = len(train) >= FEWEST
         if alone or not smooth:
-            lines.append(_line(f"{name}training", x, train, own, faint=smooth or not alone))
+            lines.append(
+                _line(f"{name}training", x, train, own, faint=smooth or not alone, key=alone)
+            )
         if smooth:
             known = np.isfinite(train)
             mean = smoothed(train[known], len(train) / SPAN)
             label = f"{name}training, smoothed"
-            lines.append(_line(label, x[known], mean, own, faint=not alone))
-        lines.append(_line(f"{name}validation", x, validation, 1 if alone else series, strong=True))
+            lines.append(_line(label, x[known], mean, own, faint=not alone, key=alone))
+        label = "validation" if alone else run.name
+        lines.append(_line(label, x, validation, 1 if alone else series, strong=True))
     lines = [line for line in lines if len(line.x)]
     high = _top(lines)
     above = max((float(line.y.max()) for line in lines), default=0.0)
-    note = f"The first values lie above the figure, up to {above:.2f} nats." if high else ""
+    cut = f"The first values lie above the figure, up to {above:.2f} nats." if high else ""
+    pale = "" if alone else "Pale: training, smoothed where there are many evaluations."
+    note = f"{pale} {cut}".strip()
     axis = Axis("nats per character", high=high, other=("bits", BITS))
     return Figure(f"loss-{clock}", "Loss", _clock(clock), axis, tuple(lines), (), note, "whole")
 
@@ -72,7 +77,7 @@ def _top(lines: Sequence[Line]) -> float | None:
 
 def _rate(runs: Sequence[Run], clock: str) -> Figure:
     lines = [
-        _line(_name(runs, run), run.records[clock], run.records["learning_rate"], series)
+        _line(run.name, run.records[clock], run.records["learning_rate"], series, key=False)
         for series, run in enumerate(runs)
     ]
     return Figure(
@@ -85,8 +90,8 @@ def _norm(runs: Sequence[Run], clock: str) -> Figure:
     alone, lines = len(runs) == 1, list[Line]()
     for series, run in enumerate(runs):
         x, records = run.records[clock], run.records
-        name = "" if alone else f"{run.name}, "
-        lines.append(_line(f"{name}before clipping", x, records["gradient_norm"], series))
+        name = "before clipping" if alone else run.name
+        lines.append(_line(name, x, records["gradient_norm"], series, key=alone))
         if alone:
             lines.append(_line("largest", x, records["gradient_norm_max"], 4, faint=True))
             after = _line("after clipping", x, records["gradient_norm_clipped"], 1)
@@ -127,7 +132,7 @@ def _clipped(run: Run) -> str:
 
 def _speed(runs: Sequence[Run], clock: str) -> Figure:
     lines = [
-        _line(_name(runs, run), run.records[clock], run.records["chars_per_second"], series)
+        _line(run.name, run.records[clock], run.records["chars_per_second"], series, key=False)
         for series, run in enumerate(runs)
     ]
     axis = Axis("characters per second", low=0.0)
@@ -140,12 +145,15 @@ def _clock(clock: str) -> Axis:
     return Axis(CLOCKS[clock], low=0.0)
 
 
-def _name(runs: Sequence[Run], run: Run) -> str:
-    return run.name if len(runs) > 1 else ""
-
-
 def _line(
-    name: str, x: Array, y: Array, series: int, *, faint: bool = False, strong: bool = False
+    name: str,
+    x: Array,
+    y: Array,
+    series: int,
+    *,
+    faint: bool = False,
+    strong: bool = False,
+    key: bool = True,
 ) -> Line:
     known = np.isfinite(x) & np.isfinite(y)
-    return Line(name, x[known], y[known], series, faint, strong)
+    return Line(name, x[known], y[known], series, faint, strong, key=key)

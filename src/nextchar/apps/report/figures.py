@@ -50,7 +50,7 @@ def by_context(runs: Sequence[Named]) -> Figure | None:
     if not known:
         return None
     lengths = max((context.lengths for *_, context in known), key=len)
-    lines = [_context(place, name if len(runs) > 1 else "", each) for place, name, each in known]
+    lines = [_context(*each) for each in known]
     places = known[0][2].places
     note = (
         f"At {places:,} places of the validation part, the state being reset before the context; "
@@ -65,9 +65,8 @@ def by_context(runs: Sequence[Named]) -> Figure | None:
 def _context(place: int, name: str, context: ContextLoss) -> Line:
     loss = np.append(context.loss, context.carried)
     error = SURE * np.append(context.error, context.error[-1])
-    return Line(
-        name, np.arange(len(loss), dtype=float), loss, place, low=loss - error, high=loss + error
-    )
+    x = np.arange(len(loss), dtype=float)
+    return Line(name, x, loss, place, low=loss - error, high=loss + error, key=False)
 
 
 def by_kind(runs: Sequence[Named]) -> Figure | None:
@@ -77,8 +76,11 @@ def by_kind(runs: Sequence[Named]) -> Figure | None:
         return None
     there = [kind for kind in KINDS if any(kind == k.kind for *_, e in known for k in e.kinds)]
     shares = {k.kind: k.share for k in known[0][2].kinds}
+    alone = len(runs) == 1
     bars = [
-        Bars(name, _values(there, {k.kind: k.loss for k in each.kinds}), place, dots=True)
+        Bars(
+            name, _values(there, {k.kind: k.loss for k in each.kinds}), place, dots=True, key=alone
+        )
         for place, name, each in known
     ]
     first = {k.kind: k.baseline for k in known[0][2].kinds if k.baseline is not None}
@@ -105,8 +107,9 @@ def calibrated(runs: Sequence[Named]) -> Figure | None:
     for place, name, each in known:
         error = SURE * np.sqrt(each.accuracy * (1 - each.accuracy) / each.count)
         low, high = np.maximum(each.accuracy - error, 0), np.minimum(each.accuracy + error, 1)
-        own = name if len(runs) > 1 else ""
-        lines.append(Line(own, each.confidence, each.accuracy, place, low=low, high=high))
+        lines.append(
+            Line(name, each.confidence, each.accuracy, place, low=low, high=high, key=False)
+        )
     told = "; ".join(
         f"{name + ' ' if len(runs) > 1 else ''}{each.error:.1%}" for _, name, each in known
     )
@@ -146,8 +149,8 @@ def memorised(runs: Sequence[Named]) -> Figure | None:
     lines: list[Line] = []
     for place, name, memory in known:
         lengths, made = np.array(memory.lengths, float), np.array(memory.generated)
-        label = f"{name} writes" if len(runs) > 1 else "what the model writes"
-        lines.append(Line(label, lengths, made, place))
+        label = name if len(runs) > 1 else "what the model writes"
+        lines.append(Line(label, lengths, made, place, key=len(runs) == 1))
     if known[0][2].held_out:
         memory = known[0][2]
         lengths, own = np.array(memory.lengths, float), np.array(memory.held_out)

@@ -71,10 +71,11 @@ def _training(report: Report) -> str:
 def _knowledge(report: Report) -> str:
     if not report.knowledge:
         return ""
-    return section(
-        "What the model knows",
-        grid(*(card(draw(each), size=each.size) for each in report.knowledge)),
-    )
+    cards = grid(*(card(draw(each), size=each.size) for each in report.knowledge))
+    if len(report.runs) == 1:
+        return section("What the model knows", cards)
+    about = tag("span", "Colours and dashes are those of the table above.", class_="note")
+    return section("What the models know", cards, about=about)
 
 
 def _writing(report: Report) -> str:
@@ -101,8 +102,8 @@ def _steps(samples: Sequence[dict[str, object]]) -> str:
         tag("tr", tag("td", f"{each['step']:,}", class_="number") + _text(str(each["text"])))
         for each in samples
     ]
-    head = tag("tr", tag("th", "step", class_="number") + tag("th", "from noise to words"))
-    return tag("table", head + "".join(rows), class_="texts")
+    title = tag("h3", "From noise to words") + tag("p", "By steps of training.", class_="note")
+    return title + tag("table", "".join(rows), class_="texts")
 
 
 def _ladder(rungs: Sequence[Rung]) -> str:
@@ -117,9 +118,9 @@ def _ladder(rungs: Sequence[Rung]) -> str:
     ]
     marked = any(rung.spans for rung in rungs)
     note = f"Marked: passages of {MARKED} characters and more that stand in the training text."
-    head = tag("tr", tag("th", "temperature", class_="number") + tag("th", "the best model"))
-    table = tag("table", head + "".join(rows), class_="texts")
-    return table + (tag("p", note, class_="note") if marked else "")
+    about = f"By temperature. {note if marked else ''}"
+    title = tag("h3", "The best model, from safe to wild") + tag("p", about, class_="note")
+    return title + tag("table", "".join(rows), class_="texts")
 
 
 def _verdict(memory: Memorisation) -> str:

@@ -108,9 +108,11 @@ def _read(path: Path, name: str) -> Run:
 def _column(records: list[dict[str, Any]], name: str) -> Array:
     """A number of each record; NaN for what is none."""
     values = [record.get(name) for record in records]
-    return np.array(
-        [value if isinstance(value, int | float) else np.nan for value in values], np.float64
-    )
+    try:
+        return np.array(values, np.float64)  # None becomes NaN
+    except (TypeError, ValueError):
+        numbers = [value if isinstance(value, int | float) else np.nan for value in values]
+        return np.array(numbers, np.float64)
 
 
 def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:

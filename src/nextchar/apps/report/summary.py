@@ -52,7 +52,7 @@ def facts(run: Run, analysis: Analysis) -> str:
         characters, seconds = (float(run.records[n][-1]) for n in ("characters", "seconds"))
         epoch = float(run.records["epoch"][-1])
         made += [
-            (_thousands(characters), f"characters read, {epoch:.3g} times the text"),
+            (_thousands(characters), f"characters read, {_times(epoch)} the text"),
             (
                 duration(seconds),
                 f"of training, {_thousands(characters / max(seconds, 1e-9))} char/s",
@@ -113,14 +113,22 @@ def differences(report: Report) -> str:
     found = differing(report.runs)
     if not found:
         return tag("p", "All settings are the same.", class_="note")
-    head = _head("run", False) + "".join(_head(name, False) for name in found)
-    rows = [
-        tag("tr", _cell(key_of(run.name, place), False)
-            + "".join(_cell(escape(_shown(values[place])), False) for values in found.values()))
-        for place, run in enumerate(report.runs)
-    ]  # fmt: skip
+    names = [key_of(run.name, place) for place, run in enumerate(report.runs)]
+    rows = [["run", *map(escape, found)]]  # by runs, or by settings where those are more
+    values = [[escape(_shown(each)) for each in own] for own in found.values()]
+    rows += [[name, *own] for name, *own in zip(names, *values, strict=True)]
+    if len(found) > len(names):
+        rows = [list(column) for column in zip(*rows, strict=True)]
     title = tag("h3", "Settings that differ", class_="apart")
-    return title + tag("div", tag("table", tag("tr", head) + "".join(rows)), class_="scroll")
+    return title + tag("div", tag("table", _rows(rows)), class_="scroll")
+
+
+def _rows(rows: list[list[str]]) -> str:
+    """Rows of a table, the first of which is its head."""
+    head, *others = rows
+    made = [tag("tr", "".join(tag("th", cell) for cell in head))]
+    made += [tag("tr", "".join(tag("td", cell) for cell in row)) for row in others]
+    return "".join(made)
 
 
 def origin(run: Run, analysis: Analysis) -> str:
@@ -176,6 +184,10 @@ def _thousands(number: float) -> str:
         if number >= size:
             return f"{number / size:.1f}{unit}"
     return f"{number:.0f}"
+
+
+def _times(number: float) -> str:
+    return f"{number:,.0f} times" if number >= 100 else f"{number:.3g} times"
 
 
 def duration(seconds: float) -> str:
