@@ -20,8 +20,14 @@ def test_every_figure_is_an_image(tmp_path: Path) -> None:
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 20)
     report = make_report([made_run(tmp_path / "run", text, 50)])
-    paths = write_images(report.figures, tmp_path / "images")
-    assert sorted(path.stem for path in paths) == sorted(each.name for each in report.figures)
+    figures = [
+        *report.curves["step"],
+        *report.knowledge,
+        *([report.memory] if report.memory else []),
+    ]
+    assert len(figures) == 10
+    paths = write_images(figures, tmp_path / "images")
+    assert [path.stem for path in paths] == [each.name for each in figures]
     for path in paths:
         data = path.read_bytes()
         assert data.startswith(b"\x89PNG")
