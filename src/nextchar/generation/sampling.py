@@ -54,7 +54,7 @@ def probabilities(
     if bias is not None:
         logits = with_bias(logits, bias)
     if histories is not None:
-        logits = _looking_back(logits, settings, histories)
+        logits = looking_back(logits, settings, histories)
     if allowed is not None:
         logits = np.where(allowed, logits, -np.inf)
     nothing = np.isneginf(logits).all(axis=1, keepdims=True)
@@ -121,7 +121,8 @@ def keep_typical_p(logits: Array, p: float) -> Array:
     return _keep_first(logits, np.argsort(distance, axis=1, kind="stable"), p)
 
 
-def _looking_back(logits: Array, settings: GenerationSettings, histories: Sequence[Codes]) -> Array:
+def looking_back(logits: Array, settings: GenerationSettings, histories: Sequence[Codes]) -> Array:
+    """Logits after the rules that look back; histories as in `probabilities`."""
     recent = [window(history, settings.repeat_last_n) for history in histories]
     presence, frequency = settings.presence_penalty, settings.frequency_penalty
     if settings.repetition_penalty != 1:

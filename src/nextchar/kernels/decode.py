@@ -66,7 +66,9 @@ def _next(z, lane, lanes, desk, i):
         bans.remember(lane, lanes, code)
         if noted:
             lanes.logprobs[lane, i] = desk.raw[code] - total
-            _note_top(desk.raw, total, row.top, lanes.top_codes[lane, i], lanes.top_logprobs[lane, i])
+            _note_top(
+                desk.raw, total, row.top, lanes.top_codes[lane, i], lanes.top_logprobs[lane, i]
+            )
 
 
 @kernel(inlined=True)

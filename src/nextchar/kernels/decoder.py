@@ -120,7 +120,8 @@ class Decoder:
         automaton: Automaton | None = None,
     ) -> Lane:
         """Let a lane in, on the thread that has the fewest; there must be a free place."""
-        place = min(range(len(self._shards)), key=lambda n: self._shards[n].count)
+        having_room = (n for n, each in enumerate(self._shards) if each.count < each.capacity)
+        place = min(having_room, key=lambda n: self._shards[n].count)
         shard = self._shards[place]
         number = shard.enter(rules, start or self.beginning)
         lane = Lane(shard, number, automaton)

@@ -1,7 +1,7 @@
 """What lanes of text are written by, beside the network: rules, history, what comes of it.
 
-A lane reads the codes that it is given, then draws, each by rules of its own. generation/sampling.py
-has the rules in readable form and the order in which they apply.
+A lane reads the codes that it is given, then draws, each by rules of its own, which
+generation/sampling.py has in readable form, and the order in which they apply.
 """
 
 from __future__ import annotations

@@ -152,4 +152,4 @@ class Shard:
             return
         new = np.zeros((len(old), max(width, 2 * old.shape[1])), old.dtype)
         new[:, : old.shape[1]] = old
-        self.lanes = self.lanes._replace(**{name: new})
+        self.lanes = self.lanes._replace(**{name: new})  # type: ignore[arg-type]
