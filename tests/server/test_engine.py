@@ -174,6 +174,23 @@ def test_a_fault_in_the_engine_fails_its_requests_and_no_later_one(
         assert server.texts(prompt="It", seed=1) == wanted
 
 
+def test_a_request_that_cannot_be_taken_fails_alone(
+    served_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Picky(Batch):
+        def add(self, key: Any, request: Any) -> None:
+            if request.seed == 13:
+                raise ArithmeticError("not this one")
+            super().add(key, request)
+
+    monkeypatch.setattr(engine, "Batch", Picky)
+    with served(served_models) as server, ThreadPoolExecutor(2) as pool:
+        good = pool.submit(server.texts, prompt="It", seed=1, max_tokens=2000)
+        bad = server.complete(prompt="It", seed=13)
+        assert (bad.status_code, bad.json()["error"]["type"]) == (500, "server_error")
+        assert good.result(WAIT) == server.written("It", 2000, 1)
+
+
 def test_while_a_model_is_loaded_requests_are_put_off(
     served_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

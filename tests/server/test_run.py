@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -158,3 +159,31 @@ def test_several_servers_run_in_threads_of_one_process(served_models: dict[str, 
         assert one.url != other.url
         assert one.texts(prompt="It", seed=1) == other.texts(prompt="It", seed=1)
     assert threading.active_count() == before
+
+
+def test_without_the_extra_one_line_says_what_to_install(
+    served_models: dict[str, Path], tmp_path: Path
+) -> None:
+    bare = 'raise ModuleNotFoundError("No module named " + repr(__name__), name=__name__)\n'
+    (tmp_path / "starlette.py").write_text(bare, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "nextchar", "serve", str(served_models["prose"])],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode == 1
+    install = 'pip install "nextchar[serve]"'
+    assert done.stderr == f"nextchar: serve: needs starlette; install it with: {install}\n"
+
+
+def test_requests_are_told_where_the_access_log_is_asked_for(
+    served_models: dict[str, Path],
+) -> None:
+    with served_by_process(served_models, "--access-log") as server:
+        assert server.process is not None
+        server.client.get("/health%1b[31m")
+        server.process.send_signal(signal.SIGTERM)
+        _, said = server.process.communicate(timeout=WAIT)
+        assert re.fullmatch(r"nextchar: GET /health\\x1b\[31m 404 \d+\.\d ms\n", said), said

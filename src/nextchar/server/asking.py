@@ -20,6 +20,8 @@ from nextchar.server.settings import ServerSettings
 
 Prompt = str | list[int]
 
+LONG = 1 << 16  # characters of prompts whose encoding takes time
+
 # names of a request → of the settings of generation, where they are not the same
 _RULES = {
     name: name
@@ -66,9 +68,18 @@ class Asked:
         return any(request.settings.samples > self.n for request in self.requests)
 
 
+def is_work(body: CompletionRequest) -> bool:
+    """Whether `asked_for` may take more than a few milliseconds."""
+    prompt = body.prompt
+    parts = [prompt] if isinstance(prompt, str) else [p for p in prompt if not isinstance(p, int)]
+    return body.pattern is not None or sum(map(len, parts)) > LONG
+
+
 def asked_for(model: Model, body: CompletionRequest, limits: ServerSettings) -> Asked:
     """What a request asks of a model. Raises Refusal, 400, that names the field."""
     prompts = _prompts(body.prompt)
+    for prompt in prompts:
+        _require_short(len(prompt) // 4, limits)  # normalising may make it shorter, not so much
     n = body.n or 1
     samples = n if body.best_of is None else body.best_of
     _require_within_limits(body, len(prompts) * max(n, samples), limits)
@@ -89,11 +100,7 @@ def asked_for(model: Model, body: CompletionRequest, limits: ServerSettings) -> 
     }
     requests = [_request(model, prompt, settings, body.seed, how) for prompt in prompts]
     for request in requests:
-        if len(request.prompt) > limits.max_prompt:
-            raise _wrong(
-                "prompt",
-                f"wants at most {limits.max_prompt} characters, got {len(request.prompt)}",
-            )
+        _require_short(len(request.prompt) - request.primed, limits)
     return Asked(
         model=body.model,
         prompts=[_text(model, prompt) for prompt in prompts],
@@ -116,6 +123,11 @@ def _prompts(prompt: str | Sequence[Any]) -> list[Prompt]:
             "prompt", "wants a text, texts, codes or lists of codes, not a mixture of them or none"
         )
     return cast(list[Prompt], [prompt] if kinds == {int} else prompt)
+
+
+def _require_short(characters: int, limits: ServerSettings) -> None:
+    if characters > limits.max_prompt:
+        raise _wrong("prompt", f"wants at most {limits.max_prompt} characters, got {characters}")
 
 
 def _require_within_limits(body: CompletionRequest, choices: int, limits: ServerSettings) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, cast
 
-from nextchar.errors import NextcharError
 from nextchar.generation.batch import Batch
 from nextchar.generation.requests import Piece, Request, request_for
 from nextchar.generation.settings import GenerationSettings
@@ -110,10 +109,9 @@ class Engine:
             if job.done and job in self._jobs:
                 self._forget(job)
 
-    def _refuse(self, job: Job, error: Exception) -> None:
-        if job in self._jobs:
-            self.drop(job)
-            job.fail(error)
+    def _refuse(self, job: Job) -> None:
+        self.drop(job)
+        job.fail(Refusal(500, "the model's engine could not take the request"))
 
     # what follows runs in the engine's own thread
 
@@ -161,8 +159,9 @@ class Engine:
             try:
                 batch.add(key, request)
                 fresh.append(len(request.prompt))
-            except NextcharError as error:
-                self._call(self._refuse, key[0], Refusal(400, str(error)))
+            except Exception:  # its own fault, not that of those it would be written with
+                _log.exception("a request could not be taken into the batch")
+                self._call(self._refuse, key[0])
         return fresh
 
     def _warm_up(self, batch: Batch) -> None:

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 Reason = Literal["stop", "length"]
 
-MOST_STOPS, LONGEST_STOP, MOST_BEST = 4, 1000, 20
+MOST_STOPS, LONGEST_STOP, LONGEST_PATTERN, MOST_BEST = 4, 1000, 1000, 20
 Share = Annotated[float, Meta(ge=0, le=1)]
 Part = Annotated[float, Meta(gt=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
@@ -93,7 +93,8 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
         Meta(description="What is added to the logit of a character or a code; -100 bans."),
     ] = None
     pattern: Annotated[
-        str | None, Meta(description="A regular expression that the text must match.")
+        Annotated[str, Meta(max_length=LONGEST_PATTERN)] | None,
+        Meta(description="A regular expression that the whole text must match."),
     ] = None
     unknown: Annotated[
         Literal["error", "skip"] | None,

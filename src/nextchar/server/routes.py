@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from nextchar import __version__
 from nextchar.errors import UnknownCharacterError
 from nextchar.generation.settings import GenerationSettings
-from nextchar.server.asking import asked_for
+from nextchar.server.asking import asked_for, is_work
 from nextchar.server.bodies import read_shape
 from nextchar.server.completions import WholeAnswer
 from nextchar.server.metrics import CONTENT_TYPE, Metrics
@@ -62,7 +63,10 @@ class Api:
         """Write what comes after a prompt."""
         body = await read_shape(request, self._completion, self._settings.max_body)
         served = self._shelf.writer(body.model)
-        asked = asked_for(served.model, body, self._settings)
+        if is_work(body):  # the others are not kept waiting
+            asked = await asyncio.to_thread(asked_for, served.model, body, self._settings)
+        else:
+            asked = asked_for(served.model, body, self._settings)
         writing = Writing(served, asked, self._metrics, self._settings.timeout)
         return StreamedAnswer(writing) if asked.stream else WholeAnswer(writing)
 
