@@ -90,14 +90,15 @@ class Lanes(NamedTuple):
 class Desk(NamedTuple):
     """Where one thread works a lane's next code out, (V,) each.
 
-    raw: logits before any rule; weights: of the logits' type; heap: codes; keys: what they are
-    ordered by; banned: what a pattern does not let through.
+    raw: logits before any rule; weights and counts: of the logits' type; keys: what codes are
+    ordered by; found: some codes in order; banned: what a pattern does not let through.
     """
 
     raw: Array
     weights: Array
-    heap: Array
+    counts: Array
     keys: Array
+    found: Array
     banned: Array
 
 
@@ -106,8 +107,9 @@ def desk_for(V: int, dtype: Any) -> Desk:
     return Desk(
         raw=np.zeros(V, np.float64),
         weights=np.zeros(V, dtype),
-        heap=np.zeros(V, np.int64),
+        counts=np.zeros(V, dtype),
         keys=np.zeros(V, np.float64),
+        found=np.zeros(V, np.int64),
         banned=np.zeros(V, np.bool_),
     )
 
