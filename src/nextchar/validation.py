@@ -117,8 +117,8 @@ def _wanted(kind: str, setting: Setting) -> str:
 
 
 _ESCAPE = re.compile(
-    r"\\(?:[abfnrtv0\\]|x[\da-f]{2}|u[\da-f]{4}|U00(?:0[\da-f]|10)[\da-f]{4})",
-    re.ASCII | re.IGNORECASE,
+    r"\\(?:[abfnrtv0\\]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U00(?:0[\da-fA-F]|10)[\da-fA-F]{4})",
+    re.ASCII,
 )
 _UNPRINTABLE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 

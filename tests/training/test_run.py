@@ -54,6 +54,8 @@ CASES: dict[str, dict[str, Any]] = {
     "patience": {"patience": 2, "learning_rate": 3.0, "schedule": "constant", "eval_every": 2},
     "one lane": {"batch_size": 1, "seq_length": 16},
     "samples": {"sample_every": 10},
+    "records": {"records": "line"},
+    "records in windows": {"records": "it was", "batching": "windows"},
 }
 
 

@@ -8,6 +8,9 @@ with K new characters and V old ones, of logits z, each new one has the logit
 
 by Jensen's inequality. Together they have less than exp(-16) = 1.1e-7 of the probability, about a
 rounding of float32, and that is all by which the loss on the old text can be higher.
+
+Training then begins with what a low learning rate would take a thousand steps for: new symbols are
+made as probable as they are frequent in the new text.
 """
 
 from __future__ import annotations
@@ -18,13 +21,20 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
 from nextchar.model.file import Model
+from nextchar.model.loss import log_softmax
+from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.text.records import boundary_of
+from nextchar.text.stored import AnyCodes
 from nextchar.text.vocabulary import Vocabulary
 
+Codes = NDArray[Any]
+
+_LENGTH, _LANES = 128, 16  # of what is read to see how probable symbols are
 UNSEEN = -16.0  # log of the probability of all new characters together, at most
 _OF_THE_TEXT = ("alphabet", "normalize", "records", "min_count")
 
@@ -60,8 +70,7 @@ def extended(model: Model, vocabulary: Vocabulary, dtype: Any) -> Parameters:
 
     What is there stays as it is, but for rounding where the dtype is a narrower one.
     """
-    places = _places(model.vocabulary, vocabulary)
-    new = np.setdiff1d(np.arange(len(vocabulary)), places)
+    places, new = _places(model.vocabulary, vocabulary), new_codes(model, vocabulary)
     parameters = Parameters(Architecture(model.architecture.settings, len(vocabulary)), dtype=dtype)
     for name, old in model.parameters.views.items():
         axis = _axis_of_codes(name, model.architecture)
@@ -74,6 +83,30 @@ def extended(model: Model, vocabulary: Vocabulary, dtype: Any) -> Parameters:
     if len(new):
         parameters["b_out"][new] += math.log(len(places)) - math.log(len(new)) + UNSEEN
     return parameters
+
+
+def new_codes(model: Model, vocabulary: Vocabulary) -> Codes:
+    """(K,) the codes of a vocabulary that the model has no symbol for."""
+    return np.setdiff1d(np.arange(len(vocabulary)), _places(model.vocabulary, vocabulary))
+
+
+def make_as_probable_as_frequent(parameters: Parameters, new: Codes, codes: AnyCodes) -> None:
+    """Raise the biases of new symbols until their mean probability is their share of a text.
+
+    Of all that these biases could be, that is about the best. Both are measured on a bounded part.
+    new: (K,) codes; codes: (N,) of the text.
+    """
+    counted = codes[: 1 << 20]
+    counts = np.bincount(counted, minlength=len(parameters["b_out"]))[new]
+    places = np.linspace(0, max(len(codes) - _LENGTH, 0), _LANES).astype(np.int64)
+    read = codes[np.minimum(places + np.arange(_LENGTH)[:, None], len(codes) - 1)]  # (T, B)
+    logits = forward(parameters, read, parameters.zero_state(_LANES))[0]  # (T, B, V)
+    log_p = log_softmax(logits)[..., new].astype(np.float64).reshape(-1, len(new))
+    share = (counts + 0.5) / len(
+        counted
+    )  # one that is not among those counted is there all the same
+    mean = np.logaddexp.reduce(log_p, axis=0) - math.log(len(log_p))  # (K,) its logarithm
+    parameters["b_out"][new] += np.log(share) - mean
 
 
 def _places(old: Vocabulary, new: Vocabulary) -> Any:

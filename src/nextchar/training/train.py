@@ -29,7 +29,12 @@ from nextchar.training.checkpoint import (
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Note, OnEvent, Scored
 from nextchar.training.faults import telling_how_to_go_on
-from nextchar.training.fine_tuning import extended, what_is_new
+from nextchar.training.fine_tuning import (
+    extended,
+    make_as_probable_as_frequent,
+    new_codes,
+    what_is_new,
+)
 from nextchar.training.optimizers import make_slots
 from nextchar.training.resuming import evaluated_before, resumed
 from nextchar.training.speed import Precision
@@ -126,7 +131,10 @@ def train(
                 if base and not resume:
                     directory.save_model(START, base)
                 directory.write_config(settings, source or {})
-            return _run(prepared, batches, settings, start, before, precision, directory, hooks)
+            new = new_codes(base, prepared.vocabulary) if base else None
+            return _run(
+                prepared, batches, settings, start, before, precision, directory, hooks, new
+            )
 
 
 def _telling(directory: RunDirectory) -> AbstractContextManager[None]:
@@ -161,16 +169,23 @@ def _run(
     precision: Precision,
     directory: RunDirectory | None,
     hooks: Hooks,
+    new: Codes | None,
 ) -> Trained:
-    """Train from a start to the end. before: records of the evaluations before a resume."""
+    """Train from a start to the end.
+
+    before: records of the evaluations before a resume. new: codes that the model to start from did
+    not have; None where there is no such model.
+    """
     from nextchar.kernels.engine import Engine
 
     assert settings.training.threads is not None
     architecture = start.parameters.architecture
     threads = min(settings.training.threads, batches.batch_size)
     with Engine(architecture, threads=threads, **precision._asdict()) as engine:
-        if "from" in prepared.source and start.progress.step == 0:
+        if new is not None and start.progress.step == 0:
             _tell_start(engine, start, prepared, settings, hooks.on_event)
+            if len(new):
+                make_as_probable_as_frequent(start.parameters, new, prepared.train)
         trainer = Trainer(
             prepared,
             batches,
