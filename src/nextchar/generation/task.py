@@ -97,7 +97,8 @@ class Task:
             return given, self._uniforms[:0]
         if len(self._uniforms) < drawn:
             if self._stream is None:
-                self._stream = np.random.default_rng([self.request.seed, self.index])
+                number = self.request.first + self.index
+                self._stream = np.random.default_rng([self.request.seed, number])
             self._uniforms = np.concatenate([self._uniforms, self._stream.random(LONGEST)])
         return given, self._uniforms[:drawn]
 
