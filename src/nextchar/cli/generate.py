@@ -13,7 +13,7 @@ from nextchar.cli.compiling import telling
 from nextchar.cli.options import setting_options
 from nextchar.cli.texts import as_text, biases_of, lines_of, print_text, read_text
 from nextchar.errors import NextcharError, SettingsError, TextError
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.settings import ALIASES, GenerationSettings
 
 if TYPE_CHECKING:
     from nextchar.generation.generate import Generated
@@ -32,7 +32,7 @@ BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
     metavar="FILE",
     help="Go on from each line of a file (- is standard input); a line of JSON for each, in order.",
 )
-@setting_options(dataclasses.fields(GenerationSettings))
+@setting_options(dataclasses.fields(GenerationSettings), ALIASES)
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the text before this; repeatable.")
 @click.option(
     "--logit-bias",
