@@ -19,7 +19,7 @@ import numpy as np
 from nextchar.kernels.activations import exp
 from nextchar.kernels.compiled import kernel
 
-NARROW = 128.0  # nats: a range of so many by symbols holds a handful of codes
+HANDFUL = 12  # codes that are quickly put in order
 DOUBLINGS = 60  # of a width, or halvings, at the most
 
 
@@ -84,7 +84,7 @@ def _keep_top_k(z, best, weights, k, desk):
         counts[j] = 1 if weights[j] > 0 else 0
     low, high = _bracket(z, counts, np.float64(k), np.float64(z[best]))
     count = _find(z, counts, low, high, desk.found)
-    place = k - _sum_above(z, counts, high)  # of the cut among those found
+    place = k - _above(z, counts, high)[0]  # of the cut among those found
     cut = z[desk.found[min(max(int(place), 1), count) - 1]]
     for j in range(z.size):
         if z[j] < cut:
@@ -107,7 +107,7 @@ def _keep_first(order, largest, weights, goal, desk):
     """
     low, high = _bracket(order, weights, goal, largest)
     count = _find(order, weights, low, high, desk.found)
-    before = _sum_above(order, weights, high)
+    before = _above(order, weights, high)[0]
     kept = 0
     while kept < count and (before < goal or (kept == 0 and before == 0.0)):
         before += weights[desk.found[kept]]
@@ -146,19 +146,23 @@ def _bracket(order, weights, goal, largest):
     all of it; where rounding keeps the goal out of reach the lower one is below everything.
     """
     low, high, width = largest, largest, 1.0
+    between, above = float(order.size), 0.0
     for _ in range(DOUBLINGS):
         low, width = largest - width, 2 * width
-        if _sum_above(order, weights, low) >= goal:
+        total, count = _above(order, weights, low)
+        if total >= goal:
+            between = count - above
             break
-        high = low
+        high, above = low, count
     for _ in range(DOUBLINGS):
         middle = low + (high - low) / 2
-        if (high - low) * order.size < NARROW or not low < middle < high:
+        if between <= HANDFUL or not low < middle < high:
             break
-        if _sum_above(order, weights, middle) < goal:
-            high = middle
+        total, count = _above(order, weights, middle)
+        if total < goal:
+            high, above, between = middle, count, between - (count - above)
         else:
-            low = middle
+            low, between = middle, count - above
     return low, high
 
 
@@ -178,12 +182,14 @@ def _find(order, weights, low, high, found):
 
 
 @kernel(sums_in_any_order=True)
-def _sum_above(order, weights, value):
-    """The summed weights of what is larger than a value."""
-    total = 0.0
+def _above(order, weights, value):
+    """The summed weights of what is larger than a value, and how many that are."""
+    total, count = 0.0, 0.0  # of one type, so that both are taken in vectors
     for j in range(order.size):
-        total += weights[j] if order[j] > value else 0.0
-    return total
+        is_above = order[j] > value
+        total += weights[j] if is_above else 0.0
+        count += 1.0 if is_above else 0.0
+    return total, count
 
 
 @kernel(sums_in_any_order=True)
