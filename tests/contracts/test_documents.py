@@ -15,7 +15,7 @@ from nextchar import __version__
 
 READMES = ["README.md", "README.zh-CN.md"]
 RUN = [*READMES, "docs/generation.md"]  # pages whose commands are run
-NAMES = "anna\nbeta\ncarla\ndora\njohn\njosef\njo\n" * 20
+NAMES = "Anna\nBeta\nCarla\nDora\nJohn\nJosef\nJo\n" * 20
 
 
 def read(name: str) -> str:
@@ -89,7 +89,7 @@ def test_the_readme_has_a_real_run_before_line_25(name: str) -> None:
     assert "$ nextchar train" in head
 
 
-@pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md", "docs/design.md", "docs/generation.md"])
+@pytest.mark.parametrize("name", [*RUN, "CONTRIBUTING.md", "docs/design.md"])
 def test_links_to_files_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", read(name)):
         if "://" not in target:

@@ -10,16 +10,10 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from typing import Any
 
 from nextchar.errors import SettingsError
-from nextchar.generation.pattern import conditions
 from nextchar.generation.pattern.budget import Budget
+from nextchar.generation.pattern.conditions import OF_WORDS, of
 from nextchar.generation.pattern.symbols import Symbols
-from nextchar.generation.pattern.tree import (
-    ATOMS,
-    REPEATS,
-    Node,
-    flags_within,
-    piece,
-)
+from nextchar.generation.pattern.tree import ATOMS, REPEATS, Node, flags_within, never, piece
 
 MOST_STATES = 50_000
 
@@ -110,8 +104,8 @@ class NFA:
         return made
 
     def _condition(self, node: Node, flags: int, at: int) -> int:
-        condition = conditions.of(node[1], flags)
-        if condition in conditions.OF_WORDS and self._symbols.is_bytes:
+        condition = of(node[1], flags)
+        if condition in OF_WORDS and self._symbols.is_bytes:
             raise self._refusal(
                 node, "looks at whole characters, which a model of bytes cannot", "(?a) helps"
             )
