@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections import deque
@@ -262,7 +263,9 @@ def test_bytes_that_are_no_utf8_are_not_accepted() -> None:
         assert not accepts(automaton, data)
 
 
-@settings(max_examples=40)
+of_bytes = functools.cache(functools.partial(automaton_of, vocabulary=BYTES))
+
+
 @given(
     pattern=st.sampled_from(
         ["(?:[é一]|a)*-", r"\w{1,3}", "é|éa|ê", "[^é]{2}", "(?m)^é$\n?", "a$\n"]
@@ -270,7 +273,7 @@ def test_bytes_that_are_no_utf8_are_not_accepted() -> None:
     text=st.text("aéê一-\n😀", max_size=4),
 )
 def test_texts_in_bytes_are_accepted_as_by_re(pattern: str, text: str) -> None:
-    accepted = accepts(automaton_of(pattern, BYTES), text.encode())
+    accepted = accepts(of_bytes(pattern), text.encode())
     assert accepted == bool(re.fullmatch(pattern, text))
 
 
@@ -329,8 +332,8 @@ MISTAKES = {
     "(?i)a[xyz]": "at position 5, '[xyz]' wants a character, and the model knows none of 'x', 'y', "
     "'z'",
     "(?x) a  (?# b) x+": "at position 15, 'x+' wants a character that the model does not know",
-    "(?:ax|ay|az)+": "at position 3, 'ax|ay|az' wants a character, and the model knows none of 'x', "
-    "'y', 'z'",
+    "(?:ax|ay|az)+": "at position 3, 'ax|ay|az' wants a character, and the model knows none of "
+    "'x', 'y', 'z'",
     "(?:ax|xb)?b(?:ax|xb)": "at position 15, 'x' wants a character that the model does not know",
     "(a|(b)x{2})x|(?i:Q)": "at position 11, 'x' wants a character that the model does not know",
     r"[^\sa-c-]": r"at position 0, '[^\sa-c-]' wants a character, and the model knows none other "
@@ -385,9 +388,7 @@ EXPLODING = [
 @pytest.mark.parametrize("pattern", EXPLODING, ids=[each[:20] for each in EXPLODING])
 def test_patterns_that_explode_are_refused(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "MOST_WORK", budget.MOST_WORK // 10)  # for the test's time
-    with pytest.raises(
-        SettingsError, match=r"^pattern: (takes too long|grows past|it is too long)"
-    ):
+    with pytest.raises(SettingsError, match=r"^pattern: .*(takes too|grows past|is too) "):
         automaton_of(pattern, SMALL)
 
 

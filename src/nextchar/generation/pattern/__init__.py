@@ -87,7 +87,7 @@ def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Au
     return Automaton(classes, np.ascontiguousarray(table[:, firsts[used]]), accepts, distance)
 
 
-def _bits(nfa: NFA, vocabulary: Vocabulary) -> NDArray[np.int64]:
+def _bits(nfa: NFA, vocabulary: Vocabulary) -> NDArray[np.int16]:
     """(V,) what the conditions of a pattern ask of each code."""
     points = np.full(len(vocabulary), -1)
     points[: len(vocabulary.points)] = vocabulary.points
@@ -96,7 +96,7 @@ def _bits(nfa: NFA, vocabulary: Vocabulary) -> NDArray[np.int64]:
     ascii_words = [word and ord(letter) < 128 for word, letter in zip(words, letters, strict=True)]
     bits = conditions.NEWLINE * (points == ord("\n")) + conditions.WORD * np.array(words, int)
     bits += conditions.ASCII_WORD * np.array(ascii_words, int)
-    return np.asarray(bits & conditions.bits_for(set(nfa.conditions)))
+    return np.asarray(bits & conditions.bits_for(set(nfa.conditions)), dtype=np.int16)
 
 
 def _equal_columns(rows: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -117,21 +117,20 @@ def _only_alive(
     alive = distance >= 0
     if not alive[0]:
         return table[:0], accepts[:0], distance[:0]
-    new = np.append(np.where(alive, np.cumsum(alive) - 1, -1), -1)  # -1 stays -1
-    return new[table[alive]].astype(np.int32), accepts[alive], distance[alive]
+    new = np.append(np.where(alive, np.cumsum(alive) - 1, -1), -1).astype(np.int32)  # -1 stays -1
+    return new[table[alive]], accepts[alive], distance[alive]
 
 
 def _distances(table: NDArray[np.int32], accepts: NDArray[np.bool_]) -> NDArray[np.int32]:
     """The fewest steps from each state to one that accepts, -1 where there is no way."""
-    S = len(table)
-    froms, classes = np.nonzero(table >= 0)
-    pairs = np.unique(table[froms, classes].astype(np.int64) * S + froms)  # by target
-    bounds = np.searchsorted(pairs, np.arange(S + 1) * S)
-    sources = (pairs % S).tolist()
-    distance = np.where(accepts, 0, -1).astype(np.int32).tolist()
+    sources: list[list[int]] = [[] for _ in table]
+    for state, row in enumerate(table):
+        for there in {*row.tolist()} - {-1}:
+            sources[there].append(state)
+    distance = np.where(accepts, 0, -1).tolist()
     todo = np.flatnonzero(accepts).tolist()
     for state in todo:  # it grows, by distance
-        for source in sources[bounds[state] : bounds[state + 1]]:
+        for source in sources[state]:
             if distance[source] < 0:
                 distance[source] = distance[state] + 1
                 todo.append(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nextchar.errors import SettingsError
 
-MOST_WORK = 3_000_000  # about a microsecond each
+MOST_WORK = 10_000_000  # some tenths of a microsecond each
 
 
 class Budget:

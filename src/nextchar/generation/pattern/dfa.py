@@ -23,7 +23,7 @@ from nextchar.generation.pattern.nfa import NFA
 from nextchar.generation.pattern.symbols import DONE, NONE
 
 MOST_STATES = 50_000
-MOST_CELLS = 25_000_000  # states times classes: 100 MB
+MOST_CELLS = 20_000_000  # states times classes: 80 MB
 
 BEFORE_LAST, AFTER_LAST = 1, 2  # phases; 0 is all before
 PHASES = 3
@@ -39,7 +39,7 @@ class Determinizer:
     """
 
     def __init__(
-        self, nfa: NFA, steps: NDArray[np.int32], bits: NDArray[np.int64], budget: Budget
+        self, nfa: NFA, steps: NDArray[np.int16], bits: NDArray[np.int16], budget: Budget
     ) -> None:
         self._nfa, self._steps, self._budget = nfa, steps, budget
         self._groups = [(int(bit), np.flatnonzero(bits == bit)) for bit in np.unique(bits)]
@@ -110,17 +110,18 @@ class Determinizer:
                 targets[nfa.roots[state]].add(AFTER_LAST * N + nfa.targets[state])
         return targets
 
-    def _led(self, targets: dict[int, set[int]], leads: NDArray[np.int32]) -> Items:
+    def _led(self, targets: dict[int, set[int]], leads: NDArray[np.int16]) -> Items:
         """The items after a code that leads somewhere from each node."""
         items: set[int] = set()
         for states, lead in zip(targets.values(), leads.tolist(), strict=True):
+            self._budget.spend(len(states))
             if lead == DONE:
                 for state in states:
-                    items |= self._rest(state)
+                    rest = self._rest(state)
+                    self._budget.spend(len(rest))
+                    items |= rest
             elif lead != NONE:
                 items.update((PHASES + lead) * self._N + state for state in states)
-            self._budget.spend(len(states))
-        self._budget.spend(len(items))
         return frozenset(items)
 
     def _passed(self, items: Items, before: int, after: int) -> set[int] | Items:

@@ -13,13 +13,7 @@ from nextchar.errors import SettingsError
 from nextchar.generation.pattern import conditions
 from nextchar.generation.pattern.budget import Budget
 from nextchar.generation.pattern.symbols import Symbols
-from nextchar.generation.pattern.tree import (
-    ATOMS,
-    REPEATS,
-    Node,
-    flags_within,
-    piece,
-)
+from nextchar.generation.pattern.tree import ATOMS, REPEATS, Node, flags_within, never, piece
 
 MOST_STATES = 50_000
 

@@ -22,7 +22,8 @@ from nextchar.generation.pattern.tree import Node
 from nextchar.text.vocabulary import Vocabulary
 
 NONE, DONE = -1, -2
-MOST_CELLS = 20_000_000  # of the table: 80 MB
+MOST_CELLS = 20_000_000  # of the table: 40 MB
+MOST_NODES = 2**15 - 1
 
 _POINTS = 0x110000
 _SURROGATES = slice(0xD800, 0xE000)
@@ -51,7 +52,7 @@ class Symbols:
         else:
             self._points = vocabulary.points.astype(np.int64)
             self._text = vocabulary.decode(np.arange(len(self._points)))
-        self._rows: list[NDArray[np.int32]] = []
+        self._rows: list[NDArray[np.int16]] = []
         self._node_of_row: dict[bytes, int] = {}
         self._root_of_set: dict[Any, int] = {}
         self._found: dict[tuple[str, int], NDArray[np.uint8]] = {}
@@ -82,14 +83,14 @@ class Symbols:
         """Whether no character that the model can write is of the set."""
         return bool((self._rows[root] == NONE).all())
 
-    def table(self) -> NDArray[np.int32]:
+    def table(self) -> NDArray[np.int16]:
         """(nodes, codes) where each code leads from each node."""
-        return np.array(self._rows, dtype=np.int32).reshape(-1, self._count)
+        return np.array(self._rows, dtype=np.int16).reshape(-1, self._count)
 
-    def _row(self, node: Node, flags: int) -> NDArray[np.int32]:
+    def _row(self, node: Node, flags: int) -> NDArray[np.int16]:
         is_literal = node[0] is sre.LITERAL and not (flags & re.IGNORECASE and _has_case(node[1]))
         if not self.is_bytes:
-            row = np.full(self._count, NONE, dtype=np.int32)
+            row = np.full(self._count, NONE, dtype=np.int16)
             row[: len(self._points)][self._mask(node, flags)] = DONE
         elif is_literal:
             row = utf8.row_of_one(chr(node[1]), self._node, NONE, DONE)
@@ -137,10 +138,10 @@ class Symbols:
             self._found[key] = np.packbits(mask)
         return np.unpackbits(self._found[key], count=len(self._points)).view(bool)
 
-    def _node(self, row: NDArray[np.int32]) -> int:
+    def _node(self, row: NDArray[np.int16]) -> int:
         key = row.tobytes()
         if key not in self._node_of_row:
-            if len(self._rows) * self._count > MOST_CELLS:
+            if len(self._rows) >= min(MOST_NODES, MOST_CELLS // self._count):
                 raise SettingsError("pattern: has too many different characters; make it simpler")
             self._node_of_row[key] = len(self._rows)
             self._rows.append(row)
