@@ -38,6 +38,7 @@ _NOT_OFFERED = {
     "num_beams": "beam search is not offered here; nextchar generate --num-beams has it",
     "include_stop_str_in_output": "is not offered; a stop string is never part of the text",
 }
+_AS_IT_IS = {"num_beams": 1, "include_stop_str_in_output": False}  # what may be asked of them
 _CALLED = {"length": "max_tokens", "samples": "n"}  # of generation → of a request
 
 
@@ -74,7 +75,7 @@ def is_work(body: CompletionRequest) -> bool:
 def asked_for(model: Model, body: CompletionRequest, limits: ServerSettings) -> Asked:
     """What a request asks of a model. Raises Refusal, 400, that names the field."""
     for name, why in _NOT_OFFERED.items():
-        if getattr(body, name) not in (None, False, 1):
+        if getattr(body, name) not in (None, _AS_IT_IS.get(name)):
             raise _wrong(name, why)
     prompts = _prompts(body.prompt)
     for prompt in prompts:
