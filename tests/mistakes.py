@@ -574,6 +574,62 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
     ],
+    "Serving": [
+        Mistake(
+            "no model",
+            "serve",
+            "Missing argument 'MODEL...': a model file or a run directory; nextchar serve --help "
+            "tells more",
+            2,
+        ),
+        Mistake("a model that is not there", "serve nothing", "nothing: no such file"),
+        Mistake(
+            "a port that is none",
+            "serve model.safetensors --port 70000",
+            "port: wants a whole number of at least 0 and of at most 65535, got 70000",
+            2,
+        ),
+        Mistake(
+            "an address that is not this machine's",
+            "serve model.safetensors --host 192.0.2.1",
+            "192.0.2.1:8000: cannot be listened on (…); give another --port or --host",
+        ),
+        Mistake(
+            "a name that nobody knows",
+            "serve model.safetensors --host no-such-host.invalid",
+            "no-such-host.invalid:8000: cannot be listened on (…); give another --port or --host",
+        ),
+        Mistake(
+            "the same model twice",
+            "serve model.safetensors model.safetensors",
+            "alias: two models would be called 'model'; name each with --alias",
+            2,
+        ),
+        Mistake(
+            "fewer names than models",
+            "serve model.safetensors runs/prose --alias one",
+            "alias: wants one for each model or none, got 1 for 2",
+            2,
+        ),
+        Mistake(
+            "a default beyond the limit",
+            "serve model.safetensors --max-tokens 10",
+            "default_max_tokens: wants at most max_tokens, got 16 of 10",
+            2,
+        ),
+        Mistake(
+            "a key that no header can carry",
+            "serve model.safetensors --api-key schlüssel",
+            "api_key: wants printable ASCII, which is what a header can carry",
+            2,
+        ),
+        Mistake(
+            "an empty key",
+            "serve model.safetensors --api-key ''",
+            "api_key: is empty; leave it out to need none",
+            2,
+        ),
+    ],
     "Run directories": [
         Mistake(
             "a directory that holds a run",

@@ -28,11 +28,17 @@ LINE = [
     "training",
     "generation",
     "apps",
+    "server",
     "progress",
     "api",
     "cli",
 ]
-NEVER = [("apps", "training"), ("generation", "training")]  # though it stands before them
+NEVER = [  # though it stands before them
+    ("apps", "training"),
+    ("generation", "training"),
+    ("server", "training"),
+]
+EXTRAS = {"server": "serve"}  # which rooms may import what an extra brings
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -96,13 +102,20 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_only_declared_dependencies_are_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[^\w.-]", name)[0] for name in project["dependencies"]}
-    allowed = {name.replace("-", "_").split(".")[0] for name in declared} | {"nextchar"}
-    allowed |= {"compression"}  # the standard library's, from Python 3.14 on
+    always = modules_of(project["dependencies"]) | {"nextchar"}
+    always |= {"compression"}  # the standard library's, from Python 3.14 on
     for name, path in modules():
+        extra = EXTRAS.get(room(name))
+        allowed = always | modules_of(project["optional-dependencies"][extra] if extra else [])
         for each in imported(path):
             top = each.split(".")[0]
             assert top in allowed or top in sys.stdlib_module_names, f"{name} imports {top}"
+
+
+def modules_of(requirements: list[str]) -> set[str]:
+    """`["backports.zstd>=1.0"]` → `{"backports"}`: what they are imported as."""
+    names = (re.split(r"[^\w.-]", each)[0] for each in requirements)
+    return {name.replace("-", "_").split(".")[0] for name in names}
 
 
 def test_files_are_small_rooms() -> None:
