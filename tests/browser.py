@@ -2,6 +2,7 @@
 
 A test that asks for `page` or `new_page` fails, too, if the page says an error on the console,
 throws one, or asks anything of another machine. Where no Chromium is installed it is skipped.
+Pages that forbid `eval` cannot be waited for with `wait_for_function`: wait for a locator.
 """
 
 from __future__ import annotations

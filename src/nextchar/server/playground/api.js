@@ -58,7 +58,7 @@ async function ask(path, { headers, ...options } = {}) {
 }
 
 async function refusal(answer) {
-  const { message, param } = await answer.json().then((body) => body.error, () => ({}));
+  const { message, param } = await answer.json().then((body) => body?.error ?? {}, () => ({}));
   const wait = answer.headers.get("retry-after");
   const words = message ?? t("The server answered {status}.", { status: answer.status });
   const hint = wait ? ` ${t("Try again in {wait} s.", { wait })}` : "";

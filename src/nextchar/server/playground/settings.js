@@ -13,9 +13,12 @@ export function setUp() {
     const [number, slider] = [$(id), $(`${id}-slider`)];
     if (id in kept) number.value = kept[id];
     slider.value = number.value;
-    slider.addEventListener("input", () => { number.value = slider.value; });
-    number.addEventListener("input", () => { slider.value = number.value; });
-    for (const each of [number, slider]) each.addEventListener("change", keep);
+    for (const [moved, other] of [[slider, number], [number, slider]]) {
+      moved.addEventListener("input", () => {
+        other.value = moved.value;
+        keep();
+      });
+    }
   }
   const wide = matchMedia("(min-width: 820px)");
   const fold = () => { $("settings").open = wide.matches; };

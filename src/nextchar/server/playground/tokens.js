@@ -10,6 +10,8 @@ const cell = (char, logprob = null, token = char, parts = 1, others = []) => ({
   char, logprob, token, parts, others,
 });
 
+const NOTHING = "\ufffd"; // what bytes become that are no character
+
 /** Puts pieces of text together with their tokens, which may come a little before the text does. */
 export class Aligner {
   #utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -21,6 +23,7 @@ export class Aligner {
     logprobs?.tokens.forEach((token, i) => this.#take(token, i, logprobs));
     return Array.from(text, (char) => {
       if (this.#known[0]?.char === char) return this.#known.shift();
+      if (char === NOTHING && !this.#known.length) return joined(char, this.#parts.splice(0)); // the end
       this.#known = []; // the text is not what its tokens say: it is right, and they are dropped
       return cell(char);
     });
@@ -33,9 +36,9 @@ export class Aligner {
     this.#parts.push({ token, logprob: token_logprobs[i], others });
     const whole = Array.from(this.#decoded(token));
     whole.forEach((char, n) => {
-      const last = n === whole.length - 1; // those before it are bytes that came to nothing
-      const parts = this.#parts.splice(0, last ? Infinity : Math.max(1, this.#parts.length - 1));
-      this.#known.push(joined(char, parts));
+      // bytes that came to nothing are a character too, known only by the token after them
+      const after = n < whole.length - 1 || isLead(token) ? 1 : 0;
+      this.#known.push(joined(char, this.#parts.splice(0, this.#parts.length - after)));
     });
   }
 
@@ -58,6 +61,9 @@ function bytesOf(token) {
   if (!/^(bytes:)?(\\x[0-9a-f]{2})+$/i.test(token)) return null;
   return Array.from(token.matchAll(/\\x(..)/g), ([, hex]) => parseInt(hex, 16));
 }
+
+/** Whether more bytes have to come before this one is a character. */
+const isLead = (token) => (bytesOf(token)?.[0] ?? 0) >= 0xc2;
 
 /** Whether a prompt can end in this token: half a character cannot be sent as text. */
 export function isText(token) {

@@ -62,7 +62,6 @@ const CHINESE = {
   "the one of {n} bytes that comes first": "{n} 个字节中的第一个",
   "{char}: {percent}": "{char}：{percent}",
   "Its probability is not known.": "概率未知。",
-  "Alternatives": "候选字符",
   "Write {char} here instead and go on from it ({percent})": "在此改写为 {char} 并继续（{percent}）",
   "written": "已写",
   "Go on from here": "从这里继续",
