@@ -38,6 +38,11 @@ class Model:
         """The shape of the network."""
         return self.parameters.architecture
 
+    @property
+    def end_code(self) -> int | None:
+        """The code that ends a record, None in a model of running text."""
+        return None
+
 
 def save_model(path: str | PathLike[str], model: Model) -> None:
     """Write a model file, atomically. Raises ModelFileError where it cannot be written."""
