@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from serving import Server, served
 
 from conftest import ROOT
 from playground import MODEL, Playground
+from serving import Server, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
