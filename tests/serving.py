@@ -150,8 +150,11 @@ def served_by_process(
 
 
 @contextlib.contextmanager
-def served(models: dict[str, Path], **settings: Any) -> Iterator[Server]:
-    """The same in a thread of this process, which is begun in a moment; told nothing of signals."""
+def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> Iterator[Server]:
+    """The same in a thread of this process, which is begun in a moment; told nothing of signals.
+
+    wait: until requests are taken.
+    """
     chosen = ServerSettings(port=0, **settings)
     shelf = load_shelf(list(map(str, models.values())), list(models), chosen)
     ready, stops = threading.Event(), []
@@ -165,11 +168,12 @@ def served(models: dict[str, Path], **settings: Any) -> Iterator[Server]:
         thread = threading.Thread(target=serve, args=(shelf, chosen, listening, on_ready))
         thread.start()
         try:
-            assert ready.wait(WAIT)
+            assert not wait or ready.wait(WAIT)
             server = Server(url, models)
             yield server
             server.client.close()
         finally:
+            assert ready.wait(WAIT)
             for stop in stops:
                 stop()
             thread.join(WAIT)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nextchar.model.network import forward
+from nextchar.server.protocol import CompletionRequest
 from serving import Server
 
 
@@ -92,11 +93,7 @@ def test_other_names_of_fields_do_as_well(server: Server) -> None:
 
 
 def test_null_stands_for_the_default_everywhere(server: Server) -> None:
-    fields = (
-        "max_tokens", "n", "best_of", "echo", "stream", "stream_options", "logprobs", "stop",
-        "seed", "temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "user",
-        "suffix", "top_k", "min_p", "typical_p", "repetition_penalty", "pattern", "num_beams",
-    )  # fmt: skip
+    fields = set(CompletionRequest.__struct_fields__) - {"model", "prompt"}
     answer = server.complete(prompt="It was", **dict.fromkeys(fields))
     assert answer.status_code == 200, answer.text
     assert len(answer.json()["choices"][0]["text"]) == 16

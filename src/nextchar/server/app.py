@@ -44,10 +44,9 @@ class App:
         ]
         routes += [Route(path, each.__call__) for path, each in pages.items()]
         names = {route.endpoint: route.path.replace(":path", "") for route in routes}
-        self._guard = Guard(
+        app: ASGIApp = Guard(
             Router(routes, redirect_slashes=False), settings, _OPEN | frozenset(pages)
         )
-        app: ASGIApp = self._guard
         if settings.origins:
             app = CORSMiddleware(
                 app,
@@ -61,7 +60,3 @@ class App:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
         await self._app(scope, receive, send)
-
-    def close(self) -> None:
-        """Take no more requests; those that run are not touched."""
-        self._guard.closing = True

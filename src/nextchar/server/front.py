@@ -76,14 +76,13 @@ class Front:
 class Guard:
     """Asks for the key, and answers errors in the form that clients know.
 
-    open_paths: what needs no key. closing: whether the server is about to stop.
+    open_paths: what needs no key.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, open_paths: frozenset[str]) -> None:
         self._app, self._open = app, open_paths
         self._key = None if settings.api_key is None else settings.api_key.encode()
         self._names = settings.names
-        self.closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -99,8 +98,6 @@ class Guard:
             await refusal.response()(scope, receive, send)
 
     def _admit(self, scope: Scope) -> None:
-        if self.closing:
-            raise Refusal(503, "the server is shutting down", headers={"connection": "close"})
         headers = dict(scope["headers"])
         if self._names is not None and not _is_allowed(headers.get(b"host", b""), self._names):
             raise Refusal(

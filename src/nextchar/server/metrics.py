@@ -21,7 +21,7 @@ class Metrics:
     """The counters of one server, all its models together."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # when each counter was made: a line more for each
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a line more for each counter
         self._registry = registry = CollectorRegistry()
         self.prompt_tokens = Counter(
             "nextchar_prompt_tokens", "Characters of prompts that were taken.", registry=registry

@@ -47,9 +47,13 @@ class Served:
 
 
 class Shelf:
-    """All models that are served, the first one being the default of routes that name none."""
+    """All models that are served, the first one being the default of routes that name none.
+
+    closing: whether nothing new is begun any more.
+    """
 
     def __init__(self, served: Sequence[Served]) -> None:
+        self.closing = False
         self._served = {each.name: each for each in served}
 
     def __iter__(self) -> Iterator[Served]:
@@ -59,6 +63,15 @@ class Shelf:
     def ready(self) -> bool:
         """Whether every engine takes requests."""
         return all(each.engine.ready for each in self)
+
+    def writer(self, name: str) -> Served:
+        """The same where it takes requests. Raises Refusal, 404 or 503."""
+        served = self.named(name)
+        if self.closing:
+            raise Refusal(503, "the server is shutting down")
+        if not served.engine.ready:
+            raise Refusal(503, "Loading model")
+        return served
 
     @property
     def in_progress(self) -> int:

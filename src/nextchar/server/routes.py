@@ -16,7 +16,7 @@ from nextchar.server.asking import asked_for
 from nextchar.server.bodies import read_shape
 from nextchar.server.completions import WholeAnswer
 from nextchar.server.metrics import CONTENT_TYPE, Metrics
-from nextchar.server.models import Served, Shelf
+from nextchar.server.models import Shelf
 from nextchar.server.protocol import (
     CompletionRequest,
     DetokenizeAnswer,
@@ -61,7 +61,7 @@ class Api:
     async def completions(self, request: Request) -> Response:
         """Write what comes after a prompt."""
         body = await read_shape(request, self._completion, self._settings.max_body)
-        served = self._ready(body.model)
+        served = self._shelf.writer(body.model)
         asked = asked_for(served.model, body, self._settings)
         writing = Writing(served, asked, self._metrics, self._settings.timeout)
         return StreamedAnswer(writing) if asked.stream else WholeAnswer(writing)
@@ -125,12 +125,6 @@ class Api:
             meta=served.card.meta,
         )
         return _json(props)
-
-    def _ready(self, name: str) -> Served:
-        served = self._shelf.named(name)
-        if not served.engine.ready:
-            raise Refusal(503, "Loading model")
-        return served
 
 
 def _json(value: object) -> Response:

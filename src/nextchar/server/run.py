@@ -57,9 +57,8 @@ def serve(
 async def _serve(
     shelf: Shelf, settings: ServerSettings, listening: socket.socket, on_ready: OnReady
 ) -> bool:
-    app = App(shelf, settings)
     config = uvicorn.Config(
-        app,
+        App(shelf, settings),
         http=connection_factory(settings.max_connections),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
@@ -72,7 +71,7 @@ async def _serve(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.grace) + 3,
     )
-    server = _Server(config, app, shelf, settings.grace)
+    server = _Server(config, shelf, settings.grace)
     shelf.start(lambda: on_ready(server.stop), server.fail)
     try:
         await server.serve(sockets=[listening])
@@ -86,9 +85,9 @@ async def _serve(
 class _Server(uvicorn.Server):
     """Stops when a signal comes, and leaves it at that."""
 
-    def __init__(self, config: uvicorn.Config, app: App, shelf: Shelf, grace: float) -> None:
+    def __init__(self, config: uvicorn.Config, shelf: Shelf, grace: float) -> None:
         super().__init__(config)
-        self._app, self._shelf, self._grace = app, shelf, grace
+        self._shelf, self._grace = shelf, grace
         self.failure: Exception | None = None
 
     def stop(self) -> None:
@@ -108,6 +107,6 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let what runs end, for so long as it was granted."""
-        self._app.close()
+        self._shelf.closing = True
         asyncio.get_running_loop().call_later(self._grace, self._shelf.fail_all)
         await super().shutdown(sockets)

@@ -49,7 +49,7 @@ class StreamedAnswer(Response):
         except Refusal as error:
             if not self._begun:
                 raise
-            await self._send(send, _event(error.data), last=True)
+            await self._send(send, event(error.data), last=True)
 
     async def _stream(self, send: Send) -> None:
         writing = self._writing
@@ -59,7 +59,7 @@ class StreamedAnswer(Response):
                 await self._send(send, events or b": ping\n\n")
         events = b""
         if writing.asked.include_usage:
-            events = _event(encoded(writing.completion([], writing.usage)))
+            events = event(encoded(writing.completion([], writing.usage)))
         await self._send(send, events + b"data: [DONE]\n\n", last=True)
 
     def _events(self, number: int, text: Text) -> bytes:
@@ -77,7 +77,7 @@ class StreamedAnswer(Response):
         return events + self._event_of(Choice("", number, None, text.reason, choice.seed))
 
     def _event_of(self, choice: Choice) -> bytes:
-        return _event(encoded(self._writing.completion([choice], self._usage)))
+        return event(encoded(self._writing.completion([choice], self._usage)))
 
     async def _send(self, send: Send, data: bytes, *, last: bool = False) -> None:
         if not self._begun:
@@ -87,7 +87,8 @@ class StreamedAnswer(Response):
         await send({"type": "http.response.body", "body": data, "more_body": not last})
 
 
-def _event(data: bytes) -> bytes:
+def event(data: bytes) -> bytes:
+    """Some JSON as an event: one line, whatever a reader takes for the end of one."""
     for raw, written in _LINE_ENDS:
         data = data.replace(raw, written)
     return b"data: " + data + b"\n\n"
