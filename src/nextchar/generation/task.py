@@ -61,6 +61,7 @@ class Task:
         is_prompt = index == PROMPT
         self._writing = Writing(vocabulary, () if is_prompt else request.stop, least)
         self._held = _Noted(np.empty(0, np.int64))
+        self._symbols = len(vocabulary)
         self._given = 0  # codes that the present call reads
         self._first = True  # nothing was taken yet
         self._stream: np.random.Generator | None = None  # made when it is first needed
@@ -74,13 +75,18 @@ class Task:
     @property
     def rules(self) -> Rules:
         """How its lane draws and what is noted."""
-        settings = self.request.settings
-        numbers = _numbers(settings)
+        numbers = numbers_of(self.request.settings) | {"top": self._top}
         if self.is_reader:
-            numbers |= {"most": 0, "top": -1, "is_scored": 1}
-            if self.request.prompt_logprobs:
-                numbers["top"] = settings.logprobs or 0
+            numbers |= {"most": 0, "is_scored": 1}
         return Rules(numbers, self.request.bias)
+
+    @property
+    def _top(self) -> int:
+        """How many most probable codes are noted with each; -1 where nothing is scored."""
+        wanted = self.request.settings.logprobs
+        if self.is_reader:
+            return (wanted or 0) if self.request.prompt_logprobs else -1
+        return -1 if wanted is None else wanted
 
     def next(self, n: int) -> tuple[Array, Array]:
         """What the lane reads in the next call of n codes, and what it draws by after that."""
@@ -98,8 +104,10 @@ class Task:
     def take(self, wrote: Wrote) -> Piece | None:
         """What is sure after a call; None if nothing is new."""
         noted = _Noted(wrote.codes)
-        if self.request.settings.logprobs is not None or self.request.prompt_logprobs:
-            noted = _Noted(wrote.codes, (wrote.logprobs, wrote.top_codes, wrote.top_logprobs))
+        if self._top >= 0:
+            top = slice(min(self._top, self._symbols))  # other lanes may want more of them
+            tops = (wrote.top_codes[:, top], wrote.top_logprobs[:, top])
+            noted = _Noted(wrote.codes, (wrote.logprobs, *tops))
         read = min(self._given, len(wrote.codes))  # a call may end early
         self.left = self.left[read:]
         if self.is_reader:
@@ -142,7 +150,7 @@ class Task:
         )
 
 
-def _numbers(settings: GenerationSettings) -> dict[str, float]:
+def numbers_of(settings: GenerationSettings) -> dict[str, float]:
     """The rules as the kernels name them."""
     penalises = (
         settings.repetition_penalty != 1
@@ -163,5 +171,4 @@ def _numbers(settings: GenerationSettings) -> dict[str, float]:
         "keeps_history": penalises or settings.no_repeat_ngram_size > 0,
         "least": settings.min_length,
         "most": settings.length,
-        "top": -1 if settings.logprobs is None else settings.logprobs,
     }
