@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
     from serving import Server
 
 MODEL = "prose"
@@ -17,7 +18,7 @@ class Playground:
     def __init__(self, page: Page, server: Server, model: str | None = MODEL) -> None:
         self.page, self.server = page, server
         page.goto(server.url)
-        self.button("Write").wait_for()
+        page.locator("#write").wait_for()  # whatever the language
         if model is not None:
             page.locator("#model option").first.wait_for(state="attached")
             page.select_option("#model", model)

@@ -58,6 +58,7 @@ async function begin(prompt, cells) {
   if (byKey) $("text").focus();
   card.hide();
   sheet.show(prompt, cells);
+  sheet.element.scrollIntoView({ block: "nearest" }); // on a phone it may be below the settings
   if (byKey && cells.length) sheet.select(cells.length - 1); // arrows go on from where it was changed
   complain(null);
   await run(settings);
