@@ -142,24 +142,25 @@ class Engine:
                 orders, self._orders = self._orders, []
             if self._closing:
                 return
-            if self._follow(batch, orders):
-                most = max(1, min(int(FIRST / pace), LONGEST))
+            fresh = self._follow(batch, orders)
+            if fresh:  # up to its first character, or for a moment
+                most = max(min(fresh) + 1, min(int(FIRST / pace), LONGEST))
             before = time.perf_counter()
             pieces = batch.advance(most)
             pace = (time.perf_counter() - before) / most
             most = min(2 * most, LONGEST)
             self._call(self._deliver, pieces, batch.waiting)
 
-    def _follow(self, batch: Batch, orders: list[tuple[Key, Request | None]]) -> bool:
-        """Take requests and cancellations; whether there was a request."""
-        fresh = False
+    def _follow(self, batch: Batch, orders: list[tuple[Key, Request | None]]) -> list[int]:
+        """Take requests and cancellations; how long the prompts of the requests are."""
+        fresh = []
         for key, request in orders:
             if request is None:
                 batch.cancel(key)
                 continue
             try:
                 batch.add(key, request)
-                fresh = True
+                fresh.append(len(request.prompt))
             except NextcharError as error:
                 self._call(self._refuse, key[0], Refusal(400, str(error)))
         return fresh
