@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from serving import Server, served
 
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from playground import MODEL, Playground
+from serving import Server, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
