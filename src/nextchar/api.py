@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, Literal, Self, overload
@@ -13,7 +13,7 @@ from nextchar.config import FIELDS, Settings, TextSettings
 from nextchar.errors import NotFittedError, SettingsError, TextError
 from nextchar.generation.generate import choose_seed, generate
 from nextchar.generation.generate import stream as write
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.settings import GenerationSettings, generation_settings
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
 from nextchar.progress import Progress
@@ -169,6 +169,8 @@ class CharRNN:
         stream: bool = False,
         samples: int | None = None,
         stop: str | Sequence[str] = (),
+        logit_bias: Mapping[str, float] | Mapping[int, float] | None = None,
+        pattern: str | None = None,
         unknown: Unknown = "error",
         seed: int | None = None,
         **options: Any,
@@ -177,27 +179,34 @@ class CharRNN:
 
         prompt: read first; may be empty. A character that the model never saw raises
         UnknownCharacterError, or is left out with `unknown="skip"`.
-        options: length (500, new characters), temperature (1.0; 0 is greedy), top_k, top_p,
-        dtype (how weights are held: auto, float32 or bfloat16).
         samples: how many texts; then a list is returned, all drawn in one batch.
         stream: return an iterator over pieces of text as they are drawn.
         stop: strings that end a text; they are not part of it.
+        logit_bias: character → what is added to its logit, -100 to 100; -100 bans.
+        pattern: a regular expression that the text matches as a whole.
         seed: of the draws; `last_seed_` tells which one was used.
+        options: every setting of generation (docs/generation.md): length (500, new characters),
+        temperature (1.0; 0 is greedy), top_k, top_p, min_p, typical_p, repetition_penalty,
+        presence_penalty, frequency_penalty, repeat_last_n, no_repeat_ngram_size, min_length,
+        best_of, num_beams, length_penalty, dtype.
         """
-        known = ("length", "temperature", "top_k", "top_p", "dtype")
-        for name in options:
-            require_known(name, dict.fromkeys(known), "option of generate")
-        settings = GenerationSettings(
-            samples=1 if samples is None else samples, seed=seed, **options
+        settings = generation_settings(
+            {"samples": 1 if samples is None else samples, "seed": seed, **options}
         )
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
         model = self._fitted()
         self.last_seed_ = choose_seed(seed)
+        how: dict[str, Any] = {
+            "seed": self.last_seed_,
+            "stop": stop,
+            "logit_bias": logit_bias,
+            "pattern": pattern,
+            "unknown": unknown,
+        }
         if stream:
             if samples is not None:
                 raise SettingsError("stream: writes one text; give either stream or samples")
-            return write(model, prompt, settings, seed=self.last_seed_, stop=stops, unknown=unknown)
-        made = generate(model, prompt, settings, seed=self.last_seed_, stop=stops, unknown=unknown)
+            return write(model, prompt, settings, **how)
+        made = generate(model, prompt, settings, **how)
         return made[0].text if samples is None else [each.text for each in made]
 
     def score(self, X: str | bytes, y: None = None, *, unknown: Unknown = "error") -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,15 @@ from hypothesis import strategies as st
 
 from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import SettingsError, UnknownCharacterError
-from nextchar.generation.generate import Generated, choose_seed, draw_codes, generate, stream
+from nextchar.generation.generate import (
+    LANES,
+    Generated,
+    choose_seed,
+    generate,
+    generate_many,
+    stream,
+)
+from nextchar.generation.requests import Request, request_for
 from nextchar.generation.settings import GenerationSettings
 from nextchar.kernels.decoder import Decoder
 from nextchar.model.file import Model
@@ -78,8 +88,8 @@ def test_an_empty_prompt_begins_after_a_line_break_where_there_is_one(small_mode
 
 
 def test_an_empty_prompt_works_where_there_is_no_line_break() -> None:
-    first, *_ = draw_codes(LETTERS, "", GenerationSettings(temperature=0, length=1), seed=1)
-    assert first[0, 0] == LETTERS.parameters["b_out"].argmax()
+    made = write(temperature=0, length=1)
+    assert made.codes[0] == LETTERS.parameters["b_out"].argmax()
 
 
 def test_a_vocabulary_of_one_character_writes_it() -> None:
@@ -210,7 +220,8 @@ def test_no_part_of_a_stop_text_is_left_whatever_the_order(stop: list[str]) -> N
 def test_a_stop_text_at_the_very_start_leaves_nothing() -> None:
     whole = write(length=20).text
     made = write(length=20, stop=whole[:3])
-    assert made == Generated("", b"", "stop")
+    assert made == Generated("", b"", "stop", made.codes)
+    assert len(made.codes) == 0
     assert pieces(length=20, stop=whole[:3]) == []
 
 
@@ -277,3 +288,37 @@ def test_the_unknown_symbol_is_never_drawn() -> None:
     ]  # fmt: skip
     for rule in rules:
         assert set(write(model, "az", length=200, **rule).text) <= {"a", "b"}
+
+
+# many prompts
+
+
+def test_many_prompts_are_answered_in_their_order_each_as_alone() -> None:
+    prompts = ["ab"[: n % 3] * (1 + n % 5) for n in range(LANES + 50)]
+    how = [GenerationSettings(length=1 + n % 7) for n in range(len(prompts))]
+    asked = (
+        request_for(LETTERS, prompt, settings, seed=n)
+        for n, (prompt, settings) in enumerate(zip(prompts, how, strict=True))
+    )
+    made = [each.text for (each,) in generate_many(LETTERS, asked)]
+    assert len(made) == len(prompts)
+    for n in (0, 1, 2, 57, LANES, LANES + 49):
+        assert made[n] == write(LETTERS, prompts[n], length=how[n].length, seed=n).text
+
+
+def test_no_prompts_give_no_texts() -> None:
+    assert list(generate_many(LETTERS, [])) == []
+
+
+def test_prompts_are_taken_as_there_is_room_for_them() -> None:
+    taken = []
+
+    def requests() -> Iterator[Request]:
+        for n in itertools.count():
+            taken.append(n)
+            yield request_for(LETTERS, "a", GenerationSettings(length=3), seed=n)
+
+    made = generate_many(LETTERS, requests())
+    for _ in range(5):
+        next(made)
+    assert len(taken) <= 4 * LANES

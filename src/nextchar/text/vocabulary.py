@@ -87,6 +87,13 @@ class Vocabulary:
         return f"<Vocabulary of {len(self.points)} {what}{unknown}>"
 
     @property
+    def symbols(self) -> list[str]:
+        """What each code is called: its character; a byte beyond ASCII by its number, in hex."""
+        if self.is_bytes:
+            return [chr(code) if code < 128 else f"bytes:\\x{code:02x}" for code in range(256)]
+        return [self.decode([code]) for code in range(len(self))]
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The smallest unsigned type that holds every code."""
         return np.min_scalar_type(max(len(self) - 1, 0))
