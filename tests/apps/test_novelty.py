@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nextchar.apps.records import records_seen
+from nextchar.apps.novelty import records_seen
 from nextchar.config import TextSettings
 from nextchar.errors import SettingsError, TextError
 from nextchar.model.file import Model, load_model
