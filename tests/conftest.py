@@ -90,3 +90,12 @@ def nextchar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return done
 
     return run
+
+
+@pytest.fixture
+def bytes_model() -> Model:
+    """An untrained GRU over bytes."""
+    vocabulary = Vocabulary(is_bytes=True)
+    network = NetworkSettings(cell="gru", hidden_size=8, num_layers=1)
+    text = TextSettings(alphabet="bytes")
+    return Model(initialise(Architecture(network, len(vocabulary)), 1), vocabulary, text)

@@ -22,6 +22,7 @@ from nextchar.errors import InterruptedRun, NextcharError, SettingsError
 COMMANDS = {
     "train": "Train a model on text.",
     "generate": "Write text with a model, one next character at a time.",
+    "complete": "Tell the most probable ways to go on from a prefix.",
     "eval": "Tell how well a model predicts a text.",
     "info": "Show what a model file holds.",
     "cache": "List the texts that were encoded into the cache, or clear it.",
