@@ -97,6 +97,15 @@ def nextchar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture
+def bytes_model() -> Model:
+    """An untrained GRU over bytes."""
+    vocabulary = Vocabulary(is_bytes=True)
+    network = NetworkSettings(cell="gru", hidden_size=8, num_layers=1)
+    text = TextSettings(alphabet="bytes")
+    return Model(initialise(Architecture(network, len(vocabulary)), 1), vocabulary, text)
+
+
 @pytest.fixture(scope="session")
 def served_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two small model files to serve: `prose`, of characters, and `bytes`."""

@@ -11,6 +11,8 @@ from typing import IO, Any, Literal, Self, overload
 from nextchar.apps.evaluate import evaluate
 from nextchar.config import FIELDS, Settings, TextSettings
 from nextchar.errors import NotFittedError, SettingsError, TextError
+from nextchar.generation.complete import complete
+from nextchar.generation.completion import Completions, CompletionSettings
 from nextchar.generation.generate import choose_seed, generate
 from nextchar.generation.generate import stream as write
 from nextchar.generation.settings import GenerationSettings, generation_settings
@@ -208,6 +210,28 @@ class CharRNN:
             return write(model, prompt, settings, **how)
         made = generate(model, prompt, settings, **how)
         return made[0].text if samples is None else [each.text for each in made]
+
+    def complete(
+        self,
+        prefix: str | bytes = "",
+        count: int = 5,
+        length: int = 20,
+        to: str | None = None,
+        *,
+        beams: int | None = None,
+        unknown: Unknown = "error",
+    ) -> Completions:
+        """The most probable ways to go on from a prefix, the best first, for autocompletion.
+
+        count: how many. length: characters of each at the most.
+        to: what ends one, the end of its `"word"`, of the `"line"`, of the `"record"` (the default
+        in a model of records; else it is the word), or `"length"`.
+        beams: prefixes tried of each length at the most.
+        Returns a list of `text`, `probability` and `ends` (False where it was cut at `length`);
+        its `exact` is False where more beams might find more probable ones.
+        """
+        settings = CompletionSettings(count=count, length=length, to=to, beams=beams)
+        return complete(self._fitted(), prefix, settings, unknown=unknown)
 
     def score(self, X: str | bytes, y: None = None, *, unknown: Unknown = "error") -> float:
         """Mean log-likelihood of a text's characters in nats: the higher, the better.

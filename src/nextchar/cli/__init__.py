@@ -22,6 +22,7 @@ from nextchar.errors import InterruptedRun, NextcharError, SettingsError
 COMMANDS = {
     "train": "Train a model on text.",
     "generate": "Write text with a model, one next character at a time.",
+    "complete": "Tell the most probable ways to go on from a prefix.",
     "serve": "Serve models over HTTP: the completion API, and a page to try them.",
     "eval": "Tell how well a model predicts a text.",
     "info": "Show what a model file holds.",

@@ -60,6 +60,12 @@ BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
 )
 @click.option("--echo", is_flag=True, help="Print the prompt before the text.")
 @click.option("--json", "as_json", is_flag=True, help="Print texts, seed and settings as JSON.")
+@click.option(
+    "--interactive",
+    is_flag=True,
+    help="Write together, on the terminal: type, pick, undo, let write on. All of it, the prompt "
+    "too, is printed in the end. Ctrl-D leaves with status 0, Ctrl-C with 130; F1 helps.",
+)
 def command(
     model: str,
     prompt: str | None,
@@ -73,6 +79,7 @@ def command(
     training_text: tuple[str, ...],
     echo: bool,
     as_json: bool,
+    interactive: bool,
     **options: Any,
 ) -> None:
     """Write text with MODEL, a model file or a run directory.
@@ -101,6 +108,14 @@ def command(
 
     loaded = load_model(model)
     how["seed"] = seed = choose_seed(settings.seed)
+    if interactive:
+        from nextchar.cli.interactive import run_session
+
+        if as_json or prompts is not None:
+            raise SettingsError("interactive: one text is written; leave json and prompts out")
+        text = prompt or (read_text(prompt_file, loaded) if prompt_file else "")
+        run_session(loaded, model, text, settings, how)
+        return
     try:
         with telling():
             if prompts is not None:
