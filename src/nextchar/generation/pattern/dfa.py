@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
-from nextchar.generation.pattern import conditions
 from nextchar.generation.pattern.budget import Budget
+from nextchar.generation.pattern.conditions import EDGE, END, NEWLINE, holds
 from nextchar.generation.pattern.nfa import NFA
 from nextchar.generation.pattern.symbols import DONE, NONE
 
@@ -53,7 +53,7 @@ class Determinizer:
     def run(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The table (S, C) of next states, -1 for none, and which states accept."""
         C = self._steps.shape[1]
-        self._state(self._rest(0), conditions.EDGE)
+        self._state(self._rest(0), EDGE)
         rows, accepts = [], []
         for items, before in self._todo:  # it grows
             row = np.full(C, -1, dtype=np.int32)
@@ -106,7 +106,7 @@ class Determinizer:
                 continue
             elif phase == 0:
                 targets[nfa.roots[state]].add(nfa.targets[state])
-            elif phase == BEFORE_LAST and after & conditions.NEWLINE:
+            elif phase == BEFORE_LAST and after & NEWLINE:
                 targets[nfa.roots[state]].add(AFTER_LAST * N + nfa.targets[state])
         return targets
 
@@ -133,11 +133,11 @@ class Determinizer:
         while todo:
             item = todo.pop()
             condition, phase = self._condition(item), item // self._N
-            if conditions.holds(condition, before, after):
+            if holds(condition, before, after):
                 pass
-            elif condition == conditions.END and after & conditions.NEWLINE and phase == 0:
+            elif condition == END and after & NEWLINE and phase == 0:
                 phase = BEFORE_LAST
-            elif not (phase == BEFORE_LAST and condition == conditions.END):
+            elif not (phase == BEFORE_LAST and condition == END):
                 continue
             new = self._rest(phase * self._N + self._nfa.targets[item % self._N]) - passed
             passed |= new
@@ -146,7 +146,7 @@ class Determinizer:
         return passed
 
     def _accepts(self, items: Items, before: int) -> bool:
-        passed = self._passed(items, before, conditions.EDGE)
+        passed = self._passed(items, before, EDGE)
         final = self._nfa.final
         return final in passed or AFTER_LAST * self._N + final in passed
 
