@@ -38,7 +38,8 @@ NEVER = [  # though it stands before them
     ("generation", "training"),
     ("server", "training"),
 ]
-EXTRAS = {"server": ("serve",), "cli": ("interactive",)}  # what extras bring, by the rooms that use it
+# which rooms may import what an extra brings
+EXTRAS = {"server": ("serve",), "cli": ("interactive",)}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
