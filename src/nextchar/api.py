@@ -21,10 +21,10 @@ from nextchar.model.scorer import Score
 from nextchar.progress import Progress
 from nextchar.text.collector import IN_MEMORY
 from nextchar.text.corpus import Corpus, gather, text_corpus
-from nextchar.text.sources import PIECE, normalized
-from nextchar.text.vocabulary import Unknown, Vocabulary
+from nextchar.text.sources import PIECE, as_symbols
+from nextchar.text.vocabulary import Unknown, Vocabulary, bytes_of
 from nextchar.training.interrupt import stop_on_interrupt
-from nextchar.training.run import Material, from_paths, start
+from nextchar.training.run import Base, Material, base_of, from_paths, start
 from nextchar.training.train import Hooks
 from nextchar.validation import require_known
 
@@ -92,6 +92,7 @@ class CharRNN:
         *,
         text: str | bytes | None = None,
         validation: Input | None = None,
+        start_from: PathName | CharRNN | None = None,
         out: PathName | None = None,
         resume: bool = False,
         verbose: bool = True,
@@ -101,6 +102,8 @@ class CharRNN:
         X: a path, several paths, a folder, a data set's name or an open file; or give `text`.
         y: ignored, there for scikit-learn.
         validation: another such input to validate on; by default the last part of the text.
+        start_from: a trained model, its file or its run directory, to go on from: its network is
+        taken, and characters that are new to it are added to its vocabulary.
         out: a run directory to keep the run in; without it the run stays in memory.
         resume: go on with the run in `out`.
         verbose: show progress on standard error.
@@ -119,6 +122,7 @@ class CharRNN:
                         if getattr(self, name) is not None
                     },
                     validation=_material(validation, None, settings),
+                    base=_base(start_from),
                     out=None if out is None else Path(out),
                     resume=resume,
                     hooks=Hooks(progress, should_stop, write_sample),
@@ -239,8 +243,10 @@ class CharRNN:
     def evaluate(self, text: str | bytes, *, unknown: Unknown = "error") -> Score:
         """How well the model predicts a text: nats, bits, perplexity and accuracy."""
         model = self._fitted()
-        pieces = [text] if isinstance(text, bytes) else normalized([text], model.text.normalize)
-        return evaluate(model, pieces, unknown=unknown)[0]
+        if isinstance(text, bytes) and not model.vocabulary.is_bytes:
+            raise TextError("a model of characters wants a str, got bytes; decode them first")
+        whole = bytes_of(text) if model.vocabulary.is_bytes else text
+        return evaluate(model, as_symbols([whole], model.text), unknown=unknown)[0]
 
     def save(self, path: PathName) -> None:
         """Write the model file."""
@@ -280,6 +286,12 @@ def write_sample(model: Model, step: int) -> str:
     return generate(model, "", settings, seed=step)[0].text
 
 
+def _base(start_from: PathName | CharRNN | None) -> Base | None:
+    if isinstance(start_from, CharRNN):
+        return Base(start_from._fitted())
+    return None if start_from is None else base_of(start_from)
+
+
 def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> Material | None:
     if X is not None and text is not None:
         raise SettingsError("fit: wants either a path or text=, not both")
@@ -302,11 +314,7 @@ def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> 
 
 def _from_open_file(file: IO[str] | IO[bytes], settings: TextSettings) -> Corpus:
     """The corpus of a file the caller opened: in text mode, or in binary mode for bytes."""
-    pieces = _pieces(file, settings.alphabet)
-    return gather(
-        pieces if settings.alphabet == "bytes" else normalized(pieces, settings.normalize),
-        IN_MEMORY,
-    )
+    return gather(as_symbols(_pieces(file, settings.alphabet), settings), IN_MEMORY)
 
 
 def _pieces(file: IO[Any], alphabet: str) -> Iterator[Any]:

@@ -121,6 +121,16 @@ def test_biases_come_as_options(model_file: Path, capfd: pytest.CaptureFixture[s
     assert told.out == "." * 40 + "\n"
 
 
+def test_names_of_other_libraries_are_understood(
+    model_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours = ("--length", 9, "--samples", 2, "--repetition-penalty", 1.5, "--seed", 1)
+    theirs = (
+        "--max-new-tokens", 9, "--num-return-sequences", 2, "--repeat-penalty", 1.5, "--seed", 1
+    )  # fmt: skip
+    assert Told(capfd, model_file, *theirs).out == Told(capfd, model_file, *ours).out
+
+
 def test_beams_and_the_best_of_many_are_written_whole(
     model_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

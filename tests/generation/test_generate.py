@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,7 @@ from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.vocabulary import Vocabulary
 
+EXTRA = ("stop", "unknown", "pattern", "logit_bias")  # what is no setting of generation
 NO_BYTE = -1e9  # the logit of a byte that is never written
 
 
@@ -47,14 +49,14 @@ BYTES.parameters["b_out"][list("aé中🙂".encode())] = 0.0
 
 def write(model: Model = LETTERS, prompt: str | bytes = "", **given: Any) -> Generated:
     """One text; what is no setting of generation goes to `generate`."""
-    options = {name: given.pop(name) for name in ("stop", "unknown") if name in given}
+    options = {name: given.pop(name) for name in EXTRA if name in given}
     seed = given.pop("seed", 1)
     return generate(model, prompt, GenerationSettings(**given), seed=seed, **options)[0]
 
 
 def pieces(model: Model = LETTERS, prompt: str | bytes = "", **given: Any) -> list[str]:
     """The same text as `write` gives, as it comes."""
-    options = {name: given.pop(name) for name in ("stop", "unknown") if name in given}
+    options = {name: given.pop(name) for name in EXTRA if name in given}
     seed = given.pop("seed", 1)
     return list(stream(model, prompt, GenerationSettings(**given), seed=seed, **options))
 
@@ -322,3 +324,30 @@ def test_prompts_are_taken_as_there_is_room_for_them() -> None:
     for _ in range(5):
         next(made)
     assert len(taken) <= 4 * LANES
+
+
+# patterns
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+@pytest.mark.parametrize("pattern", ["a(bc)+", "[ab]{3,9}c?", "(?i)CAB|abc", "a|b|c", "[^a]*a"])
+def test_a_text_matches_its_pattern_as_a_whole(pattern: str, num_beams: int) -> None:
+    for seed in range(10):
+        made = write(seed=seed, length=12, pattern=pattern, num_beams=num_beams)
+        assert re.fullmatch(pattern, made.text), made.text
+
+
+def test_texts_of_a_pattern_stream_as_they_are_written() -> None:
+    made = write(length=30, pattern="(ab|c)+", stop="cc")
+    assert "".join(pieces(length=30, pattern="(ab|c)+", stop="cc")) == made.text
+
+
+def test_characters_of_several_bytes_match_a_pattern_whole() -> None:
+    for seed in range(10):
+        made = write(BYTES, seed=seed, length=40, pattern="(é|中a)+🙂")
+        assert re.fullmatch("(é|中a)+🙂", made.text)
+
+
+def test_a_pattern_that_does_not_fit_the_length_is_refused() -> None:
+    with pytest.raises(SettingsError, match="pattern: has no match of fewer than 5 characters"):
+        write(length=4, pattern="a{5}")

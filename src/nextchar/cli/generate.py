@@ -13,7 +13,7 @@ from nextchar.cli.compiling import telling
 from nextchar.cli.options import setting_options
 from nextchar.cli.texts import as_text, biases_of, lines_of, print_text, read_text
 from nextchar.errors import NextcharError, SettingsError, TextError
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.settings import ALIASES, GenerationSettings
 
 if TYPE_CHECKING:
     from nextchar.generation.generate import Generated
@@ -32,7 +32,7 @@ BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
     metavar="FILE",
     help="Go on from each line of a file (- is standard input); a line of JSON for each, in order.",
 )
-@setting_options(dataclasses.fields(GenerationSettings))
+@setting_options(dataclasses.fields(GenerationSettings), ALIASES)
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the text before this; repeatable.")
 @click.option(
     "--logit-bias",
@@ -51,6 +51,13 @@ BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
     default="error",
     help="What to do with characters of the prompt that the model never saw.  [default: error]",
 )
+@click.option("--novel", is_flag=True, help="Only records that are not in the training text.")
+@click.option(
+    "--training-text",
+    multiple=True,
+    metavar="FILE",
+    help="Where --novel looks, instead of where the training found its text; repeatable.",
+)
 @click.option("--echo", is_flag=True, help="Print the prompt before the text.")
 @click.option("--json", "as_json", is_flag=True, help="Print texts, seed and settings as JSON.")
 @click.option(
@@ -68,6 +75,8 @@ def command(
     logit_bias: tuple[str, ...],
     pattern: str | None,
     unknown: Any,
+    novel: bool,
+    training_text: tuple[str, ...],
     echo: bool,
     as_json: bool,
     interactive: bool,
@@ -83,6 +92,10 @@ def command(
         raise SettingsError("logprobs: are part of what --json prints; add it")
     if sum(each is not None for each in (prompt, prompt_file, prompts)) > 1:
         raise SettingsError("prompt, prompt_file and prompts: give one of them")
+    if prompts is not None and novel:
+        raise SettingsError("novel: goes with one prompt; give --prompt in place of --prompts")
+    if training_text and not novel:
+        raise SettingsError("training_text: is where --novel looks; add it")
     how = {
         "stop": stop,
         "logit_bias": biases_of(logit_bias),
@@ -98,8 +111,8 @@ def command(
     if interactive:
         from nextchar.cli.interactive import run_session
 
-        if as_json or prompts is not None:
-            raise SettingsError("interactive: one text is written; leave json and prompts out")
+        if as_json or novel or prompts is not None:
+            raise SettingsError("interactive: leave json, novel and prompts out")
         text = prompt or (read_text(prompt_file, loaded) if prompt_file else "")
         run_session(loaded, model, text, settings, how)
         return
@@ -109,7 +122,8 @@ def command(
                 _write_many(loaded, prompts, settings, how, echo=echo)
             else:
                 text = prompt or (read_text(prompt_file, loaded) if prompt_file else "")
-                _write(loaded, text, settings, how, echo=echo, as_json=as_json)
+                made = _novel(loaded, text, settings, how, training_text) if novel else None
+                _write(loaded, text, settings, how, made, echo=echo, as_json=as_json)
     except NextcharError:  # no text was made, so no seed is told
         raise
     except BaseException:  # a text that is cut off can be made again too
@@ -124,22 +138,24 @@ def _write(
     prompt: str | bytes,
     settings: GenerationSettings,
     how: Mapping[str, Any],
+    made: list[Generated] | None,
     *,
     echo: bool,
     as_json: bool,
 ) -> None:
+    """Write texts, or print those that were made."""
     from nextchar.generation.generate import generate, stream
 
     lead = prompt if echo else prompt[:0]
-    is_streamed = settings.samples == 1 and settings.num_beams == 1 and settings.best_of is None
-    if is_streamed and not as_json and not model.vocabulary.is_bytes:
+    is_one = settings.samples == 1 and settings.num_beams == 1 and settings.best_of is None
+    if made is None and is_one and not as_json and not model.vocabulary.is_bytes:
         pieces = stream(model, prompt, settings, **how)
         print_text(lead)
         for piece in pieces:
             print_text(piece)
         print_text("\n")
         return
-    made = generate(model, prompt, settings, **how)
+    made = generate(model, prompt, settings, **how) if made is None else made
     if as_json:
         used = {**dataclasses.asdict(settings), "seed": how["seed"]}
         samples = [_described(model, as_text(lead), each) for each in made]
@@ -150,6 +166,22 @@ def _write(
     else:
         between = "\n" if model.end_code is not None else BETWEEN_SAMPLES
         print_text(between.join(as_text(lead) + each.text for each in made) + "\n")
+
+
+def _novel(
+    model: Model,
+    prompt: str | bytes,
+    settings: GenerationSettings,
+    how: Mapping[str, Any],
+    texts: tuple[str, ...],
+) -> list[Generated]:
+    from nextchar.apps.novelty import novel_records
+
+    found = novel_records(model, prompt, settings, texts=texts, **how)
+    if len(found.records) < settings.samples:
+        told = f"only {len(found.records)} of {settings.samples} were new in {found.tries} tries"
+        click.echo(f"note: {told}: the model knows its text by heart", err=True)
+    return found.records
 
 
 def _write_many(

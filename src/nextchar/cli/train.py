@@ -23,6 +23,13 @@ from nextchar.presets import PRESET_HELP, PRESETS
     help="; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()) + ".",
 )
 @click.option("--val", multiple=True, metavar="FILE", help="Validate on this text instead.")
+@click.option(
+    "--from",
+    "start_from",
+    metavar="MODEL",
+    help="Start from this model, a file or a run directory, and its network; characters that are "
+    "new to it are added.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @setting_options(fields())
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -32,6 +39,7 @@ def command(
     out: str | None,
     preset: str | None,
     val: tuple[str, ...],
+    start_from: str | None,
     resume: bool,
     quiet: bool,
     as_json: bool,
@@ -54,7 +62,7 @@ def command(
     from nextchar.progress import Progress
     from nextchar.training.directory import free_name
     from nextchar.training.interrupt import stop_on_interrupt
-    from nextchar.training.run import from_paths, start
+    from nextchar.training.run import base_of, from_paths, start
     from nextchar.training.train import Hooks
 
     directory = Path(out) if out else free_name(files)
@@ -66,6 +74,7 @@ def command(
                 preset=preset,
                 given={name: value for name, value in settings.items() if value is not None},
                 validation=from_paths(val) if val else None,
+                base=base_of(start_from) if start_from else None,
                 out=directory,
                 resume=resume,
                 hooks=Hooks(progress, should_stop, write_sample),

@@ -14,11 +14,12 @@ import numpy as np
 
 from nextchar.generation.requests import Piece, Request
 from nextchar.generation.task import PROMPT, Task
-from nextchar.kernels.decoder import LONGEST, Decoder, Lane, Snapshot
+from nextchar.kernels.decoder import LONGEST, RUNNING, Decoder, Lane, Snapshot
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
 
 HELD = {"auto": None, "float32": False, "bfloat16": True}  # dtype → weights as bfloat16
+LEAST_ROOM = LONGEST // 4  # a lane with room for fewer codes is fed anew before a call
 PATIENCE = 8  # a call returns when more than one lane in so many is at its end
 
 Given = tuple[Hashable, Piece]
@@ -70,14 +71,18 @@ class Batch:
         """How many lanes are in use."""
         return len(self._running)
 
-    def add(self, key: Hashable, request: Request) -> None:
-        """Take a request; key names it in what `advance` gives."""
+    def add(self, key: Hashable, request: Request, *, is_streamed: bool = True) -> None:
+        """Take a request; key names it in what `advance` gives.
+
+        is_streamed: whether its text is given as it comes; else in large pieces, at less cost.
+        """
         wants_reader = request.settings.samples > 1 or request.prompt_logprobs
-        reads = wants_reader and len(request.prompt) > 0
-        if reads or not wants_reader:
-            self._waiting.append(Task(key, request, PROMPT if reads else 0, self._vocabulary))
-        else:
-            self._waiting += self._samples(key, request, self._decoder.beginning)
+        if wants_reader and len(request.prompt) == 0:
+            start = self._decoder.beginning
+            self._waiting += self._samples(key, request, start, is_streamed)
+            return
+        index = PROMPT if wants_reader else 0
+        self._waiting.append(Task(key, request, index, self._vocabulary, is_streamed=is_streamed))
 
     def cancel(self, key: Hashable) -> None:
         """Forget a request; its lanes are free at once. One that is done is no error."""
@@ -98,15 +103,23 @@ class Batch:
             return pieces
         readers = (len(task.left) for task, _ in self._running if task.is_reader)
         n = min(most, self._decoder.block, *readers)
+        made = 0
         for task, lane in self._running:
-            self._decoder.feed(lane, *task.next(n))
-        self._decoder.write(n, patience=len(self._running) // PATIENCE)
+            if self._decoder.progress(lane)[0] + min(n, LEAST_ROOM) > LONGEST:
+                pieces += self._taken(task, lane)
+                self._decoder.feed(lane, *task.food())
+            made = max(made, self._decoder.progress(lane)[0])
+        self._decoder.write(min(n, LONGEST - made), patience=len(self._running) // PATIENCE)
         for task, lane in self._running:
-            piece = task.take(self._decoder.wrote(lane))
-            if piece is not None:
-                pieces.append((task.key, piece))
+            if task.is_watched or self._decoder.progress(lane)[1] != RUNNING:
+                pieces += self._taken(task, lane)
         self._let_go()
         return pieces
+
+    def _taken(self, task: Task, lane: Lane) -> list[Given]:
+        """What is new of a task."""
+        piece = task.take(self._decoder.wrote(lane, task.taken))
+        return [] if piece is None else [(task.key, piece)]
 
     def _admit(self) -> Iterator[Given]:
         """Give lanes to those that wait; pieces of samples that need none."""
@@ -117,6 +130,7 @@ class Batch:
                 continue
             automaton = None if task.is_reader else task.request.automaton
             lane = self._decoder.enter(task.rules, task.start, automaton)
+            self._decoder.feed(lane, *task.food())
             self._running.append((task, lane))
 
     def _let_go(self) -> None:
@@ -126,13 +140,18 @@ class Batch:
                 continue
             if task.is_reader:
                 start = self._decoder.snapshot(lane)
-                self._waiting.extendleft(reversed(self._samples(task.key, task.request, start)))
+                samples = self._samples(task.key, task.request, start, task.is_streamed)
+                self._waiting.extendleft(reversed(samples))
             self._decoder.leave(lane)
         self._running = [pair for pair in self._running if not pair[0].is_done]
 
-    def _samples(self, key: Hashable, request: Request, start: Snapshot) -> list[Task]:
-        count = request.settings.samples
-        return [Task(key, request, index, self._vocabulary, start) for index in range(count)]
+    def _samples(
+        self, key: Hashable, request: Request, start: Snapshot, is_streamed: bool
+    ) -> list[Task]:
+        return [
+            Task(key, request, index, self._vocabulary, start, is_streamed=is_streamed)
+            for index in range(request.settings.samples)
+        ]
 
     def _begun(self) -> set[Hashable]:
         return {task.key for task, _ in self._running}

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.generation.batch import HELD
-from nextchar.generation.pattern import Automaton, lets_through
+from nextchar.generation.pattern import Automaton
 from nextchar.generation.penalties import with_bias
 from nextchar.generation.requests import Piece, Request
 from nextchar.generation.sampling import looking_back
@@ -154,7 +154,7 @@ class _Search:
         """
         assert self._pattern is not None
         left = self._settings.length - len(beam.codes)
-        goes = lets_through(self._pattern, beam.state, left)
+        goes = _lets_through(self._pattern, beam.state, left)
         if self._pattern.accepts[beam.state]:
             if self._model.end_code is not None:
                 goes[self._model.end_code] = True
@@ -194,3 +194,9 @@ class _Search:
         best = max(beam.score for beam in beams)
         bound = best / self._settings.length**self._settings.length_penalty
         return bool(ranks[self._settings.samples - 1] >= bound)
+
+
+def _lets_through(automaton: Automaton, state: int, left: int) -> NDArray[np.bool_]:
+    """Which codes (V,) keep a full match possible within `left` more of them."""
+    there = np.where(automaton.classes < 0, -1, automaton.table[state, automaton.classes])
+    return np.asarray((there >= 0) & (automaton.distance[there] < left))

@@ -139,7 +139,7 @@ def _in_order(model: Model, batch: Batch, requests: Iterator[Request]) -> Iterat
     while True:
         for number, request in islice(numbered, AHEAD * LANES - len(asked)):
             asked[number] = _Asked(request)
-            batch.add(number, asked[number].request)
+            batch.add(number, asked[number].request, is_streamed=False)
         for key, piece in batch.advance():
             asked[key].take(piece)  # type: ignore[index]
         while asked and (first := next(iter(asked.values()))).left == 0:

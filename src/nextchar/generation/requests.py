@@ -33,6 +33,7 @@ class Request:
     bias: (V,) added to the logits, -inf for what is never drawn; None for none.
     automaton: lets only those characters through that keep a full match possible.
     prompt_logprobs: whether the prompt's characters are scored too.
+    first: the number of its first sample, where those before it were written already.
     """
 
     prompt: Codes
@@ -43,6 +44,7 @@ class Request:
     bias: NDArray[np.float64] | None = None
     automaton: Automaton | None = None
     prompt_logprobs: bool = False
+    first: int = 0
 
 
 @dataclass(frozen=True)

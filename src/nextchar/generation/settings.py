@@ -126,11 +126,25 @@ class GenerationSettings(Validated):
             )
 
 
-NAMES: Mapping[str, Any] = {each.name: each for each in dataclasses.fields(GenerationSettings)}
+# what other libraries call them; both names are understood
+ALIASES = {
+    "max_new_tokens": "length",
+    "num_return_sequences": "samples",
+    "repeat_penalty": "repetition_penalty",
+}
+NAMES: Mapping[str, Any] = {
+    **{each.name: each for each in dataclasses.fields(GenerationSettings)},
+    **dict.fromkeys(ALIASES),
+}
 
 
 def generation_settings(options: Mapping[str, Any]) -> GenerationSettings:
     """Settings from options by name. Raises SettingsError for an unknown one, with the nearest."""
-    for name in options:
+    given: dict[str, Any] = {}
+    for name, value in options.items():
         require_known(name, NAMES, "option of generate")
-    return GenerationSettings(**options)
+        own = ALIASES.get(name, name)
+        if own in given:
+            raise SettingsError(f"{name} and {own} are the same option; give one of them")
+        given[own] = value
+    return GenerationSettings(**given)

@@ -44,6 +44,7 @@ class Task:
     """One sample of a request, or the reading of its prompt.
 
     start: where it goes on from, the prompt read; None is the beginning, with the prompt to read.
+    is_streamed: whether its text is wanted as it comes, or whole will do.
     """
 
     def __init__(
@@ -53,7 +54,10 @@ class Task:
         index: int,
         vocabulary: Vocabulary,
         start: Snapshot | None = None,
+        *,
+        is_streamed: bool = True,
     ) -> None:
+        self.is_streamed = is_streamed
         self.key, self.request, self.index, self.start = key, request, index, start
         self.left = request.prompt if start is None else request.prompt[:0]
         self.is_done = False
@@ -62,7 +66,8 @@ class Task:
         self._writing = Writing(vocabulary, () if is_prompt else request.stop, least)
         self._held = _Noted(np.empty(0, np.int64))
         self._symbols = len(vocabulary)
-        self._given = 0  # codes that the present call reads
+        self.taken = 0  # codes taken since the lane was fed
+        self._drawn = 0  # characters in all
         self._first = True  # nothing was taken yet
         self._stream: np.random.Generator | None = None  # made when it is first needed
         self._uniforms = np.empty(0)
@@ -88,30 +93,39 @@ class Task:
             return (wanted or 0) if self.request.prompt_logprobs else -1
         return -1 if wanted is None else wanted
 
-    def next(self, n: int) -> tuple[Array, Array]:
-        """What the lane reads in the next call of n codes, and what it draws by after that."""
-        given = self.left[:n]
-        self._given = len(given)
-        drawn = n - self._given
-        if self.is_reader or drawn == 0:
+    @property
+    def is_watched(self) -> bool:
+        """Whether what its lane does has to be looked at after every call."""
+        return self.is_streamed or self.is_reader or bool(self.request.stop)
+
+    def food(self) -> tuple[Array, Array]:
+        """What the lane reads next, and the numbers that it draws by: for `LONGEST` codes."""
+        self.taken = 0
+        given = self.left[:LONGEST]
+        wanted = min(LONGEST - len(given), self.request.settings.length - self._drawn)
+        if self.is_reader or wanted == 0:
             return given, self._uniforms[:0]
-        if len(self._uniforms) < drawn:
-            if self._stream is None:
-                self._stream = np.random.default_rng([self.request.seed, self.index])
-            self._uniforms = np.concatenate([self._uniforms, self._stream.random(LONGEST)])
-        return given, self._uniforms[:drawn]
+        if self._stream is None:
+            number = self.request.first + self.index
+            self._stream = np.random.default_rng([self.request.seed, number])
+        if len(self._uniforms) < wanted:
+            more = self._stream.random(wanted - len(self._uniforms))
+            self._uniforms = np.concatenate([self._uniforms, more])
+        return given, self._uniforms[:wanted]
 
     def take(self, wrote: Wrote) -> Piece | None:
-        """What is sure after a call; None if nothing is new."""
+        """What is sure after some more codes; None if nothing is new."""
         noted = _Noted(wrote.codes)
         if self._top >= 0:
             top = slice(min(self._top, self._symbols))  # other lanes may want more of them
             tops = (wrote.top_codes[:, top], wrote.top_logprobs[:, top])
             noted = _Noted(wrote.codes, (wrote.logprobs, *tops))
-        read = min(self._given, len(wrote.codes))  # a call may end early
+        self.taken += len(wrote.codes)
+        read = min(len(self.left), len(wrote.codes))
         self.left = self.left[read:]
         if self.is_reader:
             return self._read(noted)
+        self._drawn += len(wrote.codes) - read
         self._uniforms = self._uniforms[len(wrote.codes) - read :]
         return self._wrote(noted.part(slice(read, None)), wrote.status)
 

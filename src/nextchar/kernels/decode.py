@@ -22,33 +22,33 @@ from nextchar.kernels.lanes import FULL, RUNNING, STOPPED
 
 @kernel()
 def write(shape, parameters, packed, room, lanes, desk, B, n, patience, dropout):
-    """Read what the first B lanes are given and draw on, up to n characters each.
+    """Let the first B lanes read what they are given and draw on, up to n characters each.
 
-    Ends early when more than `patience` lanes are at their end. A lane whose length is complete
-    has read its last code too: its state and logits are those after it.
+    Each goes on from where it stands in its codes, which have room for n more. Ends early when
+    more than `patience` lanes are at their end. A lane whose length is complete has read its last
+    code too: its state and logits are those after it.
     """
     logits = room.logits[: B * shape.VP].reshape(B, shape.VP)
-    for lane in range(B):
-        lanes.rows[lane].made = 0
     for i in range(n):
         ended = 0
         for lane in range(B):
             row = lanes.rows[lane]
+            room.codes[lane] = 0  # what a lane at its end reads does not matter
             if row.status == RUNNING:
-                _next(logits[lane, : shape.V], lane, lanes, desk, i)
+                _next(logits[lane, : shape.V], lane, lanes, desk, room.codes)
             ended += row.status != RUNNING
-            room.codes[lane] = lanes.codes[lane, i] if row.made > i else 0
         _step(shape, parameters, packed, room, B, dropout)
-        if i + 1 == n or ended > patience or _wants_logits(lanes.rows, B, i + 1):
+        if i + 1 == n or ended > patience or _wants_logits(lanes.rows, B):
             project(shape, parameters, packed, room, 1, B, dropout)
         if ended > patience:
             break
 
 
 @kernel(inlined=True)
-def _next(z, lane, lanes, desk, i):
-    """Work a lane's code number i of this call out, from its logits z (V,)."""
+def _next(z, lane, lanes, desk, codes):
+    """Work a lane's next code out, from its logits z (V,), and put it into codes (B,)."""
     row = lanes.rows[lane]
+    i = row.made
     is_given = i < row.given
     noted = row.top >= 0 and (row.is_scored or not is_given)
     total = _keep_raw(z, desk.raw) if noted else 0.0
@@ -63,6 +63,7 @@ def _next(z, lane, lanes, desk, i):
         row.status = FULL
     if code >= 0:
         row.made = i + 1
+        codes[lane] = code
         bans.remember(lane, lanes, code)
         if noted:
             lanes.logprobs[lane, i] = desk.raw[code] - total
@@ -125,11 +126,11 @@ def _note_top(raw, total, top, codes, logprobs):
 
 
 @kernel()
-def _wants_logits(rows, B, i):
-    """Whether any lane needs logits for its code number i of this call."""
+def _wants_logits(rows, B):
+    """Whether any lane needs logits for its next code."""
     for lane in range(B):
         row = rows[lane]
-        if row.status == RUNNING and (i >= row.given or row.is_scored):
+        if row.status == RUNNING and (row.made >= row.given or row.is_scored):
             return True
     return False
 

@@ -41,7 +41,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Wrote:
-    """What a call made of a lane; views that the next call overwrites.
+    """What became of a lane; views that feeding it overwrites.
 
     codes: (m,) those it was given, then those it drew. logprobs (m,), top_codes and top_logprobs
     (m, N): where they are noted. status: RUNNING, STOPPED or FULL.
@@ -147,15 +147,20 @@ class Decoder:
         return lane.shard.logits(lane.number)
 
     def feed(self, lane: Lane, codes: Array, uniforms: Array) -> None:
-        """What a lane reads in the next call, up to `LONGEST` codes, and what it draws by then."""
+        """What a lane reads next, up to `LONGEST` codes, and the numbers that it draws by then.
+
+        They serve for `LONGEST` codes in all, or as many as there are numbers for; what it made of
+        those before is forgotten.
+        """
         require_codes(codes, self._shape.V)
         lanes, number = lane.shard.lanes, lane.number
         lanes.rows["given"][number] = len(codes)
+        lanes.rows["made"][number] = 0
         lanes.codes[number, : len(codes)] = codes
         lanes.uniforms[number, : len(uniforms)] = uniforms
 
     def write(self, n: int, patience: int = 0) -> None:
-        """Read and draw up to n codes in every lane, LONGEST at most.
+        """Read and draw up to n codes in every lane, no more than any has room and numbers for.
 
         patience: how many lanes of a thread may be at their end before it returns.
         """
@@ -166,17 +171,21 @@ class Decoder:
         busy = [shard for shard in self._shards if shard.count]
         list((self._pool.map if len(busy) > 1 else map)(work, busy))
 
-    def wrote(self, lane: Lane) -> Wrote:
-        """What the last call made of a lane."""
-        lanes, number = lane.shard.lanes, lane.number
-        row = lanes.rows[number]
-        made = int(row["made"])
+    def progress(self, lane: Lane) -> tuple[int, int]:
+        """How many codes a lane has read and drawn since it was fed, and its status."""
+        rows, number = lane.shard.lanes.rows, lane.number
+        return int(rows["made"][number]), int(rows["status"][number])
+
+    def wrote(self, lane: Lane, since: int = 0) -> Wrote:
+        """What a lane has read and drawn since it was fed, without the first ones of it."""
+        made, status = self.progress(lane)
+        lanes, part = lane.shard.lanes, slice(since, made)
         return Wrote(
-            lanes.codes[number, :made],
-            lanes.logprobs[number, :made],
-            lanes.top_codes[number, :made],
-            lanes.top_logprobs[number, :made],
-            int(row["status"]),
+            lanes.codes[lane.number, part],
+            lanes.logprobs[lane.number, part],
+            lanes.top_codes[lane.number, part],
+            lanes.top_logprobs[lane.number, part],
+            status,
         )
 
     def read(self, codes: Array) -> None:

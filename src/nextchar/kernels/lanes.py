@@ -37,8 +37,8 @@ ROW = np.dtype(
         ("keeps_history", np.int64),
         ("length", np.int64),  # of the history, the given codes in it
         ("status", np.int64),
-        ("given", np.int64),  # codes that this call reads before it draws
-        ("made", np.int64),  # codes that this call has read and drawn
+        ("given", np.int64),  # codes to be read before any is drawn
+        ("made", np.int64),  # codes read and drawn since then
         ("is_scored", np.int64),  # whether given codes are scored too
         ("top", np.int64),  # how many most probable codes are noted, -1 to score nothing
     ]
@@ -63,12 +63,12 @@ class Automata(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """B lanes, of which the first ones are in use, V symbols, n codes a call.
+    """B lanes, of which the first ones are in use, V symbols, room for n codes of each.
 
     unknown, end: codes, -1 for none: the one is never drawn, the other ends a text and is no part
     of it. rows: (B,) of ROW. bias: (B, V) added to the logits of a lane that is biased.
     history: (B, room) all codes of a lane; counts: (B, V) how often each is among the last_n.
-    codes: (B, n) those given to this call, then those that it draws; uniforms: (B, n) to draw by.
+    codes: (B, n) those that are given, then those that are drawn; uniforms: (B, n) to draw by.
     logprobs: (B, n) of the codes; top_codes, top_logprobs: (B, n, N) of the most probable ones.
     What no lane needs has a width of zero.
     """
@@ -90,14 +90,15 @@ class Lanes(NamedTuple):
 class Desk(NamedTuple):
     """Where one thread works a lane's next code out, (V,) each.
 
-    raw: logits before any rule; weights: of the logits' type; heap: codes; keys: what they are
-    ordered by; banned: what a pattern does not let through.
+    raw: logits before any rule; weights and counts: of the logits' type; keys: what codes are
+    ordered by; found: some codes in order; banned: what a pattern does not let through.
     """
 
     raw: Array
     weights: Array
-    heap: Array
+    counts: Array
     keys: Array
+    found: Array
     banned: Array
 
 
@@ -106,8 +107,9 @@ def desk_for(V: int, dtype: Any) -> Desk:
     return Desk(
         raw=np.zeros(V, np.float64),
         weights=np.zeros(V, dtype),
-        heap=np.zeros(V, np.int64),
+        counts=np.zeros(V, dtype),
         keys=np.zeros(V, np.float64),
+        found=np.zeros(V, np.int64),
         banned=np.zeros(V, np.bool_),
     )
 

@@ -118,7 +118,6 @@ class Shard:
             self.shape, parameters, packed, self._room, self.lanes, self._desk, self.count, n,
             patience, self._nothing,
         )  # fmt: skip
-        self.rows["given"] = 0
 
     def _states(self, lane: int) -> list[Array]:
         """The states before the next step, padded, (L, P) each."""

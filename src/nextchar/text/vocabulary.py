@@ -59,6 +59,13 @@ class Vocabulary:
             raise TextError(f"min_count: no character is there {min_count} times; give a lower one")
         return cls(kept.tolist(), has_unknown=min_count > 1)
 
+    def extended(self, points: NDArray[Any], *, has_unknown: bool = False) -> Vocabulary:
+        """A vocabulary of these symbols and more code points, still in order."""
+        if self.is_bytes:
+            return self
+        more = self.unknown_code is not None or has_unknown
+        return Vocabulary(np.union1d(self.points, points).tolist(), has_unknown=more)
+
     def __len__(self) -> int:
         return len(self.points) + (self.unknown_code is not None)
 

@@ -12,12 +12,14 @@ from typing import Any
 
 from nextchar.config import Settings, TextSettings, laid_over
 from nextchar.errors import InterruptedRun, RunError, SettingsError
+from nextchar.model.file import START, Model, load_model
 from nextchar.presets import AUTO
 from nextchar.text.corpus import Corpus
 from nextchar.text.reading import read_corpus
 from nextchar.text.watching import Listener
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Encoding, Note
+from nextchar.training.fine_tuning import settings_from
 from nextchar.training.resuming import resumed_settings
 from nextchar.training.train import Hooks, Trained, train
 
@@ -28,6 +30,19 @@ class Material:
 
     read: Callable[[TextSettings, Listener], Corpus]
     names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Base:
+    """A trained model that a run starts from, and what the run is to call it."""
+
+    model: Model
+    name: str = "a model in memory"
+
+
+def base_of(path: str | PathLike[str]) -> Base:
+    """The model of a file or a run directory. Raises ModelFileError."""
+    return Base(load_model(path), _found_again(str(path)))
 
 
 def from_paths(paths: Sequence[str | PathLike[str]]) -> Material:
@@ -50,6 +65,7 @@ def start(
     preset: str | None = None,
     given: Mapping[str, Any] | None = None,
     validation: Material | None = None,
+    base: Base | None = None,
     out: Path | None = None,
     resume: bool = False,
     hooks: Hooks | None = None,
@@ -58,10 +74,15 @@ def start(
 
     text: None takes that of the run that is resumed; so does validation.
     given: settings laid over the preset's.
+    base: the model to start from; a run that is resumed has it.
     out: the run directory; None keeps the run in memory.
     """
     given = given or {}
     chooses = not resume and preset in {None, AUTO}
+    if resume and base:
+        raise SettingsError("from: a run that is resumed has started already; leave it out")
+    if base:
+        given = settings_from(base.model, given)
     if not resume:
         settings, source = Settings.make(preset, **given), dict[str, Any]()
     elif out is None:
@@ -79,9 +100,12 @@ def start(
         validation = from_paths(source["validation"])
     if text is None:
         raise SettingsError("a text to train on is needed: give a path, or text=")
+    if out is not None and "from" in source:
+        base = Base(load_model(out / START), source["from"])
     source = {
         "inputs": list(text.names),
         "validation": list(validation.names if validation else ()),
+        **({"from": base.name} if base else {}),
     }
     opened = RunDirectory.open if resume else RunDirectory.create
     listener = _listener(hooks or Hooks())
@@ -93,6 +117,7 @@ def start(
             validation=validation.read(settings.text, listener) if validation else None,
             directory=directory,
             source=source,
+            base=base.model if base else None,
             resume=resume,
             hooks=hooks,
         )

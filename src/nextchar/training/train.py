@@ -12,7 +12,7 @@ import numpy as np
 from nextchar.config import Settings
 from nextchar.kernels import COMPILING
 from nextchar.kernels.threads import usable_cores
-from nextchar.model.file import BEST, Model, load_model
+from nextchar.model.file import BEST, START, Model, load_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.batches import Batches, make_batches
@@ -29,6 +29,12 @@ from nextchar.training.checkpoint import (
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Note, OnEvent, Scored
 from nextchar.training.faults import telling_how_to_go_on
+from nextchar.training.fine_tuning import (
+    extended,
+    make_as_probable_as_frequent,
+    new_codes,
+    what_is_new,
+)
 from nextchar.training.optimizers import make_slots
 from nextchar.training.resuming import evaluated_before, resumed
 from nextchar.training.speed import Precision
@@ -37,6 +43,10 @@ from nextchar.training.trainer import MakeSample, Trainer
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
 
+BY_POSITION = (
+    "the text is too large for its records to be shuffled: the last ones are kept for validation; "
+    "if it is sorted, shuffle it yourself (shuf)"
+)
 BFLOAT16 = "products in bfloat16, which this CPU multiplies faster; --dtype float32 for more digits"
 
 
@@ -73,6 +83,7 @@ def train(
     validation: Corpus | None = None,
     directory: RunDirectory | None = None,
     source: Mapping[str, Any] | None = None,
+    base: Model | None = None,
     resume: bool = False,
     hooks: Hooks | None = None,
 ) -> Trained:
@@ -83,6 +94,7 @@ def train(
     validation: a text of its own to validate on, in place of a part of the corpus.
     directory: where the run is kept; None keeps it in memory.
     source: where the text came from, noted in `config.toml`.
+    base: the model to start from; the settings are to have its network.
     resume: go on from the directory's checkpoint; raises RunError where text or settings differ.
     """
     # they bring Numba along, half a second that who only predicts need not wait
@@ -92,26 +104,37 @@ def train(
     hooks = hooks or Hooks()
     tell = hooks.on_event
     settings = _in_force(settings)
-    prepared = prepare(corpus, settings, validation)
+    prepared = prepare(corpus, settings, validation, base.vocabulary if base else None)
+    prepared = replace(prepared, source=source or {})
     precision = _precision(settings, can_pair=HOST.has_bfloat16)
+    if base and (told := what_is_new(base.vocabulary, prepared.vocabulary)):
+        tell(Note(told, is_by_the_way=True))
     if precision.bfloat16 and settings.training.dtype == "auto":
         tell(Note(BFLOAT16, is_by_the_way=True))
     with telling_of_compilation(lambda: tell(Note(COMPILING, is_by_the_way=True))):
         if given is not None:
-            settings = settings_for(prepared, given, settings, precision, tell)
+            is_trained = base is not None
+            settings = settings_for(
+                prepared, given, settings, precision, tell, is_trained=is_trained
+            )
         batches = make_batches(prepared.train, settings.training)
         if isinstance(prepared.train, StoredCodes):
             batches = ReadAhead(batches)
         _tell_limits(prepared, batches, settings, tell)
         _require_memory(prepared, batches, settings, precision)
-        start, before = _fresh(prepared, batches, settings), list[Evaluated]()
+        start, before = _fresh(prepared, batches, settings, base), list[Evaluated]()
         if directory and resume:
             start = resumed(directory, settings, start, tell)
             before = evaluated_before(directory, start.progress, tell)
         with nullcontext() if directory is None else _telling(directory):
             if directory:
+                if base and not resume:
+                    directory.save_model(START, base)
                 directory.write_config(settings, source or {})
-            return _run(prepared, batches, settings, start, before, precision, directory, hooks)
+            new = new_codes(base, prepared.vocabulary) if base else None
+            return _run(
+                prepared, batches, settings, start, before, precision, directory, hooks, new
+            )
 
 
 def _telling(directory: RunDirectory) -> AbstractContextManager[None]:
@@ -146,14 +169,23 @@ def _run(
     precision: Precision,
     directory: RunDirectory | None,
     hooks: Hooks,
+    new: Codes | None,
 ) -> Trained:
-    """Train from a start to the end. before: records of the evaluations before a resume."""
+    """Train from a start to the end.
+
+    before: records of the evaluations before a resume. new: codes that the model to start from did
+    not have; None where there is no such model.
+    """
     from nextchar.kernels.engine import Engine
 
     assert settings.training.threads is not None
     architecture = start.parameters.architecture
     threads = min(settings.training.threads, batches.batch_size)
     with Engine(architecture, threads=threads, **precision._asdict()) as engine:
+        if new is not None and start.progress.step == 0:
+            _tell_start(engine, start, prepared, settings, hooks.on_event)
+            if len(new):
+                make_as_probable_as_frequent(start.parameters, new, prepared.train)
         trainer = Trainer(
             prepared,
             batches,
@@ -173,6 +205,17 @@ def _run(
     best = trainer.progress.best_loss
     assert best is not None
     return Trained(model, settings, trainer.records, trainer.progress.step, best, test_loss)
+
+
+def _tell_start(
+    engine: Engine, start: Checkpoint, prepared: Prepared, settings: Settings, on_event: OnEvent
+) -> None:
+    """Say what a trained model makes of the validation part before it is trained on."""
+    codes = prepared.validation[: settings.training.eval_characters]
+    if len(codes) > 1:
+        loss = engine.score(start.parameters, codes).nats_per_char
+        told = f"before training: validation {loss:.4f} nats/char"
+        on_event(Note(told, is_by_the_way=True))
 
 
 def _test(engine: Engine, model: Model, codes: AnyCodes, on_event: OnEvent) -> float | None:
@@ -203,9 +246,14 @@ def _float_type(settings: Settings) -> Any:
     return np.float64 if settings.training.dtype == "float64" else np.float32
 
 
-def _fresh(prepared: Prepared, batches: Batches, settings: Settings) -> Checkpoint:
-    architecture = Architecture(settings.network, len(prepared.vocabulary))
-    parameters = initialise(architecture, settings.training.seed, _float_type(settings))
+def _fresh(
+    prepared: Prepared, batches: Batches, settings: Settings, base: Model | None
+) -> Checkpoint:
+    if base:
+        parameters = extended(base, prepared.vocabulary, _float_type(settings))
+    else:
+        architecture = Architecture(settings.network, len(prepared.vocabulary))
+        parameters = initialise(architecture, settings.training.seed, _float_type(settings))
     return Checkpoint(
         parameters,
         make_slots(settings.training.optimizer, parameters.flat),
@@ -223,6 +271,8 @@ def _tell_limits(
     asked = settings.training
     if told := doubt(prepared.vocabulary, prepared.train, settings.text):
         on_event(Note(told))
+    if prepared.by_position:
+        on_event(Note(BY_POSITION))
     if prepared.left_out:
         on_event(
             Note(
