@@ -451,6 +451,52 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
     ],
+    "Completions and interactive writing": [
+        Mistake(
+            "records of a model of running text",
+            "complete model.safetensors It --to record",
+            "to: record wants a model of records (train --records)",
+            2,
+        ),
+        Mistake(
+            "no continuation",
+            "complete model.safetensors It --count 0",
+            "count: wants a whole number of at least 1 and of at most 1000, got 0",
+            2,
+        ),
+        Mistake(
+            "a line of standard input with a character that the model never saw",
+            "complete model.safetensors -",
+            "-: line 2: the character '今' (U+4ECA) at position 0 is not in the model's "
+            'vocabulary; leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            stdin="It was\n今\n".encode(),
+        ),
+        Mistake(
+            "fewer beams than it would take to be sure",
+            "complete model.safetensors It --to line --beams 1",
+            "there may be more probable ones; more --beams look further",
+            status=0,
+        ),
+        Mistake(
+            "interactive writing without a terminal",
+            "generate model.safetensors --interactive",
+            "interactive: wants a terminal to type at; leave it out",
+            2,
+            stdin=b"",
+        ),
+        Mistake(
+            "several samples, interactively",
+            "generate model.safetensors --interactive --samples 2",
+            "interactive: one text is written; leave samples, best_of and num_beams out",
+            2,
+        ),
+        Mistake(
+            "many prompts, interactively",
+            "generate model.safetensors --interactive --prompts prose.txt",
+            "interactive: leave json, novel and prompts out",
+            2,
+        ),
+    ],
     "Model files": [
         Mistake("a path that is not there", "info nowhere", "nowhere: no such file"),
         Mistake(

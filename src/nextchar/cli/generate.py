@@ -135,8 +135,8 @@ def _require_sense(
     interactive: bool,
 ) -> None:
     """Raise SettingsError where options do not go together. is_one: there is one prompt."""
-    if interactive and (as_json or not is_one):
-        raise SettingsError("interactive: one text is written; leave json and prompts out")
+    if interactive and (as_json or novel or not is_one):
+        raise SettingsError("interactive: leave json, novel and prompts out")
     if settings.logprobs is not None and is_one and not as_json:
         raise SettingsError("logprobs: are part of what --json prints; add it")
     if novel and not is_one:

@@ -127,7 +127,8 @@ def _leave_on_signal(application: Application[None]) -> None:
     def leave(number: int) -> None:
         stopped = InterruptedRun("stopped; the text was printed")
         stopped.signal = number
-        application.exit(exception=stopped)
+        if not application.is_done:
+            application.exit(exception=stopped)
 
     with contextlib.suppress(NotImplementedError):  # Windows
         for name in ("SIGTERM", "SIGHUP"):
