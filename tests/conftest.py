@@ -12,6 +12,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from browser import browser, complaints, new_page, page  # noqa: F401  (fixtures for all)
 from nextchar.config import NetworkSettings, TextSettings
 from nextchar.kernels import COMPILING
 from nextchar.model.file import Model
