@@ -26,8 +26,9 @@ Array = NDArray[Any]
 DISTANCES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200)
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 PLACES = 64  # that the influence is averaged over
-TARGETS = 512  # that the loss is averaged over
-DRAWS = 4  # replacements of a character, for the average
+TARGETS = 384  # that the loss is averaged over
+FORGOTTEN = 0.0005  # bits; less than this twice running, and what is further back is passed over
+DRAWS = 3  # replacements of a character, for the average
 EVERY = 128  # so many symbols are all tried at one place; more are drawn
 NEAR = 120  # distances that are looked at for one place
 
@@ -44,7 +45,7 @@ class Influence:
 
 @dataclass(frozen=True)
 class Context:
-    """By how much was read. lengths: (D,); bits: (D,) mean loss; full: with all before; targets: how many."""
+    """By how much was read. lengths: (D,); bits: (D,) mean loss; full: with `WARM_UP` (or all there are); targets: how many."""
 
     lengths: NDArray[np.int64]
     bits: NDArray[np.float64]
@@ -85,7 +86,10 @@ def influence(reader: Reader, codes: Codes, frequencies: Array, *, seed: int = 0
         short = np.concatenate([contexts[reach - d - 1][None], tail[1:]])
         q, _ = reader.expect(short, states[reach - d - 1])
         deleted.append(divergence(log_p, q).mean())
-    return Influence(distances, np.array(replaced), np.array(deleted), len(places))
+        if max(replaced[-2:] + deleted[-2:]) < FORGOTTEN:
+            break
+    looked = distances[: len(replaced)]
+    return Influence(looked, np.array(replaced), np.array(deleted), len(places))
 
 
 def look(reader: Reader, codes: Codes, place: int, frequencies: Array, *, seed: int = 0) -> Look:
@@ -106,11 +110,15 @@ def look(reader: Reader, codes: Codes, place: int, frequencies: Array, *, seed: 
 def loss_by_context(reader: Reader, codes: Codes) -> Context:
     """The loss at the same places with ever more of what stands before them."""
     lengths = [d for d in LENGTHS if d < len(codes)]
-    longest = lengths[-1]
-    targets = np.unique(np.linspace(longest, len(codes) - 1, TARGETS).astype(int))
-    losses = [_loss(reader, codes, targets, d) for d in lengths]
-    full = _loss(reader, codes, targets, min(2 * WARM_UP, int(targets[0])))
-    return Context(np.array(lengths), np.array(losses), full, len(targets))
+    first = min(WARM_UP, len(codes) - 1)
+    targets = np.unique(np.linspace(first, len(codes) - 1, TARGETS).astype(int))
+    full = _loss(reader, codes, targets, first)
+    losses: list[float] = []
+    for length in lengths:
+        losses.append(_loss(reader, codes, targets, length))
+        if np.abs(np.array(losses[-2:]) - full).max() < FORGOTTEN and len(losses) > 1:
+            break
+    return Context(np.array(lengths[: len(losses)]), np.array(losses), full, len(targets))
 
 
 def telling_place(reader: Reader, codes: Codes, *, beyond: int = 10, seed: int = 0) -> int:

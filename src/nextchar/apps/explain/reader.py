@@ -48,9 +48,10 @@ class Reader(Engine):
         return self._forwards(LANES)[0]
 
     def expect(self, codes: NDArray[Any], state: Array) -> tuple[Array, Array]:
-        """Log-probabilities (B, V) of what comes after codes (T, B), and the state then."""
-        groups = np.array_split(np.arange(codes.shape[1]), self._threads)
-        tasks = list(zip(groups, self._forwards(LANES), strict=True))
+        """Log-probabilities (B, V) of what comes after codes (T, B), T ≥ 1, and the state then."""
+        lanes = codes.shape[1]
+        groups = np.array_split(np.arange(lanes), min(lanes, self._threads))
+        tasks = list(zip(groups, self._forwards(LANES), strict=False))
         parts = list(self._pool.map(lambda task: _expect(*task, codes, state), tasks))
         return (
             np.concatenate([log_p for log_p, _ in parts]),
@@ -73,7 +74,6 @@ def _expect(
     group: NDArray[np.intp], run_network: Forward, codes: NDArray[Any], state: Array
 ) -> tuple[Array, Array]:
     """`Reader.expect` of some lanes."""
-    log_p = np.empty((len(group), 0), state.dtype)
     expected, states = [], []
     for first in range(0, len(group), LANES):
         lanes = group[first : first + LANES]
@@ -81,9 +81,6 @@ def _expect(
         step = CHUNK // len(lanes)
         for t in range(0, len(own), step):
             logits, after = run_network(own[t : t + step], after)
-            log_p = log_softmax(logits[-1])
-        expected.append(log_p)
+        expected.append(log_softmax(logits[-1]))
         states.append(after)
-    if not expected:
-        return np.empty((0, 0), state.dtype), state[:, :, group]
     return np.concatenate(expected), np.concatenate(states, axis=2)

@@ -65,7 +65,7 @@ class Worst:
     def __call__(self, chunk: Chunk) -> None:
         """Look at a chunk."""
         group = int(chunk.lanes[0])
-        bits = np.where(chunk.own, -chunk.read.log_p / math.log(2), -1.0)
+        bits = np.where(chunk.own, bits_of(chunk), -1.0)
         with self._lock:
             earlier = self._earlier.get(group, chunk)
             self._earlier[group] = chunk
@@ -99,6 +99,11 @@ class Worst:
             else:
                 heapq.heappushpop(self._heap, entry)
                 floor = self._heap[0][0]
+
+
+def bits_of(chunk: Chunk) -> NDArray[np.float64]:
+    """−log2 p of each character of a chunk, (T, B)."""
+    return np.asarray(chunk.read.log_p / -math.log(2))
 
 
 def passage(

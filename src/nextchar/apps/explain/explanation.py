@@ -1,0 +1,219 @@
+"""All that is told of a model by a text: surprise at once, the rest when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.apps.explain import memory, neurons, source, surprise, symbols
+from nextchar.apps.explain.glyphs import characters
+from nextchar.apps.explain.reader import Reader
+from nextchar.apps.explain.source import Place, Text
+from nextchar.errors import SettingsError, TextError
+from nextchar.files import write_atomically
+from nextchar.model.file import Model
+from nextchar.model.scorer import Chunk, Score
+from nextchar.text.vocabulary import Codes, Unknown
+from nextchar.validation import Validated, setting
+
+NEURON_CODES = 40_000  # of the text's beginning that the units are watched over
+MEMORY_CODES = 1_000_000  # of its beginning that the memory is tried on
+KEPT = 16 << 20  # codes; of a longer text only what is shown and the worst places are kept
+
+
+@dataclass(frozen=True)
+class ExplainSettings(Validated):
+    """What is explained of a text, and how much of it is shown."""
+
+    characters: int = setting(4000, "How many characters of the beginning are shown.", low=2, high=20_000)
+    worst: int = setting(20, "How many of the most surprising places are listed.", low=0, high=1000)
+    at: str | None = setting(
+        None,
+        "The place whose memory is shown; by default one where much depends on what is far back.",
+        metavar="[FILE:]LINE:COLUMN",
+    )
+    lanes: int = setting(
+        1,
+        "1 carries the state through the whole text, exactly; more score it in N parts at once, "
+        "many times faster, and differ in the sixth digit or later.",
+        low=1,
+        high=4096,
+        metavar="N",
+    )
+    seed: int = setting(0, "Of the replacements that the memory is tried with.", low=0)
+
+
+@dataclass(frozen=True)
+class Surprising:
+    """A surprising place: where, how many bits, and what stands around it; `index` within that."""
+
+    where: Place
+    bits: float
+    index: int
+    passage: surprise.Passage
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How far back a model looks: on the average, and at one place (None where nothing is before)."""
+
+    influence: memory.Influence
+    context: memory.Context
+    look: memory.Look | None
+    where: Place | None
+    read: Codes  # (D,) what stands before the place, as `look.influence` is about
+    next: int  # the code that follows
+
+
+class Explanation:
+    """What a model knows and where a text surprises it. In a notebook it shows itself.
+
+    name: of the model; title: of the text. score: as `nextchar eval` has it.
+    worst: the most surprising places, the worst first. shown: the text's beginning.
+    neurons, memory, symbols: computed when they are first asked for.
+    """
+
+    def __init__(
+        self, model: Model, text: Text, settings: ExplainSettings, *, name: str, title: str
+    ) -> None:
+        if len(text.codes) < 2:
+            raise TextError(
+                f"nothing to explain: the text has {len(text.codes)} known character"
+                f"{'' if len(text.codes) == 1 else 's'}, and the first one is only read"
+            )
+        self.model, self.text, self.settings = model, text, settings
+        self.name, self.title = name, title
+        self._at = None if settings.at is None else _predicted(text, settings.at)
+        self._bits: NDArray[np.float64] | None = None
+        self._read()
+
+    @property
+    def surprise(self) -> NDArray[np.float64]:
+        """(N,) −log2 p of each known character in bits; NaN for the first, which is only read.
+
+        Raises TextError for a text of more than 16 million characters: those are not kept.
+        """
+        if self._bits is None:
+            raise TextError(f"surprise: is kept for texts of up to {KEPT} characters only")
+        return self._bits
+
+    @cached_property
+    def neurons(self) -> neurons.Neurons:
+        """What the hidden units track, over the text's beginning."""
+        codes = self.text.codes[:NEURON_CODES]
+        text = characters(self.model.vocabulary, codes)
+        return neurons.find_neurons(self.model.parameters, codes, text, seed=self.settings.seed)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """How far back the model looks."""
+        codes, seed = self.text.codes, self.settings.seed
+        part = codes[:MEMORY_CODES]
+        frequencies = memory.frequencies_of(part, len(self.model.vocabulary))
+        with Reader(self.model.parameters) as reader:
+            place = self._at or memory.telling_place(reader, part, seed=seed)
+            look = memory.look(reader, codes, place, frequencies, seed=seed)
+            return Memory(
+                memory.influence(reader, part, frequencies, seed=seed),
+                memory.loss_by_context(reader, part),
+                look,
+                self.text.place(place),
+                codes[place - len(look.influence) : place],
+                int(codes[place : place + 1][0]),
+            )
+
+    @cached_property
+    def symbols(self) -> symbols.Symbols:
+        """Which characters are alike, the most frequent of the text first."""
+        counts = np.bincount(self.text.codes[:MEMORY_CODES], minlength=len(self.model.vocabulary))
+        order = np.argsort(-counts, kind="stable")
+        return symbols.compare(
+            symbols.rows_of(self.model.parameters), order[counts[order] > 0].astype(np.int64)
+        )
+
+    @cached_property
+    def html(self) -> str:
+        """The whole page, one file without anything beside it."""
+        from nextchar.apps.explain.page import page_of
+
+        return page_of(self)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the page, atomically."""
+        write_atomically(Path(path), self.html.encode("utf-8", "replace"))
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures, of plain numbers, texts, lists and dictionaries."""
+        from nextchar.apps.explain.figures_as_json import figures_of
+
+        return figures_of(self)
+
+    def _repr_html_(self) -> str:
+        from nextchar.apps.explain.page import fragment_of
+
+        return fragment_of(self)
+
+    def _read(self) -> None:
+        """Score the text, and look again at the beginning and at what is most surprising."""
+        codes, settings = self.text.codes, self.settings
+        worst = surprise.Worst(settings.worst)
+        if len(codes) <= KEPT:
+            self._bits = np.full(len(codes), np.nan)
+
+        def watch(chunk: Chunk) -> None:
+            worst(chunk)
+            if self._bits is not None:
+                self._bits[chunk.places[chunk.own]] = surprise.bits_of(chunk)[chunk.own]
+
+        with Reader(self.model.parameters) as reader:
+            self.score: Score = reader.watch(codes, watch, lanes=settings.lanes)
+            end = min(settings.characters, len(codes))
+            self.shown = surprise.passage(reader, codes, 0, end)
+            self.worst = [self._surprising(reader, each) for each in worst.places()]
+
+    def _surprising(self, reader: Reader, found: surprise.Candidate) -> Surprising:
+        passage = surprise.around(reader, self.text.codes, found)
+        index = found.place - passage.start
+        return Surprising(self.text.place(found.place), found.bits, index, passage)
+
+
+def explain_files(
+    model: Model,
+    inputs: Sequence[str | PathLike[str]],
+    settings: ExplainSettings | None = None,
+    *,
+    name: str = "the model",
+    encoding: str | None = None,
+    unknown: Unknown = "error",
+) -> Explanation:
+    """Explain the texts of files, folders, `-` or data sets, one after the other."""
+    text = source.read_files(model, inputs, encoding=encoding, unknown=unknown)
+    title = text.names[0] if len(text.names) == 1 else f"{len(text.names)} files"
+    return Explanation(model, text, settings or ExplainSettings(), name=name, title=title)
+
+
+def explain_string(
+    model: Model,
+    text: str | bytes,
+    settings: ExplainSettings | None = None,
+    *,
+    unknown: Unknown = "error",
+) -> Explanation:
+    """Explain a text."""
+    read = source.read_string(model, text, unknown=unknown)
+    settings = settings or ExplainSettings()
+    return Explanation(model, read, settings, name="the model", title="a text")
+
+
+def _predicted(text: Text, at: str) -> int:
+    place = text.find(at)
+    if place == 0:
+        raise SettingsError(f"at: nothing stands before the first character, got {at!r}")
+    return place

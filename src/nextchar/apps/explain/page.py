@@ -1,0 +1,142 @@
+"""The page of an explanation, and the piece of it that a notebook shows."""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nextchar.apps.explain.page_inside import memory_section, neurons_section, symbols_section
+from nextchar.apps.explain.shading import LEVELS, guesses_text, percent, surprise_text
+from nextchar.apps.pages.markup import shown, tag
+from nextchar.apps.pages.shell import card, page, section
+from nextchar.apps.pages.style import style
+
+if TYPE_CHECKING:
+    from nextchar.apps.explain.explanation import Explanation, Surprising
+
+
+def page_of(explanation: Explanation) -> str:
+    """The whole page."""
+    return page(
+        f"What {explanation.name} makes of {explanation.title}",
+        "".join(
+            (
+                figures(explanation),
+                surprise_section(explanation),
+                neurons_section(explanation),
+                memory_section(explanation),
+                symbols_section(explanation),
+            )
+        ),
+        subtitle=escape(described(explanation)),
+        more_style=_file("explain.css"),
+        script=_file("explain.js"),
+    )
+
+
+def fragment_of(explanation: Explanation) -> str:
+    """The figures and the shaded text, in a frame that keeps its style to itself."""
+    body = figures(explanation) + surprise_card(explanation)
+    sheet = style() + _file("explain.css")
+    inner = (
+        f'<!doctype html><meta charset="utf-8"><style>{sheet}main{{padding:4px 0}}</style>'
+        f"<main>{body}</main>"
+    )
+    lines = explanation.shown.codes.size / 90 + 12
+    return tag(
+        "iframe",
+        srcdoc=inner,
+        style=f"width:100%;border:0;height:{min(560, int(lines * 20))}px",
+        title="surprise",
+    )
+
+
+def described(explanation: Explanation) -> str:
+    """The model in a line."""
+    network = explanation.model.architecture.settings
+    return (
+        f"{network.cell.upper()}, {network.num_layers} × {network.hidden_size} units, "
+        f"{explanation.model.architecture.size:,} parameters, "
+        f"{len(explanation.model.vocabulary)} {'bytes' if explanation.model.vocabulary.is_bytes else 'characters'}"
+    )
+
+
+def figures(explanation: Explanation) -> str:
+    """The score, as `nextchar eval` has it."""
+    score = explanation.score
+    told = [
+        (f"{score.bits_per_char:.3f}", "bits per character"),
+        (f"{score.perplexity:.2f}", "perplexity"),
+        (f"{100 * score.accuracy:.1f} %", "were the first guess"),
+        (f"{score.characters:,}", "characters predicted"),
+    ]
+    if explanation.text.left_out:
+        told.append((f"{explanation.text.left_out:,}", "unknown, left out"))
+    return tag(
+        "div",
+        "".join(tag("div", tag("strong", a) + tag("span", escape(b))) for a, b in told),
+        class_="figures",
+    )
+
+
+def surprise_section(explanation: Explanation) -> str:
+    """The beginning, shaded, and the most surprising places."""
+    about = (
+        "Each character is shaded by how little the model expected it there: −log₂ of the probability "
+        "that it gave it, in bits. One bit more is half as probable. Point at a character, or tap it, to "
+        "see what was expected in its place."
+    )
+    places = "".join(map(lambda each: _place(explanation, each), explanation.worst))
+    listed = card(
+        tag("h3", "The most surprising places"),
+        tag("p", "Line and column, the character and its bits, and what was expected there.", class_="note"),
+        tag("ol", places, class_="places"),
+    )
+    return section(
+        "Surprise", surprise_card(explanation), listed if explanation.worst else "", about=about
+    )
+
+
+def surprise_card(explanation: Explanation) -> str:
+    """The text's beginning, shaded."""
+    total, shown_ones = len(explanation.text.codes), len(explanation.shown.codes)
+    note = "" if shown_ones == total else f"The first {shown_ones:,} of {total:,}."
+    text = surprise_text(explanation.model.vocabulary, explanation.shown)
+    return card(_scale(), tag("p", note, class_="note") if note else "", _shaded(text, "tall"))
+
+
+def _scale() -> str:
+    steps = "".join(
+        tag("b", f"{n}+" if n == LEVELS else str(n), class_=f"s{n}" if n else None)
+        for n in range(LEVELS + 1)
+    )
+    return tag("div", f"{steps}<span>bits</span>", class_="scale shaded")
+
+
+def _shaded(text: str, more: str = "") -> str:
+    return tag("div", text, class_=f"text shaded {more}".strip())
+
+
+def _place(explanation: Explanation, found: Surprising) -> str:
+    vocabulary, passage, index = explanation.model.vocabulary, found.passage, found.index
+    character = vocabulary.decode(passage.codes[index : index + 1]) or " "
+    guesses = guesses_text(
+        vocabulary, passage.guesses[index].tolist(), passage.chances[index].tolist()
+    )
+    head = (
+        f'{tag("span", escape(str(found.where)), class_="where")} · '
+        f"{escape(shown(character[0]))} · {found.bits:.1f} bits ({percent(2.0**-found.bits)})"
+    )
+    return tag(
+        "li",
+        head
+        + _shaded(surprise_text(vocabulary, passage, index))
+        + tag("p", f"expected: {escape(guesses)}", class_="note"),
+    )
+
+
+@cache
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
