@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "Train a model on text.",
     "generate": "Write text with a model, one next character at a time.",
     "eval": "Tell how well a model predicts a text.",
+    "explain": "Show what a model makes of a text: surprise, neurons, memory.",
     "info": "Show what a model file holds.",
     "cache": "List the texts that were encoded into the cache, or clear it.",
     "demo": "Train on Python's own documentation for a minute and write some text.",

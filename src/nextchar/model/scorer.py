@@ -113,7 +113,9 @@ def score(
     forwards = forwards or [_plain_forward(parameters)]
     groups = np.array_split(np.arange(lanes), min(lanes, len(forwards)))
     tasks = list(zip(groups, forwards, strict=False))  # fewer lanes than forwards, fewer groups
-    parts = list(run(lambda task: _score_lanes(parameters, codes, starts, *task, watch), tasks))
+    parts = list(
+        run(lambda task: _score_lanes(parameters, codes, starts, task[0], task[1], watch), tasks)
+    )
     return Score(pairs, sum(nats for nats, _ in parts), sum(correct for _, correct in parts))
 
 

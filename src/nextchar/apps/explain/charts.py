@@ -42,7 +42,9 @@ class Point:
     told: str
 
 
-def curves(title: str, lines: Sequence[Curve], x: str, y: str, rule: tuple[str, float] | None) -> str:
+def curves(
+    title: str, lines: Sequence[Curve], x: str, y: str, rule: tuple[str, float] | None
+) -> str:
     """Curves over a distance, which goes by doublings. rule: a height that is drawn across."""
     keys = [
         tag("span", _key(f"c{line.colour}") + escape(line.name), class_="key") for line in lines
@@ -89,12 +91,19 @@ def _curves(
         for step in steps
     ]
     every = 2 if kind == "narrow" and furthest > 64 else 1
-    for power in range(0, math.floor(math.log2(furthest)) + 1, every):
-        parts.append(tag("text", str(2**power), x=across(2**power), y=bottom + 16, text_anchor="middle"))
+    parts += [
+        tag("text", str(2**power), x=across(2**power), y=bottom + 16, text_anchor="middle")
+        for power in range(0, math.floor(math.log2(furthest)) + 1, every)
+    ]
     parts.append(tag("line", x1=low, x2=high, y1=bottom, y2=bottom, class_="frame"))
     parts.append(tag("text", escape(x), x=(low + high) / 2, y=height - 4, text_anchor="middle"))
     parts.append(
-        tag("text", escape(y), text_anchor="middle", transform=f"translate(11 {(top + bottom) / 2}) rotate(-90)")
+        tag(
+            "text",
+            escape(y),
+            text_anchor="middle",
+            transform=f"translate(11 {(top + bottom) / 2}) rotate(-90)",
+        )
     )
     if rule:
         parts.append(tag("line", x1=low, x2=high, y1=up(rule[1]), y2=up(rule[1]), class_="rule"))
@@ -103,7 +112,9 @@ def _curves(
 
 
 def _line(line: Curve, across: Any, up: Any) -> str:
-    points = [(across(float(x)), up(max(float(y), 0.0))) for x, y in zip(line.x, line.y, strict=True)]
+    points = [
+        (across(float(x)), up(max(float(y), 0.0))) for x, y in zip(line.x, line.y, strict=True)
+    ]
     path = "M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in points) if points else ""
     marks = "".join(
         tag("circle", tag("title", f"{x:g} back: {y:.3f} bits"), cx=px, cy=py, r=3.5, class_="mark")
@@ -124,9 +135,7 @@ def ticks(most: float) -> list[float]:
 
 def label_map(title: str, points: Sequence[Point], kinds: Sequence[tuple[str, int]]) -> str:
     """Labels at their places, moved aside where they would overlap. kinds: for the legend."""
-    keys = "".join(
-        tag("span", _dot(colour) + escape(name), class_="key") for name, colour in kinds
-    )
+    keys = "".join(tag("span", _dot(colour) + escape(name), class_="key") for name, colour in kinds)
     drawn = "".join(_map(kind, *size, points) for kind, size in MAP_SIZES.items())
     return tag(
         "figure",
@@ -151,9 +160,16 @@ def _map(kind: str, width: int, height: int, points: Sequence[Point]) -> str:
             parts.append(tag("g", told + dot, class_=f"c{point.colour}"))
             continue
         moved = math.hypot(label[0] - x, label[1] - y) > 1
-        lead = tag("line", x1=x, y1=y, x2=label[0], y2=label[1], class_="lead") + dot if moved else ""
+        lead = (
+            tag("line", x1=x, y1=y, x2=label[0], y2=label[1], class_="lead") + dot if moved else ""
+        )
         text = tag(
-            "text", escape(point.label), x=label[0], y=label[1] + 4, text_anchor="middle", class_="label"
+            "text",
+            escape(point.label),
+            x=label[0],
+            y=label[1] + 4,
+            text_anchor="middle",
+            class_="label",
         )
         parts.append(tag("g", told + lead + text, class_=f"c{point.colour}"))
     return tag("svg", "".join(parts), class_=kind, viewBox=f"0 0 {width} {height}", role="img")
@@ -173,7 +189,10 @@ def _scaled(points: Sequence[Point], width: int, height: int) -> list[tuple[floa
     low, high = at.min(axis=0), at.max(axis=0)
     room = np.array([width - 40, height - 30])
     scale = float((room / np.maximum(high - low, 1e-9)).min())
-    return [tuple(place) for place in ((at - (low + high) / 2) * scale + [width / 2, height / 2]).tolist()]
+    return [
+        tuple(place)
+        for place in ((at - (low + high) / 2) * scale + [width / 2, height / 2]).tolist()
+    ]
 
 
 def arrange(

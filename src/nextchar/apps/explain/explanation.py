@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -12,42 +12,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.explain import memory, neurons, source, surprise, symbols
 from nextchar.apps.explain.glyphs import characters
+from nextchar.apps.explain.memory import (
+    Context,
+    Influence,
+    Look,
+    frequencies_of,
+    influence,
+    look,
+    loss_by_context,
+    telling_place,
+)
+from nextchar.apps.explain.neurons import Neurons, find_neurons
 from nextchar.apps.explain.reader import Reader
-from nextchar.apps.explain.source import Place, Text
+from nextchar.apps.explain.settings import ExplainSettings
+from nextchar.apps.explain.source import Place, Text, read_files, read_string
+from nextchar.apps.explain.surprise import Candidate, Passage, Worst, around, bits_of, passage
+from nextchar.apps.explain.symbols import Symbols, compare, rows_of
 from nextchar.errors import SettingsError, TextError
 from nextchar.files import write_atomically
 from nextchar.model.file import Model
 from nextchar.model.scorer import Chunk, Score
 from nextchar.text.vocabulary import Codes, Unknown
-from nextchar.validation import Validated, setting
 
 NEURON_CODES = 40_000  # of the text's beginning that the units are watched over
 MEMORY_CODES = 1_000_000  # of its beginning that the memory is tried on
+OnProgress = Callable[[int, int], None]  # characters that are scored, and of how many
 KEPT = 16 << 20  # codes; of a longer text only what is shown and the worst places are kept
-
-
-@dataclass(frozen=True)
-class ExplainSettings(Validated):
-    """What is explained of a text, and how much of it is shown."""
-
-    characters: int = setting(4000, "How many characters of the beginning are shown.", low=2, high=20_000)
-    worst: int = setting(20, "How many of the most surprising places are listed.", low=0, high=1000)
-    at: str | None = setting(
-        None,
-        "The place whose memory is shown; by default one where much depends on what is far back.",
-        metavar="[FILE:]LINE:COLUMN",
-    )
-    lanes: int = setting(
-        1,
-        "1 carries the state through the whole text, exactly; more score it in N parts at once, "
-        "many times faster, and differ in the sixth digit or later.",
-        low=1,
-        high=4096,
-        metavar="N",
-    )
-    seed: int = setting(0, "Of the replacements that the memory is tried with.", low=0)
 
 
 @dataclass(frozen=True)
@@ -57,17 +48,17 @@ class Surprising:
     where: Place
     bits: float
     index: int
-    passage: surprise.Passage
+    passage: Passage
 
 
 @dataclass(frozen=True)
 class Memory:
-    """How far back a model looks: on the average, and at one place (None where nothing is before)."""
+    """How far back a model looks: on the average, and at one place."""
 
-    influence: memory.Influence
-    context: memory.Context
-    look: memory.Look | None
-    where: Place | None
+    influence: Influence
+    context: Context
+    look: Look
+    where: Place
     read: Codes  # (D,) what stands before the place, as `look.influence` is about
     next: int  # the code that follows
 
@@ -81,7 +72,14 @@ class Explanation:
     """
 
     def __init__(
-        self, model: Model, text: Text, settings: ExplainSettings, *, name: str, title: str
+        self,
+        model: Model,
+        text: Text,
+        settings: ExplainSettings,
+        *,
+        name: str,
+        title: str,
+        on_progress: OnProgress = lambda done, total: None,
     ) -> None:
         if len(text.codes) < 2:
             raise TextError(
@@ -92,7 +90,7 @@ class Explanation:
         self.name, self.title = name, title
         self._at = None if settings.at is None else _predicted(text, settings.at)
         self._bits: NDArray[np.float64] | None = None
-        self._read()
+        self._read(on_progress)
 
     @property
     def surprise(self) -> NDArray[np.float64]:
@@ -105,38 +103,36 @@ class Explanation:
         return self._bits
 
     @cached_property
-    def neurons(self) -> neurons.Neurons:
+    def neurons(self) -> Neurons:
         """What the hidden units track, over the text's beginning."""
         codes = self.text.codes[:NEURON_CODES]
         text = characters(self.model.vocabulary, codes)
-        return neurons.find_neurons(self.model.parameters, codes, text, seed=self.settings.seed)
+        return find_neurons(self.model.parameters, codes, text, seed=self.settings.seed)
 
     @cached_property
     def memory(self) -> Memory:
         """How far back the model looks."""
         codes, seed = self.text.codes, self.settings.seed
         part = codes[:MEMORY_CODES]
-        frequencies = memory.frequencies_of(part, len(self.model.vocabulary))
+        frequencies = frequencies_of(part, len(self.model.vocabulary))
         with Reader(self.model.parameters) as reader:
-            place = self._at or memory.telling_place(reader, part, seed=seed)
-            look = memory.look(reader, codes, place, frequencies, seed=seed)
+            place = self._at or telling_place(reader, part, seed=seed)
+            seen = look(reader, codes, place, frequencies, seed=seed)
             return Memory(
-                memory.influence(reader, part, frequencies, seed=seed),
-                memory.loss_by_context(reader, part),
-                look,
+                influence(reader, part, frequencies, seed=seed),
+                loss_by_context(reader, part),
+                seen,
                 self.text.place(place),
-                codes[place - len(look.influence) : place],
+                codes[place - len(seen.influence) : place],
                 int(codes[place : place + 1][0]),
             )
 
     @cached_property
-    def symbols(self) -> symbols.Symbols:
+    def symbols(self) -> Symbols:
         """Which characters are alike, the most frequent of the text first."""
         counts = np.bincount(self.text.codes[:MEMORY_CODES], minlength=len(self.model.vocabulary))
         order = np.argsort(-counts, kind="stable")
-        return symbols.compare(
-            symbols.rows_of(self.model.parameters), order[counts[order] > 0].astype(np.int64)
-        )
+        return compare(rows_of(self.model.parameters), order[counts[order] > 0].astype(np.int64))
 
     @cached_property
     def html(self) -> str:
@@ -151,7 +147,7 @@ class Explanation:
 
     def as_json(self) -> dict[str, Any]:
         """All figures, of plain numbers, texts, lists and dictionaries."""
-        from nextchar.apps.explain.figures_as_json import figures_of
+        from nextchar.apps.explain.as_json import figures_of
 
         return figures_of(self)
 
@@ -160,28 +156,33 @@ class Explanation:
 
         return fragment_of(self)
 
-    def _read(self) -> None:
+    def _read(self, on_progress: OnProgress) -> None:
         """Score the text, and look again at the beginning and at what is most surprising."""
         codes, settings = self.text.codes, self.settings
-        worst = surprise.Worst(settings.worst)
+        worst = Worst(settings.worst)
         if len(codes) <= KEPT:
             self._bits = np.full(len(codes), np.nan)
 
+        done = 0
+
         def watch(chunk: Chunk) -> None:
+            nonlocal done
             worst(chunk)
+            done += int(chunk.own.sum())
+            on_progress(done, len(codes) - 1)
             if self._bits is not None:
-                self._bits[chunk.places[chunk.own]] = surprise.bits_of(chunk)[chunk.own]
+                self._bits[chunk.places[chunk.own]] = bits_of(chunk)[chunk.own]
 
         with Reader(self.model.parameters) as reader:
             self.score: Score = reader.watch(codes, watch, lanes=settings.lanes)
             end = min(settings.characters, len(codes))
-            self.shown = surprise.passage(reader, codes, 0, end)
+            self.shown = passage(reader, codes, 0, end)
             self.worst = [self._surprising(reader, each) for each in worst.places()]
 
-    def _surprising(self, reader: Reader, found: surprise.Candidate) -> Surprising:
-        passage = surprise.around(reader, self.text.codes, found)
-        index = found.place - passage.start
-        return Surprising(self.text.place(found.place), found.bits, index, passage)
+    def _surprising(self, reader: Reader, found: Candidate) -> Surprising:
+        shown = around(reader, self.text.codes, found)
+        index = found.place - shown.start
+        return Surprising(self.text.place(found.place), found.bits, index, shown)
 
 
 def explain_files(
@@ -192,11 +193,19 @@ def explain_files(
     name: str = "the model",
     encoding: str | None = None,
     unknown: Unknown = "error",
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Explanation:
     """Explain the texts of files, folders, `-` or data sets, one after the other."""
-    text = source.read_files(model, inputs, encoding=encoding, unknown=unknown)
-    title = text.names[0] if len(text.names) == 1 else f"{len(text.names)} files"
-    return Explanation(model, text, settings or ExplainSettings(), name=name, title=title)
+    text = read_files(model, inputs, encoding=encoding, unknown=unknown)
+    title = Path(text.names[0]).name if len(text.names) == 1 else f"{len(text.names)} files"
+    return Explanation(
+        model,
+        text,
+        settings or ExplainSettings(),
+        name=name,
+        title=title,
+        on_progress=on_progress,
+    )
 
 
 def explain_string(
@@ -207,7 +216,7 @@ def explain_string(
     unknown: Unknown = "error",
 ) -> Explanation:
     """Explain a text."""
-    read = source.read_string(model, text, unknown=unknown)
+    read = read_string(model, text, unknown=unknown)
     settings = settings or ExplainSettings()
     return Explanation(model, read, settings, name="the model", title="a text")
 

@@ -1,9 +1,9 @@
-"""What can be named at each character of a text: is it in quotes, in brackets, in a word?
+"""What can be named at each character of a text: that it is in quotes, in brackets, in a word.
 
 Each function says it of the moment after a character was read, as a hidden unit's activation
 is: the opening quote is inside, the closing one is outside again. Whatever can be left open by
-a slip (a quote, a bracket) ends with the paragraph, so that one slip does not turn the rest of the
-text inside out.
+a slip (a quote, a bracket) ends with the paragraph, so that one slip does not turn the rest of
+the text inside out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TAG = re.compile(r"</?[A-Za-z!?][^<>\n]*>")
 
 @dataclass(frozen=True)
 class Feature:
-    """Something nameable. values: (N,) float32, one for each character; yes or no where is_switch."""
+    """Something nameable. values: (N,) float32, by character; 0 and 1 only where is_switch."""
 
     name: str
     values: Values
@@ -91,13 +91,13 @@ def position_in_line(text: str) -> Values:
 def indentation(text: str) -> Values:
     """How many blanks and tabs the line began with, so far."""
     blank, position = _is(text, " \t"), position_in_line(text)
-    return _held(_leading(blank, position) * position, position)
+    return _held(np.asarray(_leading(blank, position) * position), position)
 
 
 def position_in_word(text: str) -> Values:
     """How many letters of the word were read; 0 outside of one."""
     letter = _each(text, str.isalpha)
-    return _since(~letter) * letter
+    return np.asarray(_since(~letter) * letter)
 
 
 def lines_since_blank(text: str) -> Values:
@@ -112,20 +112,20 @@ def lines_since_blank(text: str) -> Values:
 def in_indentation(text: str) -> Values:
     """Only blanks and tabs of the line were read, at least one."""
     position = position_in_line(text)
-    return _leading(_is(text, " \t"), position) * (position > 0).astype(np.float32)
+    return _leading(_is(text, " \t"), position)
 
 
 def all_capitals(text: str) -> Values:
     """In a word that was all capitals so far, two at the least."""
     upper, letter = _each(text, str.isupper), _each(text, str.isalpha)
-    run = _since(~upper) * upper
-    word = _since(~letter) * letter
-    return ((run >= 2) & (run == word)).astype(np.float32)
+    run, word = _since(~upper) * upper, _since(~letter) * letter
+    return np.asarray((run >= 2) & (run == word), np.float32)
 
 
 def first_line(text: str) -> Values:
     """In the first line after a blank one."""
-    return (lines_since_blank(text) == 0).astype(np.float32) * (position_in_line(text) > 0)
+    first, begun = lines_since_blank(text) == 0, position_in_line(text) > 0
+    return np.asarray(first & begun, np.float32)
 
 
 def after_sentence(text: str) -> Values:
@@ -212,7 +212,7 @@ def _leading(blank: NDArray[np.bool_], position: Values) -> Values:
     """1 while all of a line's characters so far were blank."""
     other = ~blank & (position > 0)
     since_other = _since(other)
-    return (since_other >= np.maximum(position, 1)).astype(np.float32) * (position > 0)
+    return ((since_other >= np.maximum(position, 1)) & (position > 0)).astype(np.float32)
 
 
 def _held(values: Values, position: Values) -> Values:

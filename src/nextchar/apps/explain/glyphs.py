@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.apps.pages.markup import shown
 from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of
 
-SHOWN = {"\n": "↵", "\t": "⇥", " ": "␣", "\r": "␍", "\u00a0": "⍽", "\u3000": "□"}
 NO_UTF8 = range(0xDC80, 0xDD00)  # how Python escapes bytes that are no UTF-8
 
 
 @dataclass(frozen=True)
 class Glyphs:
-    """A stretch of codes as characters. text: of n characters; starts: (n,) where each one's codes begin."""
+    """Codes as characters. text: of n characters; starts: (n,) where the codes of each begin."""
 
     text: str
     starts: NDArray[np.int64]
@@ -26,12 +25,12 @@ class Glyphs:
         """The sum of the values (N,) of each character's codes."""
         if not len(self.starts):
             return np.zeros(0)
-        return np.add.reduceat(values.astype(np.float64), self.starts)
+        return np.asarray(np.add.reduceat(values.astype(np.float64), self.starts))
 
     def last(self, values: NDArray[Any]) -> NDArray[Any]:
         """The value of each character's last code."""
         ends = np.append(self.starts[1:], len(values)) - 1
-        return values[ends]
+        return np.asarray(values[ends])
 
 
 def glyphs(vocabulary: Vocabulary, codes: Codes) -> Glyphs:
@@ -61,12 +60,7 @@ def name_of(vocabulary: Vocabulary, code: int) -> str:
 
 
 def visible(character: str) -> str:
-    """A character as it can be seen: ↵ for a newline, U+200B for what has no shape."""
-    if character in SHOWN:
-        return SHOWN[character]
+    r"""A character as it can be seen: ⏎ for a newline, \xff for a byte that is no UTF-8."""
     if ord(character) in NO_UTF8:
         return f"\\x{ord(character) - 0xDC00:02x}"
-    if unicodedata.category(character)[0] in "CZ":
-        return f"U+{ord(character):04X}"
-    # a mark that is set over the character before it needs one to be set over
-    return f"◌{character}" if unicodedata.combining(character) else character
+    return shown(character)

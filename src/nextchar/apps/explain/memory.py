@@ -1,4 +1,4 @@
-"""How far back what was read still changes what a model expects. Exact: the text is changed and read.
+"""How far back what was read still changes what is expected. Exact: a changed text is read.
 
     influence   the character d back is replaced (by others as often as they occur) or left out, and
                 the whole distribution of the next character is compared with what it was: the
@@ -45,7 +45,11 @@ class Influence:
 
 @dataclass(frozen=True)
 class Context:
-    """By how much was read. lengths: (D,); bits: (D,) mean loss; full: with `WARM_UP` (or all there are); targets: how many."""
+    """By how much was read.
+
+    lengths: (D,); bits: (D,) mean loss; full: that with `WARM_UP` characters, or all there are;
+    targets: of how many characters.
+    """
 
     lengths: NDArray[np.int64]
     bits: NDArray[np.float64]
@@ -55,9 +59,12 @@ class Context:
 
 @dataclass(frozen=True)
 class Look:
-    """One place. place: the number of the code that is expected. influence: (D,) bits by which its
-    distribution changes when the character at distance D … 1 is another, the mean over others as often as
-    they occur. expected: (V,) probabilities, nothing changed."""
+    """One place.
+
+    place: the number of the code that is expected. influence: (D,) bits by which its distribution
+    changes when the character at distance D … 1 is another, the mean over others as often as they
+    occur. expected: (V,) probabilities, nothing changed.
+    """
 
     place: int
     influence: NDArray[np.float64]
@@ -135,7 +142,7 @@ def telling_place(reader: Reader, codes: Codes, *, beyond: int = 10, seed: int =
 def frequencies_of(codes: Codes, vocabulary_size: int) -> NDArray[np.float64]:
     """(V,) how often each symbol occurs, as a share."""
     counts = np.bincount(codes, minlength=vocabulary_size)
-    return counts / max(1, counts.sum())
+    return np.asarray(counts / max(1, counts.sum()))
 
 
 def divergence(log_p: Array, log_q: Array) -> NDArray[np.float64]:
@@ -173,7 +180,7 @@ def _without(frequencies: Array, code: int) -> Array:
     if not weights.any():  # a text of one symbol: any other one
         weights = np.ones(len(weights))
         weights[code] = 0
-    return weights / max(weights.sum(), 1e-300)
+    return np.asarray(weights / max(weights.sum(), 1e-300))
 
 
 def _at_distances(
@@ -181,8 +188,8 @@ def _at_distances(
 ) -> tuple[NDArray[np.int64], list[Array], Array]:
     """What was read before some places (B), and the states on the way.
 
-    Returns the last `reach` codes (reach, B), the state before each of them (each (L, STATES, B, H)),
-    and what is expected at the places, log-probabilities (B, V).
+    Returns the last `reach` codes (reach, B), the states before them, each (L, STATES, B, H), and
+    what is expected at the places, log-probabilities (B, V).
     """
     state = _warm(reader, codes, places - reach)
     contexts = codes[places[None, :] - np.arange(reach, 0, -1)[:, None]].astype(np.int64)

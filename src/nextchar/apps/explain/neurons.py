@@ -3,11 +3,11 @@
 The score of a unit is its correlation with a feature (for a yes-or-no feature the point-biserial
 one), which is also how Bills et al. (2023), "Language models can explain neurons in language
 models", score an explanation. With hundreds of units and dozens of features some would fit by
-chance, so the pairs are chosen on the first half of the text and scored on the second; and the score
-is set beside what the best of all units reaches there when the feature is shifted along the text at
-random, as in the maximum test of Westfall & Young (1993): above it, chance is less than 1 in 20.
-Activations are h of every layer and, for the LSTM, tanh(c), the cell of Karpathy, Johnson & Fei-Fei
-(2015), "Visualizing and understanding recurrent networks".
+chance, so the pairs are chosen on the first half of the text and scored on the second; and the
+score is set beside what the best of all units reaches there when the feature is shifted along the
+text at random, as in the maximum test of Westfall & Young (1993): above it, chance is less than
+1 in 20. Activations are h of every layer and, for the LSTM, tanh(c), the cell of Karpathy, Johnson
+& Fei-Fei (2015), "Visualizing and understanding recurrent networks".
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Match:
 class Neurons:
     """What was found in a text.
 
-    units: (U) of them; activations: (N, U) float32, after each character. features: those that occur
-    often enough in both halves; rare: names of the others. half: where the second half begins.
-    matches: one for each unit, the best score first. best: one for each feature, likewise. chance: one
-    for each feature, see above.
+    units: (U) of them; activations: (N, U) float32, after each character. features: those that
+    occur often enough in both halves; rare: names of the others. half: where the second one begins.
+    matches: one for each unit, the best score first. best: one for each feature, likewise.
+    chance: one for each feature, see above.
     """
 
     units: list[Unit]
@@ -100,9 +100,9 @@ def activations_of(parameters: Parameters, codes: Codes) -> tuple[list[Unit], Ar
     H, L = parameters.architecture.settings.hidden_size, len(parameters.layers)
     has_cell = parameters.architecture.cell.STATES == 2
     units = [
-        Unit(layer + 1, number, part)
+        Unit(layer + 1, number, kind)
         for layer in range(L)
-        for part in ("hc" if has_cell else "h")
+        for kind in ("hc" if has_cell else "h")
         for number in range(H)
     ]
     activations = np.empty((len(codes), len(units)), np.float32)
@@ -110,9 +110,8 @@ def activations_of(parameters: Parameters, codes: Codes) -> tuple[list[Unit], Ar
     for start in range(0, len(codes), STEP):
         part = codes[start : start + STEP]
         _, state, cache = forward(parameters, part[:, None], state)
-        outputs = [*cache.inputs[1:], cache.top]
-        columns = []
-        for h, cell in zip(outputs, cache.cells, strict=True):
+        columns: list[Any] = []
+        for h, cell in zip([*cache.inputs[1:], cache.top], cache.cells, strict=True):
             columns += [h, cell.tanh_c] if has_cell else [h]
         activations[start : start + len(part)] = np.concatenate([c[:, 0] for c in columns], axis=1)
     return units, activations

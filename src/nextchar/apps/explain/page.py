@@ -7,9 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nextchar.apps.explain.glyphs import visible
 from nextchar.apps.explain.page_inside import memory_section, neurons_section, symbols_section
 from nextchar.apps.explain.shading import LEVELS, guesses_text, percent, surprise_text
-from nextchar.apps.pages.markup import shown, tag
+from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, page, section
 from nextchar.apps.pages.style import style
 
@@ -59,7 +60,8 @@ def described(explanation: Explanation) -> str:
     return (
         f"{network.cell.upper()}, {network.num_layers} × {network.hidden_size} units, "
         f"{explanation.model.architecture.size:,} parameters, "
-        f"{len(explanation.model.vocabulary)} {'bytes' if explanation.model.vocabulary.is_bytes else 'characters'}"
+        f"{len(explanation.model.vocabulary)} "
+        f"{'bytes' if explanation.model.vocabulary.is_bytes else 'characters'}"
     )
 
 
@@ -84,14 +86,18 @@ def figures(explanation: Explanation) -> str:
 def surprise_section(explanation: Explanation) -> str:
     """The beginning, shaded, and the most surprising places."""
     about = (
-        "Each character is shaded by how little the model expected it there: −log₂ of the probability "
-        "that it gave it, in bits. One bit more is half as probable. Point at a character, or tap it, to "
-        "see what was expected in its place."
+        "Each character is shaded by how little the model expected it there: −log₂ of the "
+        "probability that it gave it, in bits. One bit more is half as probable. Point at a "
+        "character, or tap it, to see what was expected in its place."
     )
-    places = "".join(map(lambda each: _place(explanation, each), explanation.worst))
+    places = "".join(_place(explanation, each) for each in explanation.worst)
     listed = card(
         tag("h3", "The most surprising places"),
-        tag("p", "Line and column, the character and its bits, and what was expected there.", class_="note"),
+        tag(
+            "p",
+            "Line and column, the character and its bits, and what was expected there.",
+            class_="note",
+        ),
         tag("ol", places, class_="places"),
     )
     return section(
@@ -126,8 +132,8 @@ def _place(explanation: Explanation, found: Surprising) -> str:
         vocabulary, passage.guesses[index].tolist(), passage.chances[index].tolist()
     )
     head = (
-        f'{tag("span", escape(str(found.where)), class_="where")} · '
-        f"{escape(shown(character[0]))} · {found.bits:.1f} bits ({percent(2.0**-found.bits)})"
+        f"{tag('span', escape(str(found.where)), class_='where')} · "
+        f"{escape(visible(character[0]))} · {found.bits:.1f} bits ({percent(2.0**-found.bits)})"
     )
     return tag(
         "li",

@@ -38,11 +38,13 @@ def neurons_section(explanation: Explanation) -> str:
     """The units that track something, each over a piece of text where it shows."""
     found = explanation.neurons
     about = (
-        "What hidden units keep track of, found by comparing each unit with things that can be named. "
-        "The score is the correlation between the two on the second half of the text, 1 for a unit that is "
-        "exactly that; the pair was chosen on the first half. Chance is what the best of all units "
-        "reaches when the feature is shifted along the text at random."
+        "What hidden units keep track of, found by comparing each unit with things that can be "
+        "named. The score is the correlation between the two on the second half of the text, 1 for "
+        "a unit that is exactly that; the pair was chosen on the first half. Chance is what the "
+        "best of all units reaches when the feature is shifted along the text at random."
     )
+    if explanation.model.architecture.cell.STATES == 2:
+        about += " A unit is its output h, a cell what the LSTM holds in it, tanh of c."
     telling = [match for match in found.best if match.score > found.chance[match.feature]]
     codes = explanation.text.codes[: len(found.activations)]
     cards = [_unit(explanation, found, match, codes) for match in telling]
@@ -62,7 +64,12 @@ def neurons_section(explanation: Explanation) -> str:
         class_="scale shaded",
     )
     return section(
-        "Neurons", card(legend), grid(*cards), note, _explorer(explanation, found, codes), about=about
+        "Neurons",
+        card(legend),
+        grid(*cards),
+        note,
+        _explorer(explanation, found, codes),
+        about=about,
     )
 
 
@@ -89,16 +96,20 @@ def memory_section(explanation: Explanation) -> str:
         ("all that stands before", context.full),
     )
     about = (
-        "What the next character is expected to be, when something that was read is changed. The change is "
+        "How the prediction of the next character changes when something that was read is changed: "
         "the Kullback-Leibler divergence between the two predictions. All of it is computed by "
         "reading the changed text, none of it by gradients."
     )
     notes = (
-        f"Mean over {influence.places} places of the text. Replacements are drawn as often as they occur.",
+        f"Mean over {influence.places} places of the text. Characters come in as replacements as "
+        "often as they occur.",
         f"Mean over {context.targets} characters of the text, the same ones for each length.",
     )
     charts = grid(
-        *(card(chart, tag("p", note, class_="note")) for chart, note in zip((first, second), notes, strict=True))
+        *(
+            card(chart, tag("p", note, class_="note"))
+            for chart, note in zip((first, second), notes, strict=True)
+        )
     )
     return section("Memory", charts, _look(explanation), about=about)
 
@@ -157,7 +168,7 @@ def excerpt(values: NDArray[Any], text: str, start: int, is_switch: bool) -> sli
 
 
 def scaled(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Activations laid out from −1 to 1, from nearly the lowest of the text to nearly the highest."""
+    """Activations from −1 to 1, nearly the lowest of the text to nearly the highest."""
     low, high = np.percentile(values, [1, 99])
     middle, reach = (low + high) / 2, max((high - low) / 2, 1e-6)
     return np.asarray(np.clip((values - middle) / reach, -1, 1), np.float64)
@@ -177,7 +188,9 @@ def _unit(explanation: Explanation, found: Neurons, match: Match, codes: Any) ->
         f"chance {found.chance[match.feature]:.2f}"
     )
     text = _whole(explanation, found)
-    part = excerpt(text.last(feature.values), text.text, _after(text, found.half), feature.is_switch)
+    part = excerpt(
+        text.last(feature.values), text.text, _after(text, found.half), feature.is_switch
+    )
     under = text.last(feature.values)[part] > 0 if feature.is_switch else None
     shaded = activation_text(text.text[part], scaled(text.last(values))[part], under)
     head = escape(feature.name) + tag("span", escape(str(unit)))
@@ -206,7 +219,12 @@ def _explorer(explanation: Explanation, found: Neurons, codes: Any) -> str:
     for match in found.matches:
         name, feature = str(found.units[match.unit]), found.features[match.feature].name
         rows.append(
-            tag("tr", tag("td", name) + tag("td", feature) + tag("td", f"{match.score:.2f}", class_="number"))
+            tag(
+                "tr",
+                tag("td", name)
+                + tag("td", feature)
+                + tag("td", f"{match.score:.2f}", class_="number"),
+            )
         )
         names.append(f"{name}: {feature} {match.score:.2f}")
         values = scaled(text.last(found.activations[:, match.unit]))[begin : begin + size]
@@ -239,8 +257,6 @@ def _explorer(explanation: Explanation, found: Neurons, codes: Any) -> str:
 
 def _look(explanation: Explanation) -> str:
     found, vocabulary = explanation.memory, explanation.model.vocabulary
-    if found.look is None:
-        return ""
     order = np.argsort(-found.look.expected, kind="stable")[:5]
     expected = guesses_text(vocabulary, order.tolist(), found.look.expected[order].tolist())
     text = influence_text(vocabulary, found.read, found.look.influence)
@@ -250,8 +266,8 @@ def _look(explanation: Explanation) -> str:
         tag("h3", f"What matters at {escape(str(found.where))}"),
         tag(
             "p",
-            "Each character is shaded by how much the prediction of the framed one changes, on the average, "
-            f"when another stands in its place. Expected: {escape(expected)}.",
+            "Each character is shaded by how much the prediction of the framed one changes, on the "
+            f"average, when another stands in its place. Expected: {escape(expected)}.",
             class_="note",
         ),
         tag(

@@ -52,7 +52,7 @@ class Reader(Engine):
         lanes = codes.shape[1]
         groups = np.array_split(np.arange(lanes), min(lanes, self._threads))
         tasks = list(zip(groups, self._forwards(LANES), strict=False))
-        parts = list(self._pool.map(lambda task: _expect(*task, codes, state), tasks))
+        parts = list(self._pool.map(lambda task: _expect(task[0], task[1], codes, state), tasks))
         return (
             np.concatenate([log_p for log_p, _ in parts]),
             np.concatenate([after for _, after in parts], axis=2),

@@ -1,4 +1,4 @@
-"""Text with its background shaded by numbers: one level of colour to a bit, or to a step of a scale."""
+"""Text with its background shaded by numbers: a level of colour to a bit, or a step of a scale."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.explain.glyphs import glyphs, name_of
+from nextchar.apps.explain.glyphs import glyphs, name_of, visible
 from nextchar.apps.explain.surprise import Passage
-from nextchar.apps.pages.markup import shown
 from nextchar.text.vocabulary import Codes, Vocabulary
 
 LEVELS = 9  # of surprise: whole bits, the last for all above
@@ -57,7 +56,7 @@ def influence_text(vocabulary: Vocabulary, codes: Codes, bits: NDArray[np.float6
         _character(
             character,
             int(levels[n]),
-            f"{shown(character)}  {len(codes) - int(text.starts[n])} back: {values[n]:.3f} bits",
+            f"{visible(character)}  {len(codes) - int(text.starts[n])} back: {values[n]:.3f} bits",
             "",
         )
         for n, character in enumerate(text.text)
@@ -77,8 +76,8 @@ def activation_text(text: str, values: NDArray[Any], under: NDArray[Any] | None 
 
 
 def guesses_text(vocabulary: Vocabulary, codes: Sequence[int], chances: Sequence[float]) -> str:
-    """What was expected: ␣ 41 %, e 11 %."""
-    return ", ".join(
+    """What was expected: ␣ 41 % · e 11 %."""
+    return " · ".join(
         f"{name_of(vocabulary, int(code))} {percent(chance)}"
         for code, chance in zip(codes, chances, strict=True)
     )
@@ -93,25 +92,25 @@ def percent(share: float) -> str:
     return f"1 in {1 / share:,.0f}" if share > 1e-15 else "never"
 
 
-def _told(
-    vocabulary: Vocabulary, passage: Passage, character: str, bits: float, code: int
-) -> str:
+def _told(vocabulary: Vocabulary, passage: Passage, character: str, bits: float, code: int) -> str:
     if np.isnan(bits):
-        return f"{shown(character)}  only read: nothing stands before it"
-    expected = guesses_text(vocabulary, passage.guesses[code].tolist(), passage.chances[code].tolist())
-    return f"{shown(character)}  {bits:.2f} bits, {percent(2.0**-bits)}\nexpected: {expected}"
+        return f"{visible(character)}  only read: nothing stands before it"
+    expected = guesses_text(
+        vocabulary, passage.guesses[code].tolist(), passage.chances[code].tolist()
+    )
+    return f"{visible(character)}  {bits:.2f} bits, {percent(2.0**-bits)}\nexpected: {expected}"
 
 
 def _character(character: str, level: int, told: str, more: str) -> str:
     names = " ".join(filter(None, [f"s{level}" if level else "", more]))
     known = f' class="{names}"' if names else ""
     # a line's end is seen as a sign before it
-    seen = f"<s>{shown(character)}</s>\n" if character == "\n" else _seen(character)
+    seen = f"<s>{visible(character)}</s>\n" if character == "\n" else _seen(character)
     return f'<b{known} title="{escape(told)}">{seen}</b>'
 
 
 def _seen(character: str) -> str:
-    return escape(character if character in " \t" else shown(character))
+    return escape(character if character in " \t" else visible(character))
 
 
 def _run(text: str, step: int, is_under: bool) -> str:

@@ -26,16 +26,14 @@ BLOCK = 1 << 16  # bits that are counted at once
 
 @dataclass(frozen=True)
 class Place:
-    """Where a character stands: a file's name ("" for a text of none), line and column from 1."""
+    """Where a character stands: line and column from 1, and the file where there are several."""
 
     name: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.name}:{self.line}:{self.column}" if self.name else f"{self.line}:{self.column}"
-        )
+        return f"{self.name}:{self.line}:{self.column}".lstrip(":")
 
 
 class Bits:
@@ -112,7 +110,8 @@ class Text:
         before, lines = self.ends.count(start), self.ends.count(offset)
         begin = max(start, self.ends.find(lines - 1) + 1) if lines > before else start
         column = self.begins.count(offset + 1) - self.begins.count(begin)
-        return Place(self.names[file], lines - before + 1, max(column, 1))
+        name = self.names[file] if len(self.names) > 1 else ""
+        return Place(name, lines - before + 1, max(column, 1))
 
     def find(self, at: str) -> int:
         """The number of the code that stands at `[FILE:]LINE:COLUMN`, or the next known one.

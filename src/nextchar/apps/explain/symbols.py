@@ -21,9 +21,11 @@ NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class Symbols:
-    """codes: (K,) the symbols that are compared. map: (K, 2) their places in the plane; shares: (2,)
-    of the variance along its axes. neighbours: (K, n) the nearest of `codes`, nearest first, and
-    cosines: (K, n)."""
+    """What was compared and found.
+
+    codes: (K,) the symbols. map: (K, 2) their places in the plane; shares: (2,) of the variance
+    along its axes. neighbours: (K, n) the nearest of `codes`, nearest first; cosines: (K, n).
+    """
 
     codes: NDArray[np.int64]
     map: NDArray[np.float64]
