@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextchar.apps.explain.glyphs import visible
-from nextchar.apps.explain.page_inside import memory_section, neurons_section, symbols_section
+from nextchar.apps.explain.page_memory import memory_section
+from nextchar.apps.explain.page_neurons import neurons_section
+from nextchar.apps.explain.page_symbols import symbols_section
 from nextchar.apps.explain.shading import LEVELS, guesses_text, percent, surprise_text
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, page, section
@@ -33,7 +35,7 @@ def page_of(explanation: Explanation) -> str:
         ),
         subtitle=escape(described(explanation)),
         more_style=_file("explain.css"),
-        script=_file("explain.js"),
+        script=_file("../pages/read_out.js") + _file("explain.js"),
     )
 
 
@@ -145,4 +147,4 @@ def _place(explanation: Explanation, found: Surprising) -> str:
 
 @cache
 def _file(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")

@@ -1,26 +1,18 @@
-"""The parts of the page that look inside: neurons, memory, symbols."""
+"""The part of the page about neurons: units over the text that they track."""
 
 from __future__ import annotations
 
 import base64
 import json
-import unicodedata
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.explain.charts import Curve, Point, curves, label_map
-from nextchar.apps.explain.glyphs import Glyphs, glyphs, name_of
+from nextchar.apps.explain.glyphs import Glyphs, glyphs
 from nextchar.apps.explain.neurons import Match, Neurons
-from nextchar.apps.explain.shading import (
-    LEVELS,
-    SIDES,
-    activation_text,
-    guesses_text,
-    influence_text,
-)
+from nextchar.apps.explain.shading import SIDES, activation_text
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, grid, section
 
@@ -29,9 +21,6 @@ if TYPE_CHECKING:
 
 EXCERPT = 420  # characters that a unit is shown over
 EXPLORED = 1_000_000  # numbers that go into the page for the reader to choose units from
-MOST_LABELS = 300  # on the map
-MOST_LIKE = 48  # characters whose neighbours are listed
-KINDS = ["lower case", "upper case", "digit", "punctuation", "blank", "other"]
 
 
 def neurons_section(explanation: Explanation) -> str:
@@ -69,86 +58,6 @@ def neurons_section(explanation: Explanation) -> str:
         grid(*cards),
         note,
         _explorer(explanation, found, codes),
-        about=about,
-    )
-
-
-def memory_section(explanation: Explanation) -> str:
-    """How far back the model looks: two curves, and one place."""
-    found = explanation.memory
-    influence, context = found.influence, found.context
-    x = "characters back"
-    first = curves(
-        "How much a character further back matters",
-        [
-            Curve("replaced by another", 0, influence.distances, influence.replaced),
-            Curve("left out", 1, influence.distances, influence.deleted),
-        ],
-        x,
-        "change of the prediction, bits",
-        None,
-    )
-    second = curves(
-        "Loss when only the last characters are read",
-        [Curve("only these", 2, context.lengths, context.bits)],
-        "characters read",
-        "bits per character",
-        ("all that stands before", context.full),
-    )
-    about = (
-        "How the prediction of the next character changes when something that was read is changed: "
-        "the Kullback-Leibler divergence between the two predictions. All of it is computed by "
-        "reading the changed text, none of it by gradients."
-    )
-    notes = (
-        f"Mean over {influence.places} places of the text. Characters come in as replacements as "
-        "often as they occur.",
-        f"Mean over {context.targets} characters of the text, the same ones for each length.",
-    )
-    charts = grid(
-        *(
-            card(chart, tag("p", note, class_="note"))
-            for chart, note in zip((first, second), notes, strict=True)
-        )
-    )
-    return section("Memory", charts, _look(explanation), about=about)
-
-
-def symbols_section(explanation: Explanation) -> str:
-    """The map of the characters, and who is near whom."""
-    found, vocabulary = explanation.symbols, explanation.model.vocabulary
-    rows = "embedding" if "embedding" in explanation.model.parameters.views else "input weights"
-    near = [
-        [
-            f"{name_of(vocabulary, int(code))} {cosine:.2f}"
-            for code, cosine in zip(codes, cosines, strict=True)
-        ]
-        for codes, cosines in zip(found.neighbours, found.cosines, strict=True)
-    ]
-    names = [name_of(vocabulary, int(code)) for code in found.codes]
-    kinds = [_kind(vocabulary.decode([int(code)])) for code in found.codes]
-    points = [
-        Point(name, float(x), float(y), kind, f"{name}: near {', '.join(close)}")
-        for name, (x, y), kind, close in zip(names, found.map, kinds, near, strict=True)
-    ][:MOST_LABELS]
-    shares = " and ".join(f"{100 * share:.0f} %" for share in found.shares)
-    present = [(KINDS[kind], kind) for kind in sorted(set(kinds[:MOST_LABELS]))]
-    drawn = label_map(f"The {rows} of each character, on a plane", points, present)
-    note = f"The plane shows {shares} of the variance (principal components)."
-    if len(names) > MOST_LABELS:
-        note += f" Of {len(names):,} characters the {MOST_LABELS} most frequent are drawn."
-    listed = "".join(
-        tag("li", tag("b", escape(name)) + " ".join(tag("i", _cosine(each)) for each in close))
-        for name, close in list(zip(names, near, strict=True))[:MOST_LIKE]
-    )
-    about = (
-        "Characters that the model treats alike have rows of weights that point the same way. "
-        "Neighbours are told by the cosine between rows in all dimensions, not by the map."
-    )
-    return section(
-        "Characters",
-        card(drawn, tag("p", note, class_="note")),
-        card(tag("h3", "Nearest characters, and the cosine"), tag("ul", listed, class_="like")),
         about=about,
     )
 
@@ -253,39 +162,3 @@ def _explorer(explanation: Explanation, found: Neurons, codes: Any) -> str:
         listed,
         f'<script type="application/json" id="units">{stored}</script>',
     )
-
-
-def _look(explanation: Explanation) -> str:
-    found, vocabulary = explanation.memory, explanation.model.vocabulary
-    order = np.argsort(-found.look.expected, kind="stable")[:5]
-    expected = guesses_text(vocabulary, order.tolist(), found.look.expected[order].tolist())
-    text = influence_text(vocabulary, found.read, found.look.influence)
-    mark = tag("b", escape(name_of(vocabulary, found.next)), class_="m")
-    steps = "".join(tag("b", "&nbsp;", class_=f"s{n}" if n else None) for n in range(LEVELS + 1))
-    return card(
-        tag("h3", f"What matters at {escape(str(found.where))}"),
-        tag(
-            "p",
-            "Each character is shaded by how much the prediction of the framed one changes, on the "
-            f"average, when another stands in its place. Expected: {escape(expected)}.",
-            class_="note",
-        ),
-        tag(
-            "div",
-            f"<span>0</span>{steps}<span>{found.look.influence.max(initial=0):.2f} bits; "
-            "shades go by the square root</span>",
-            class_="scale shaded",
-        ),
-        tag("div", text + mark, class_="text shaded"),
-    )
-
-
-def _kind(character: str) -> int:
-    category = unicodedata.category(character[:1] or " ")
-    named = {"Ll": 0, "Lu": 1, "Nd": 2, "Zs": 4, "Cc": 4}
-    return named.get(category, 3 if category[0] in "PS" else 5)
-
-
-def _cosine(told: str) -> str:
-    name, _, cosine = told.rpartition(" ")
-    return f"{escape(name)} <small>{cosine}</small>"

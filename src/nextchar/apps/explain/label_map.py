@@ -1,4 +1,4 @@
-"""The drawings of the page: curves over distance, and the map of the characters."""
+"""The map of the characters: labels at their places, moved aside where they would overlap."""
 
 from __future__ import annotations
 
@@ -7,28 +7,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.apps.pages.markup import tag
 
-SIZES = {"wide": (540, 280), "narrow": (340, 260)}
-MAP_SIZES = {"wide": (1110, 620), "narrow": (340, 420)}
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 40  # around the plot
+SIZES = {"wide": (1110, 620), "narrow": (340, 420)}
 LETTER, WIDE_LETTER = 7.4, 12.4  # widths of a label's letters
 LINE = 13.0  # height of a label
-
-
-@dataclass(frozen=True)
-class Curve:
-    """name: in the legend. colour: its number. x: positive, ascending; y: from 0."""
-
-    name: str
-    colour: int
-    x: NDArray[Any]
-    y: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -42,101 +28,10 @@ class Point:
     told: str
 
 
-def curves(
-    title: str, lines: Sequence[Curve], x: str, y: str, rule: tuple[str, float] | None
-) -> str:
-    """Curves over a distance, which goes by doublings. rule: a height that is drawn across."""
-    keys = [
-        tag("span", _key(f"c{line.colour}") + escape(line.name), class_="key") for line in lines
-    ]
-    if rule:
-        keys.append(tag("span", _key("rule") + escape(rule[0]), class_="key"))
-    drawn = "".join(_curves(kind, *size, lines, x, y, rule) for kind, size in SIZES.items())
-    return tag(
-        "figure",
-        tag("figcaption", escape(title)) + tag("div", "".join(keys), class_="legend") + drawn,
-        class_="figure",
-    )
-
-
-def _key(kind: str) -> str:
-    stroke = tag("line", x1=1, x2=25, y1=6, y2=6, class_=kind if kind == "rule" else "series")
-    return tag("svg", tag("g", stroke, class_=kind, stroke_width=2), viewBox="0 0 26 12")
-
-
-def _curves(
-    kind: str,
-    width: int,
-    height: int,
-    lines: Sequence[Curve],
-    x: str,
-    y: str,
-    rule: tuple[str, float] | None,
-) -> str:
-    low, high = LEFT, width - RIGHT
-    top, bottom = TOP, height - BOTTOM
-    furthest = max([2.0, *(float(line.x.max()) for line in lines if len(line.x))])
-    most = max([1e-9, *(float(line.y.max()) for line in lines if len(line.y))])
-    steps = ticks(max(most, rule[1] if rule else 0.0))
-
-    def across(value: float) -> float:
-        return low + (high - low) * math.log2(value) / math.log2(furthest)
-
-    def up(value: float) -> float:
-        return bottom - (bottom - top) * value / steps[-1]
-
-    parts = [
-        tag("line", x1=low, x2=high, y1=up(step), y2=up(step), class_="tick")
-        + tag("text", f"{step:g}", x=low - 6, y=up(step) + 4, text_anchor="end")
-        for step in steps
-    ]
-    every = 2 if kind == "narrow" and furthest > 64 else 1
-    parts += [
-        tag("text", str(2**power), x=across(2**power), y=bottom + 16, text_anchor="middle")
-        for power in range(0, math.floor(math.log2(furthest)) + 1, every)
-    ]
-    parts.append(tag("line", x1=low, x2=high, y1=bottom, y2=bottom, class_="frame"))
-    parts.append(tag("text", escape(x), x=(low + high) / 2, y=height - 4, text_anchor="middle"))
-    parts.append(
-        tag(
-            "text",
-            escape(y),
-            text_anchor="middle",
-            transform=f"translate(11 {(top + bottom) / 2}) rotate(-90)",
-        )
-    )
-    if rule:
-        parts.append(tag("line", x1=low, x2=high, y1=up(rule[1]), y2=up(rule[1]), class_="rule"))
-    parts += [_line(line, across, up) for line in lines]
-    return tag("svg", "".join(parts), class_=kind, viewBox=f"0 0 {width} {height}", role="img")
-
-
-def _line(line: Curve, across: Any, up: Any) -> str:
-    points = [
-        (across(float(x)), up(max(float(y), 0.0))) for x, y in zip(line.x, line.y, strict=True)
-    ]
-    path = "M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in points) if points else ""
-    marks = "".join(
-        tag("circle", tag("title", f"{x:g} back: {y:.3f} bits"), cx=px, cy=py, r=3.5, class_="mark")
-        for (px, py), x, y in zip(points, line.x, line.y, strict=True)
-    )
-    drawn = tag("path", d=path, class_="series", stroke_width=2)
-    return tag("g", drawn + marks, class_=f"c{line.colour}")
-
-
-def ticks(most: float) -> list[float]:
-    """Round heights from 0 to at least `most`, about five."""
-    rough = most / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
-    count = math.ceil(most / step - 1e-9)
-    return [round(step * n, 12) for n in range(count + 1)]
-
-
 def label_map(title: str, points: Sequence[Point], kinds: Sequence[tuple[str, int]]) -> str:
     """Labels at their places, moved aside where they would overlap. kinds: for the legend."""
     keys = "".join(tag("span", _dot(colour) + escape(name), class_="key") for name, colour in kinds)
-    drawn = "".join(_map(kind, *size, points) for kind, size in MAP_SIZES.items())
+    drawn = "".join(_map(kind, *size, points) for kind, size in SIZES.items())
     return tag(
         "figure",
         tag("figcaption", escape(title)) + tag("div", keys, class_="legend") + drawn,

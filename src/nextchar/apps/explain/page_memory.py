@@ -1,0 +1,57 @@
+"""The part of the page about memory: two curves, and one place."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nextchar.apps.explain.curves import context_curves, influence_curves
+from nextchar.apps.explain.glyphs import name_of
+from nextchar.apps.explain.shading import LEVELS, guesses_text, influence_text
+from nextchar.apps.pages.markup import tag
+from nextchar.apps.pages.shell import card, grid, section
+from nextchar.apps.pages.svg import draw
+
+if TYPE_CHECKING:
+    from nextchar.apps.explain.explanation import Explanation
+
+
+def memory_section(explanation: Explanation) -> str:
+    """How far back the model looks: two curves, and one place."""
+    found = explanation.memory
+    about = (
+        "How the prediction of the next character changes when something that was read is changed: "
+        "the Kullback-Leibler divergence between the two predictions. All of it is computed by "
+        "reading the changed text, none of it by gradients."
+    )
+    charts = grid(
+        card(draw(influence_curves(found.influence))), card(draw(context_curves(found.context)))
+    )
+    return section("Memory", charts, _look(explanation), about=about)
+
+
+def _look(explanation: Explanation) -> str:
+    found, vocabulary = explanation.memory, explanation.model.vocabulary
+    order = np.argsort(-found.look.expected, kind="stable")[:5]
+    expected = guesses_text(vocabulary, order.tolist(), found.look.expected[order].tolist())
+    text = influence_text(vocabulary, found.read, found.look.influence)
+    mark = tag("b", escape(name_of(vocabulary, found.next)), class_="m")
+    steps = "".join(tag("b", "&nbsp;", class_=f"s{n}" if n else None) for n in range(LEVELS + 1))
+    return card(
+        tag("h3", f"What matters at {escape(str(found.where))}"),
+        tag(
+            "p",
+            "Each character is shaded by how much the prediction of the framed one changes, on the "
+            f"average, when another stands in its place. Expected: {escape(expected)}.",
+            class_="note",
+        ),
+        tag(
+            "div",
+            f"<span>0</span>{steps}<span>{found.look.influence.max(initial=0):.2f} bits; "
+            "shades go by the square root</span>",
+            class_="scale shaded",
+        ),
+        tag("div", text + mark, class_="text shaded"),
+    )
