@@ -19,7 +19,7 @@ from nextchar.cli.options import setting_options
 from nextchar.cli.outlook import outlook
 
 if TYPE_CHECKING:
-    from nextchar.apps.explain.explanation import OnProgress
+    from nextchar.apps.explain.explained import OnProgress
 
 PAGE = "explain.html"
 

@@ -9,14 +9,14 @@ from nextchar.apps.explain.shading import guesses_text, level_of
 from nextchar.cli.colours import shaded
 
 if TYPE_CHECKING:
-    from nextchar.apps.explain.explanation import Explanation, Surprising
+    from nextchar.apps.explain.explained import Explained, Surprising
     from nextchar.apps.explain.surprise import Passage
 
 TEXT = 1200  # characters that are shown in colour
 AROUND = 24  # characters before and after a surprising place that are told
 
 
-def outlook(explanation: Explanation, colours: int) -> str:
+def outlook(explanation: Explained, colours: int) -> str:
     """Score, text, surprising places, neurons and memory. colours: of the terminal, 0 for none."""
     parts = [_score(explanation)]
     if colours:
@@ -25,7 +25,7 @@ def outlook(explanation: Explanation, colours: int) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _score(explanation: Explanation) -> str:
+def _score(explanation: Explained) -> str:
     score = explanation.score
     return (
         f"{score.characters} characters, {score.bits_per_char:.4f} bits each; "
@@ -33,7 +33,7 @@ def _score(explanation: Explanation) -> str:
     )
 
 
-def _text(explanation: Explanation, passage: Passage, colours: int) -> str:
+def _text(explanation: Explained, passage: Passage, colours: int) -> str:
     text = glyphs(explanation.model.vocabulary, passage.codes)
     bits = text.sums(passage.bits)[:TEXT]
     shown = [each if each in " \n\t" else visible(each) for each in text.text[:TEXT]]
@@ -41,12 +41,12 @@ def _text(explanation: Explanation, passage: Passage, colours: int) -> str:
     return f"bits:{scale}\n\n{shaded(shown, [level_of(each) for each in bits], colours)}"
 
 
-def _places(explanation: Explanation) -> str:
+def _places(explanation: Explained) -> str:
     lines = [_place(explanation, each) for each in explanation.worst]
     return "\n".join(["the most surprising places:", *lines]) if lines else ""
 
 
-def _place(explanation: Explanation, found: Surprising) -> str:
+def _place(explanation: Explained, found: Surprising) -> str:
     vocabulary, passage, at = explanation.model.vocabulary, found.passage, found.index
     before, here, after = (
         "".join(map(visible, glyphs(vocabulary, codes).text))
@@ -63,7 +63,7 @@ def _place(explanation: Explanation, found: Surprising) -> str:
     return f"  {found.where!s:>12}  {found.bits:5.1f} bits  {context}   expected {expected}"
 
 
-def _neurons(explanation: Explanation) -> str:
+def _neurons(explanation: Explained) -> str:
     found = explanation.neurons
     lines = [
         f"  {found.features[each.feature].name:<32} {found.units[each.unit]!s:<20} {each.score:.2f}"
@@ -74,7 +74,7 @@ def _neurons(explanation: Explanation) -> str:
     return "\n".join(["what hidden units track, and how well:", *lines]) if lines else ""
 
 
-def _memory(explanation: Explanation) -> str:
+def _memory(explanation: Explained) -> str:
     found = explanation.memory.context
     lines = [
         f"  the last {length:>4}  {bits:.3f} bits"

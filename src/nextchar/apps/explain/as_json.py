@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nextchar.apps.evaluate import as_json
+from nextchar.apps.explain.explained import Explained, Surprising
 from nextchar.apps.explain.glyphs import name_of
-
-if TYPE_CHECKING:
-    from nextchar.apps.explain.explanation import Explanation, Surprising
-    from nextchar.apps.explain.neurons import Match
-    from nextchar.apps.explain.surprise import Passage
+from nextchar.apps.explain.neurons import Match
+from nextchar.apps.explain.surprise import Passage
 
 DIGITS = 6  # after the point
 
 
-def figures_of(explanation: Explanation) -> dict[str, Any]:
+def figures_of(explanation: Explained) -> dict[str, Any]:
     """The score, named as by `nextchar eval --json`; then surprise, neurons, memory, symbols."""
     return {
         **as_json(explanation.score, explanation.text.left_out),
@@ -31,7 +29,7 @@ def figures_of(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _worst(explanation: Explanation, found: Surprising) -> dict[str, Any]:
+def _worst(explanation: Explained, found: Surprising) -> dict[str, Any]:
     passage, decode = found.passage, explanation.model.vocabulary.decode
     return {
         **({"file": found.where.name} if found.where.name else {}),
@@ -45,14 +43,14 @@ def _worst(explanation: Explanation, found: Surprising) -> dict[str, Any]:
     }
 
 
-def _expected(explanation: Explanation, passage: Passage, index: int) -> list[dict[str, Any]]:
+def _expected(explanation: Explained, passage: Passage, index: int) -> list[dict[str, Any]]:
     return [
         {"character": _symbol(explanation, int(code)), "probability": round(float(p), DIGITS)}
         for code, p in zip(passage.guesses[index], passage.chances[index], strict=True)
     ]
 
 
-def _neurons(explanation: Explanation) -> dict[str, Any]:
+def _neurons(explanation: Explained) -> dict[str, Any]:
     found = explanation.neurons
 
     def told(match: Match) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def _neurons(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _memory(explanation: Explanation) -> dict[str, Any]:
+def _memory(explanation: Explained) -> dict[str, Any]:
     found = explanation.memory
     return {
         "influence": {
@@ -101,7 +99,7 @@ def _memory(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _symbols(explanation: Explanation) -> list[dict[str, Any]]:
+def _symbols(explanation: Explained) -> list[dict[str, Any]]:
     found = explanation.symbols
     rows = zip(found.codes, found.map, found.neighbours, found.cosines, strict=True)
     return [
@@ -115,7 +113,7 @@ def _symbols(explanation: Explanation) -> list[dict[str, Any]]:
     ]
 
 
-def _symbol(explanation: Explanation, code: int) -> str:
+def _symbol(explanation: Explained, code: int) -> str:
     """The character itself; of a byte that is none, or of what is unknown, its name."""
     vocabulary = explanation.model.vocabulary
     if code == vocabulary.unknown_code or (vocabulary.is_bytes and code > 127):

@@ -5,22 +5,19 @@ from __future__ import annotations
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from nextchar.apps.explain.explained import Explained, Surprising
 from nextchar.apps.explain.glyphs import visible
 from nextchar.apps.explain.page_memory import memory_section
 from nextchar.apps.explain.page_neurons import neurons_section
 from nextchar.apps.explain.page_symbols import symbols_section
 from nextchar.apps.explain.shading import LEVELS, guesses_text, percent, surprise_text
+from nextchar.apps.pages.frame import framed
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, page, section
-from nextchar.apps.pages.style import style
-
-if TYPE_CHECKING:
-    from nextchar.apps.explain.explanation import Explanation, Surprising
 
 
-def page_of(explanation: Explanation) -> str:
+def page_of(explanation: Explained) -> str:
     """The whole page."""
     return page(
         f"What {explanation.name} makes of {explanation.title}",
@@ -39,24 +36,20 @@ def page_of(explanation: Explanation) -> str:
     )
 
 
-def fragment_of(explanation: Explanation) -> str:
+def fragment_of(explanation: Explained) -> str:
     """The figures and the shaded text, in a frame that keeps its style to itself."""
-    body = figures(explanation) + surprise_card(explanation)
-    sheet = style() + _file("explain.css")
-    inner = (
-        f'<!doctype html><meta charset="utf-8"><style>{sheet}main{{padding:4px 0}}</style>'
-        f"<main>{body}</main>"
-    )
-    lines = explanation.shown.codes.size / 90 + 12
-    return tag(
-        "iframe",
-        srcdoc=inner,
-        style=f"width:100%;border:0;height:{min(560, int(lines * 20))}px",
+    text = explanation.model.vocabulary.decode(explanation.shown.codes)
+    lines = sum(1 + len(line) // 90 for line in text.split("\n"))
+    return framed(
+        figures(explanation) + surprise_card(explanation),
         title="surprise",
+        height=min(560, 190 + 20 * lines),
+        more_style=_file("explain.css"),
+        script=_file("explain.js"),
     )
 
 
-def described(explanation: Explanation) -> str:
+def described(explanation: Explained) -> str:
     """The model in a line."""
     network = explanation.model.architecture.settings
     return (
@@ -67,7 +60,7 @@ def described(explanation: Explanation) -> str:
     )
 
 
-def figures(explanation: Explanation) -> str:
+def figures(explanation: Explained) -> str:
     """The score, as `nextchar eval` has it."""
     score = explanation.score
     told = [
@@ -85,7 +78,7 @@ def figures(explanation: Explanation) -> str:
     )
 
 
-def surprise_section(explanation: Explanation) -> str:
+def surprise_section(explanation: Explained) -> str:
     """The beginning, shaded, and the most surprising places."""
     about = (
         "Each character is shaded by how little the model expected it there: −log₂ of the "
@@ -107,7 +100,7 @@ def surprise_section(explanation: Explanation) -> str:
     )
 
 
-def surprise_card(explanation: Explanation) -> str:
+def surprise_card(explanation: Explained) -> str:
     """The text's beginning, shaded."""
     total, shown_ones = len(explanation.text.codes), len(explanation.shown.codes)
     note = "" if shown_ones == total else f"The first {shown_ones:,} of {total:,}."
@@ -127,7 +120,7 @@ def _shaded(text: str, more: str = "") -> str:
     return tag("div", text, class_=f"text shaded {more}".strip())
 
 
-def _place(explanation: Explanation, found: Surprising) -> str:
+def _place(explanation: Explained, found: Surprising) -> str:
     vocabulary, passage, index = explanation.model.vocabulary, found.passage, found.index
     character = vocabulary.decode(passage.codes[index : index + 1]) or " "
     guesses = guesses_text(

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nextchar.apps.explain.curves import context_curves, influence_curves
+from nextchar.apps.explain.explained import Explained
 from nextchar.apps.explain.glyphs import name_of
 from nextchar.apps.explain.shading import LEVELS, guesses_text, influence_text
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, grid, section
 from nextchar.apps.pages.svg import draw
 
-if TYPE_CHECKING:
-    from nextchar.apps.explain.explanation import Explanation
 
-
-def memory_section(explanation: Explanation) -> str:
+def memory_section(explanation: Explained) -> str:
     """How far back the model looks: two curves, and one place."""
     found = explanation.memory
     about = (
@@ -32,7 +29,7 @@ def memory_section(explanation: Explanation) -> str:
     return section("Memory", charts, _look(explanation), about=about)
 
 
-def _look(explanation: Explanation) -> str:
+def _look(explanation: Explained) -> str:
     found, vocabulary = explanation.memory, explanation.model.vocabulary
     order = np.argsort(-found.look.expected, kind="stable")[:5]
     expected = guesses_text(vocabulary, order.tolist(), found.look.expected[order].tolist())

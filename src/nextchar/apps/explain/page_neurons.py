@@ -5,25 +5,23 @@ from __future__ import annotations
 import base64
 import json
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.apps.explain.explained import Explained
 from nextchar.apps.explain.glyphs import Glyphs, glyphs
 from nextchar.apps.explain.neurons import Match, Neurons
 from nextchar.apps.explain.shading import SIDES, activation_text
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, grid, section
 
-if TYPE_CHECKING:
-    from nextchar.apps.explain.explanation import Explanation
-
 EXCERPT = 420  # characters that a unit is shown over
 EXPLORED = 1_000_000  # numbers that go into the page for the reader to choose units from
 
 
-def neurons_section(explanation: Explanation) -> str:
+def neurons_section(explanation: Explained) -> str:
     """The units that track something, each over a piece of text where it shows."""
     found = explanation.neurons
     about = (
@@ -89,7 +87,7 @@ def _activation_scale() -> str:
     return f"<span>lowest activation</span>{boxes}<span>highest</span>"
 
 
-def _unit(explanation: Explanation, found: Neurons, match: Match, codes: Any) -> str:
+def _unit(explanation: Explained, found: Neurons, match: Match, codes: Any) -> str:
     feature, unit = found.features[match.feature], found.units[match.unit]
     values = found.activations[:, match.unit]
     told = (
@@ -110,7 +108,7 @@ def _unit(explanation: Explanation, found: Neurons, match: Match, codes: Any) ->
     )
 
 
-def _whole(explanation: Explanation, found: Neurons) -> Glyphs:
+def _whole(explanation: Explained, found: Neurons) -> Glyphs:
     codes = explanation.text.codes[: len(found.activations)]
     return glyphs(explanation.model.vocabulary, codes)
 
@@ -119,7 +117,7 @@ def _after(text: Glyphs, code: int) -> int:
     return int(np.searchsorted(text.starts, code))
 
 
-def _explorer(explanation: Explanation, found: Neurons, codes: Any) -> str:
+def _explorer(explanation: Explained, found: Neurons, codes: Any) -> str:
     """Every unit: a table of what it tracks best, and the text to see it over, by choice."""
     text = _whole(explanation, found)
     begin = _after(text, found.half)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import unicodedata
 from html import escape
-from typing import TYPE_CHECKING
 
+from nextchar.apps.explain.explained import Explained
 from nextchar.apps.explain.glyphs import name_of
 from nextchar.apps.explain.label_map import Point, label_map
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, section
-
-if TYPE_CHECKING:
-    from nextchar.apps.explain.explanation import Explanation
 
 MOST_LABELS = 300  # on the map
 MOST_LIKE = 48  # characters whose neighbours are listed
 KINDS = ["lower case", "upper case", "digit", "punctuation", "blank", "other"]
 
 
-def symbols_section(explanation: Explanation) -> str:
+def symbols_section(explanation: Explained) -> str:
     """The map of the characters, and who is near whom."""
     found, vocabulary = explanation.symbols, explanation.model.vocabulary
     rows = "embedding" if "embedding" in explanation.model.parameters.views else "input weights"
