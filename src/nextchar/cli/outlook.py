@@ -59,7 +59,7 @@ def _place(explanation: Explained, found: Surprising) -> str:
     expected = guesses_text(
         vocabulary, passage.guesses[at][:3].tolist(), passage.chances[at][:3].tolist()
     )
-    context = f"{before}[{here}]{after}".replace("␣", " ")
+    context = f"{before}‹{here}›{after}".replace("␣", " ")
     return f"  {found.where!s:>12}  {found.bits:5.1f} bits  {context}   expected {expected}"
 
 

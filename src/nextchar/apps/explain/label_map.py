@@ -15,6 +15,14 @@ from nextchar.apps.pages.markup import tag
 SIZES = {"wide": (1110, 620), "narrow": (340, 420)}
 LETTER, WIDE_LETTER = 7.4, 12.4  # widths of a label's letters
 LINE = 13.0  # height of a label
+# how far aside a label may go, the nearest first
+_ASIDE = np.array(
+    [
+        (distance * math.cos(angle), distance * math.sin(angle))
+        for distance in (0, 9, 14, 19, 25, 32, 40)
+        for angle in np.linspace(0, 2 * math.pi, 16, endpoint=False)
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -97,28 +105,19 @@ def arrange(
 
     The first ones have the first choice.
     """
-    taken: list[tuple[float, float, float]] = []
+    taken = np.empty((0, 3))  # middle and width of each
     found: list[tuple[float, float] | None] = []
-    for (x, y), size in zip(places, widths, strict=True):
-        choices = (
-            (x + distance * math.cos(angle), y + distance * math.sin(angle))
-            for distance in (0, 9, 14, 19, 25, 32, 40)
-            for angle in np.linspace(0, 2 * math.pi, 16, endpoint=False)
-        )
-        spot = next(
-            (
-                (px, py)
-                for px, py in choices
-                if size / 2 <= px <= width - size / 2
-                and LINE / 2 <= py <= height - LINE / 2
-                and all(
-                    abs(px - ox) >= (size + other) / 2 + 2 or abs(py - oy) >= LINE
-                    for ox, oy, other in taken
-                )
-            ),
-            None,
-        )
-        found.append(spot)
-        if spot:
-            taken.append((*spot, size))
+    for place, size in zip(places, widths, strict=True):
+        spots = np.array(place) + _ASIDE  # (choices, 2)
+        room = np.array([width - size, height - LINE]) / 2
+        free = (np.abs(spots - [width / 2, height / 2]) <= room).all(axis=1)
+        apart = np.abs(spots[:, None] - taken[None, :, :2])  # (choices, taken, 2)
+        beside = apart[..., 0] >= (size + taken[:, 2]) / 2 + 2
+        free &= (beside | (apart[..., 1] >= LINE)).all(axis=1)
+        if not free.any():
+            found.append(None)
+            continue
+        x, y = spots[free.argmax()].tolist()
+        found.append((x, y))
+        taken = np.vstack([taken, [x, y, size]])
     return found

@@ -27,6 +27,7 @@ Array = NDArray[Any]
 
 STEP = 512  # characters that pass through the network at once
 SHIFTS = 19  # random shifts of a feature: the score beats all of them by chance once in 20 times
+LEAST = 100  # characters in each half, for anything to be said
 FEWEST = 4  # stretches of a yes-or-no feature in each half, lest one lucky stretch decide
 
 
@@ -132,7 +133,8 @@ def _standard(columns: Array) -> Array:
 
 
 def _is_usable(feature: Feature, half: int) -> bool:
-    return all(_varies(values, feature.is_switch) for values in np.split(feature.values, [half]))
+    halves = np.split(feature.values, [half])
+    return half >= LEAST and all(_varies(values, feature.is_switch) for values in halves)
 
 
 def _varies(values: Array, is_switch: bool) -> bool:

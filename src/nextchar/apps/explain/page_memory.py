@@ -23,9 +23,10 @@ def memory_section(explanation: Explained) -> str:
         "the Kullback-Leibler divergence between the two predictions. All of it is computed by "
         "reading the changed text, none of it by gradients."
     )
-    charts = grid(
-        card(draw(influence_curves(found.influence))), card(draw(context_curves(found.context)))
-    )
+    curves = [context_curves(found.context)]
+    if len(found.influence.distances):  # a text of two characters has none
+        curves.insert(0, influence_curves(found.influence))
+    charts = grid(*(card(draw(each)) for each in curves))
     return section("Memory", charts, _look(explanation), about=about)
 
 
