@@ -16,7 +16,7 @@ from nextchar.generation.generate import stream as write
 from nextchar.generation.settings import GenerationSettings
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
-from nextchar.notebook import Shown
+from nextchar.notebook import Shown, records_at
 from nextchar.progress import Progress
 from nextchar.text.collector import IN_MEMORY
 from nextchar.text.corpus import Corpus, gather, text_corpus
@@ -223,6 +223,7 @@ class CharRNN(Shown):
         settings = {**vars(model.architecture.settings), **vars(model.text)}
         estimator = cls(**{**dict(model.training.get("settings", {})), **settings})
         estimator.model_, estimator.settings_ = model, estimator.settings()
+        estimator.records_ = records_at(Path(path))
         return estimator
 
     def _fitted(self) -> Model:

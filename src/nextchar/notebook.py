@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextchar.errors import NotFittedError, SettingsError
+from nextchar.errors import NextcharError, NotFittedError
 
 if TYPE_CHECKING:
     from nextchar.apps.explain.explanation import Explanation
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from nextchar.model.file import Model
     from nextchar.text.vocabulary import Unknown
     from nextchar.training.events import Evaluated
-
-NEEDS_MATPLOTLIB = 'plot_loss needs matplotlib; install it with: pip install "nextchar[plot]"'
 
 
 class Shown:
@@ -49,35 +49,49 @@ class Shown:
             require_known(name, known, "option of explain")
         return explain_string(self._fitted(), text, ExplainSettings(**options), unknown=unknown)
 
-    def plot_loss(self, ax: Any = None) -> Any:
+    def plot_loss(self) -> Any:
         """The loss in training and in validation by steps, as a matplotlib figure.
 
-        ax: matplotlib axes to draw into; a figure of its own without them.
-        Raises SettingsError where matplotlib is not installed.
+        Raises MissingExtraError where matplotlib is not installed, and NotFittedError where nothing
+        is known of the training.
         """
-        try:
-            from matplotlib.figure import Figure as Canvas
-        except ImportError:
-            raise SettingsError(NEEDS_MATPLOTLIB) from None
+        from nextchar.apps.report.images import picture_of, require_matplotlib
+
+        require_matplotlib("plot_loss")
         self._fitted()
-        records = getattr(self, "records_", [])
-        if not records:
+        if not getattr(self, "records_", []):
             raise NotFittedError(
-                "plot_loss: nothing is known of the training of a model file; load a run directory"
+                "plot_loss: a model file says nothing of its training; load the run directory"
             )
-        drawn = loss_curves(records)
-        if ax is None:
-            ax = Canvas(figsize=(7, 4), layout="constrained").subplots()
-        for line in drawn.lines:
-            ax.plot(line.x, line.y, label=line.name, marker="." if len(line.x) < 40 else None)
-        ax.set(xlabel=drawn.x.name, ylabel=drawn.y.name)
-        ax.legend(frameon=False)
-        return ax.figure
+        picture = picture_of(loss_curves(self.records_))
+        picture._repr_png_ = lambda: _png(picture)  # a notebook asks for it
+        return picture
 
     def _repr_html_(self) -> str:
         if not hasattr(self, "model_"):
             return f"<code>{escape(repr(self))}</code><p>not fitted yet</p>"
         return card_of(self, self._fitted(), getattr(self, "records_", []))
+
+
+def records_at(path: Path) -> list[Evaluated]:
+    """What a run directory says of its training; nothing where it is a model file, or damaged."""
+    from nextchar.runs.reading import read_metrics
+    from nextchar.training.metrics import evaluations
+
+    if not path.is_dir():
+        return []
+    try:
+        return evaluations(read_metrics(path))
+    except (NextcharError, ValueError):  # the model is whole all the same
+        return []
+
+
+def _png(picture: Any) -> bytes:
+    from io import BytesIO
+
+    stream = BytesIO()
+    picture.savefig(stream, format="png", dpi=100)
+    return stream.getvalue()
 
 
 def loss_curves(records: list[Evaluated]) -> Figure:
@@ -115,7 +129,7 @@ def card_of(estimator: Shown, model: Model, records: list[Evaluated]) -> str:
         last = records[-1]
         best = min(r.val_loss if r.val_loss is not None else r.train_loss for r in records)
         told["trained"] = f"{last.step:,} steps, {last.characters:,} characters"
-        told["best loss"] = f"{best:.4f} nats ({best / 0.6931471805599453:.3f} bits) per character"
+        told["best loss"] = f"{best:.4f} nats ({best / math.log(2):.3f} bits) per character"
     rows = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in told.items())
     curve = ""
     if len(records) > 1:

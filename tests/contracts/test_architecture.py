@@ -25,6 +25,7 @@ LINE = [
     "text",
     "model",
     "kernels",
+    "runs",
     "training",
     "generation",
     "apps",

@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "Tell how well a model predicts a text.",
     "explain": "Show what a model makes of a text: surprise, neurons, memory.",
     "info": "Show what a model file holds.",
+    "report": "Show what runs did and what their models know, as a page.",
     "cache": "List the texts that were encoded into the cache, or clear it.",
     "demo": "Train on Python's own documentation for a minute and write some text.",
 }

@@ -28,6 +28,7 @@ PAGE = "explain.html"
 @click.argument("model")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--out", metavar="PATH", help=f"Where the page goes.  [default: {PAGE}]")
+@click.option("--png", metavar="DIR", help="Also write its curves as images into this folder.")
 @setting_options(dataclasses.fields(ExplainSettings))
 @click.option("--encoding", metavar="NAME", help="Of the files.  [default: the training text's]")
 @click.option(
@@ -50,6 +51,7 @@ def command(
     model: str,
     files: tuple[str, ...],
     out: str | None,
+    png: str | None,
     encoding: str | None,
     unknown: Any,
     color: str,
@@ -74,6 +76,11 @@ def command(
         )  # fmt: skip
     if explanation.text.left_out:
         click.echo(f"note: {explanation.text.left_out} unknown characters were left out", err=True)
+    if png:
+        from nextchar.apps.explain.curves import all_curves
+        from nextchar.apps.report.images import write_images
+
+        write_images(all_curves(explanation), Path(png))
     if out or not as_json:
         explanation.save(out or PAGE)
     if as_json:

@@ -13,6 +13,7 @@ from typing import Any
 from nextchar.config import Settings, TextSettings, laid_over
 from nextchar.errors import InterruptedRun, RunError, SettingsError
 from nextchar.presets import AUTO
+from nextchar.runs.machine import describe
 from nextchar.text.corpus import Corpus
 from nextchar.text.reading import read_corpus
 from nextchar.text.watching import Listener
@@ -80,6 +81,8 @@ def start(
     if text is None:
         raise SettingsError("a text to train on is needed: give a path, or text=")
     source = {
+        **describe(),
+        **({"began": source["began"]} if "began" in source else {}),
         "inputs": list(text.names),
         "validation": list(validation.names if validation else ()),
     }

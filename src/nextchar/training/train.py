@@ -29,10 +29,11 @@ from nextchar.training.checkpoint import (
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Note, OnEvent, Scored
 from nextchar.training.faults import telling_how_to_go_on
+from nextchar.training.gallery import MakeSample
 from nextchar.training.optimizers import make_slots
 from nextchar.training.resuming import evaluated_before, resumed
 from nextchar.training.speed import Precision
-from nextchar.training.trainer import MakeSample, Trainer
+from nextchar.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine

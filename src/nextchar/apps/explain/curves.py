@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from nextchar.apps.explain.explained import Explained
 from nextchar.apps.explain.memory import Context, Influence
 from nextchar.apps.pages.figures import Axis, Figure, Line
+
+
+def all_curves(explanation: Explained) -> list[Figure]:
+    """All curves that there are: a text of two characters has no influence at a distance."""
+    found = explanation.memory
+    influence = [influence_curves(found.influence)] if len(found.influence.distances) else []
+    return [*influence, context_curves(found.context)]
 
 
 def influence_curves(found: Influence) -> Figure:

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from nextchar.apps.explain.curves import context_curves, influence_curves
+from nextchar.apps.explain.curves import all_curves
 from nextchar.apps.explain.explained import Explained
 from nextchar.apps.explain.glyphs import name_of
 from nextchar.apps.explain.shading import LEVELS, guesses_text, influence_text
@@ -17,16 +17,12 @@ from nextchar.apps.pages.svg import draw
 
 def memory_section(explanation: Explained) -> str:
     """How far back the model looks: two curves, and one place."""
-    found = explanation.memory
     about = (
         "How the prediction of the next character changes when something that was read is changed: "
         "the Kullback-Leibler divergence between the two predictions. All of it is computed by "
         "reading the changed text, none of it by gradients."
     )
-    curves = [context_curves(found.context)]
-    if len(found.influence.distances):  # a text of two characters has none
-        curves.insert(0, influence_curves(found.influence))
-    charts = grid(*(card(draw(each)) for each in curves))
+    charts = grid(*(card(draw(each)) for each in all_curves(explanation)))
     return section("Memory", charts, _look(explanation), about=about)
 
 

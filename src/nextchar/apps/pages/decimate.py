@@ -23,5 +23,14 @@ def kept(x: Array, y: Array, columns: int) -> NDArray[np.int64]:
     column = np.minimum((x - x[0]) / span * columns, columns - 1).astype(np.int64)
     starts = np.flatnonzero(np.diff(column, prepend=-1))
     ends = np.append(starts[1:], len(x))
-    order = np.lexsort((y, column))  # within each column from the lowest to the highest
-    return np.unique(np.concatenate([starts, ends - 1, order[starts], order[ends - 1]]))
+    extremes = [
+        _first(y == reduce(y, starts)[np.repeat(np.arange(len(starts)), ends - starts)], starts)
+        for reduce in (np.minimum.reduceat, np.maximum.reduceat)
+    ]
+    return np.unique(np.concatenate([starts, ends - 1, *extremes]))
+
+
+def _first(chosen: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first chosen point of each column; each has one. starts: of the columns."""
+    places = np.flatnonzero(chosen)
+    return places[np.searchsorted(places, starts)]

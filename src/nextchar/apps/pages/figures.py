@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 BITS = 1 / math.log(2)  # in a nat
+Size = Literal["third", "half", "tall", "whole"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Line:
     name: for the legend; empty is not told. x, y: (N,) numbers, those of x ascending.
     series: which colour and dash, None for a grey rule that only helps the eye.
     faint: drawn thin and pale, behind the others. strong: drawn thick.
-    low, high: (N,) a band around it; empty for none.
+    low, high: (N,) a band around it; None for none. key: whether the legend tells of it.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Line:
     strong: bool = False
     low: Array | None = None
     high: Array | None = None
+    key: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Bars:
     """One value for each place of an axis of places, as bars from zero, or as dots.
 
     values: (places,) NaN where there is none. series: as of lines, one for all or one for each.
-    texts: what stands at the end of each bar; empty for nothing.
+    texts: what stands at the end of each bar; empty for nothing. key: as of lines.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Bars:
     series: int | Sequence[int | None] | None = 0
     texts: tuple[str, ...] = ()
     dots: bool = False
+    key: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Figure:
     """A figure: curves over x, or bars and dots along x at the places of y.
 
     name: of its file, without a suffix. note: what a reader must know, in a sentence or two.
-    whole: it wants the whole width.
+    size: the share of a page's width that it wants; a tall one goes beside two others.
     """
 
     name: str
@@ -87,13 +91,15 @@ class Figure:
     lines: tuple[Line, ...] = ()
     bars: tuple[Bars, ...] = ()
     note: str = ""
-    whole: bool = False
+    size: Size = "half"
 
     @property
     def keys(self) -> list[tuple[str, int | None, Line | Bars]]:
-        """The legend: name, series and the mark, each name once; none where one says nothing."""
+        """The legend: name, series and the mark, each name once."""
         marks: list[Line | Bars] = [*self.lines, *self.bars]
-        keys = {mark.name: (mark.name, _series(mark), mark) for mark in marks if mark.name}
+        keys = {
+            mark.name: (mark.name, _series(mark), mark) for mark in marks if mark.name and mark.key
+        }
         return list(keys.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from nextchar.apps.pages.figures import Size
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.style import style
 
@@ -47,9 +48,9 @@ def section(title: str, *content: str, about: str = "") -> str:
     return tag("section", tag("h2", escape(title)) + (about and tag("p", about)) + "".join(content))
 
 
-def card(*content: str, whole: bool = False) -> str:
-    """A box; `whole` takes the whole width of a grid."""
-    return tag("div", "".join(content), class_="card whole" if whole else "card")
+def card(*content: str, size: Size = "half") -> str:
+    """A box. size: what it takes of a grid."""
+    return tag("div", "".join(content), class_="card" if size == "half" else f"card {size}")
 
 
 def grid(*cards: str) -> str:

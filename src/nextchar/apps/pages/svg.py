@@ -1,7 +1,7 @@
 """Figures as inline SVG.
 
-Each is drawn twice, for wide windows and for phones: letters keep their size and nothing overlaps.
-The style sheet shows one of the two.
+Each is drawn twice, for wide windows and for phones, so that letters keep their size and nothing
+overlaps; the style sheet shows one of the two.
 """
 
 from __future__ import annotations
@@ -10,27 +10,32 @@ from html import escape
 
 import numpy as np
 
-from nextchar.apps.pages.colours import colour, dash
+from nextchar.apps.pages.colours import dash
 from nextchar.apps.pages.decimate import kept
 from nextchar.apps.pages.figures import Array, Axis, Bars, Figure, Line
 from nextchar.apps.pages.markup import number, tag
-from nextchar.apps.pages.places import draw_places, height_of_places
+from nextchar.apps.pages.places import class_of, dot, draw_places, height_of_places
 from nextchar.apps.pages.scales import Scale, limits, ticks, written
 
 WIDE, WHOLE, NARROW = 520, 1100, 336  # pixels
 _HEIGHT, _LETTER = 250, 6.3  # of a figure of curves; a letter's mean width
 _TOP, _BOTTOM = 24, 36
+_MANY = 300  # points from which on a curve is drawn thin
 MARKED = 40  # points up to which each is marked
 
 
 def draw(figure: Figure) -> str:
     """A figure with title, legend and note, in both widths."""
-    wide = WHOLE if figure.whole else WIDE
+    narrow = svg(figure, NARROW, "n")
+    if figure.size == "third":  # as narrow as on a phone
+        drawn = tag("div", narrow, class_="third")
+    else:
+        wide = svg(figure, WHOLE if figure.size == "whole" else WIDE)
+        drawn = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
     content = [
         tag("figcaption", escape(figure.title)),
         legend(figure),
-        tag("div", svg(figure, wide), class_="wide"),
-        tag("div", svg(figure, NARROW, "n"), class_="narrow"),
+        drawn,
         tag("p", escape(figure.note), class_="note") if figure.note else "",
     ]
     return tag("figure", "".join(content), class_="figure", id=figure.name)
@@ -39,7 +44,8 @@ def draw(figure: Figure) -> str:
 def legend(figure: Figure) -> str:
     """Names beside their marks; nothing where there is only one thing to see."""
     keys = figure.keys
-    if len(keys) < 2:
+    alone = len(keys) == 1 and len(figure.lines) + len(figure.bars) == 1
+    if alone or not keys:
         return ""
     return tag("div", "".join(_key(*key) for key in keys), class_="legend")
 
@@ -48,16 +54,16 @@ def _key(name: str, series: int | None, mark: Line | Bars) -> str:
     if isinstance(mark, Line):
         ink = _stroke("line", mark, x1=1, y1=6, x2=25, y2=6)
     elif mark.dots:
-        ink = tag("circle", cx=13, cy=6, r=4, class_="mark")
+        ink = dot(series, 13, 6)
     else:
         ink = tag("rect", x=4, y=1, width=18, height=10, class_="bar")
     picture = tag("svg", ink, viewBox="0 0 26 12", aria_hidden="true")
     return tag("span", picture + escape(name), class_=f"key {class_of(series)}")
 
 
-def class_of(series: int | None) -> str:
-    """The class that gives a mark its colour."""
-    return "plain" if series is None else f"c{colour(series)}"
+def key_of(name: str, series: int) -> str:
+    """A name beside the line of its series."""
+    return _key(name, series, Line(name, np.empty(0), np.empty(0), series, strong=True))
 
 
 def svg(figure: Figure, width: int, suffix: str = "") -> str:
@@ -66,7 +72,7 @@ def svg(figure: Figure, width: int, suffix: str = "") -> str:
         height, content = height_of_places(figure), draw_places(figure, width)
         attributes = ""
     else:
-        height = 300 if figure.whole and width > NARROW else _HEIGHT
+        height = 300 if width == WHOLE else _HEIGHT
         content, attributes = _curves(figure, width, height, f"{figure.name}{suffix}")
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" '
@@ -80,8 +86,6 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
     y_low, y_high = limits(figure.y, [v for each in lines for v in (each.y, each.low, each.high)
                                       if v is not None])  # fmt: skip
     x_low, x_high = limits(figure.x, [each.x for each in lines])
-    if not figure.x.labels and not figure.x.log:
-        x_low, x_high = (min((float(e.x.min()) for e in lines if len(e.x)), default=x_low), x_high)
     y_ticks = ticks(y_low, y_high, 5, log=figure.y.log)
     left = 10 + _LETTER * max(len(written(t, percent=figure.y.percent)) for t in y_ticks)
     right = width - (38 if figure.y.other else 10)
@@ -103,7 +107,8 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
         ),
         id=f"clip-{name}",
     )
-    order = sorted(lines, key=lambda line: (line.series is not None, not line.faint, line.strong))
+    # pale ones behind; thick ones, which cover more, behind thin ones
+    order = sorted(lines, key=lambda e: (e.series is not None, not e.faint, not e.strong))
     ink = "".join(_line(line, x, y) for line in order)
     inside = tag("g", ink, clip_path=f"url(#clip-{name})")
     scales = "".join(
@@ -144,13 +149,13 @@ def _x_axis(axis: Axis, x: Scale, height: int) -> str:
         values = ticks(x.low, x.high, max(2, int(span / 70)), log=axis.log)
         marks = [(value, written(value, percent=axis.percent)) for value in values]
     parts = [tag("line", x1=x.first, x2=x.last, y1=bottom, y2=bottom, class_="frame")]
-    taken = -1e9
-    for value, label in marks:
+    taken = 1e9
+    for value, label in reversed(marks):  # where room is short the last one stays
         at, half = x.at(value), len(label) * _LETTER / 2
         parts.append(tag("line", x1=at, x2=at, y1=bottom, y2=bottom + 4, class_="frame"))
-        if at - half > taken:
+        if at + half < taken:
             parts.append(tag("text", label, x=at, y=bottom + 16, text_anchor="middle"))
-            taken = at + half + 6
+            taken = at - half - 4
     middle = (x.first + x.last) / 2
     name = tag(
         "text", escape(axis.name), x=middle, y=height - 4, text_anchor="middle", class_="unit"
@@ -176,13 +181,14 @@ def _line(line: Line, x: Scale, y: Scale) -> str:
 
 def _stroke(name: str, line: Line, **where: object) -> str:
     if line.series is None:
-        return tag(name, class_="rule", **where)
+        return tag(name, class_="rule", data_name=line.name or None, **where)
+    few = len(line.x) <= _MANY
     return tag(
         name,
         class_="series",
-        stroke_width=2.4 if line.strong else 1.0 if line.faint else 1.6,
+        stroke_width=(2.4 if line.strong else 1.6) if few and not line.faint else 1.0,
         stroke_dasharray=dash(line.series) or None,
-        opacity=0.45 if line.faint else None,
+        opacity=0.55 if line.faint else None,
         data_name=line.name or None,
         **where,
     )
