@@ -81,7 +81,8 @@ def records_at(path: Path) -> list[Evaluated]:
     if not path.is_dir():
         return []
     try:
-        return evaluations(read_metrics(path))
+        # a run that went back has records of that, too
+        return evaluations(each for each in read_metrics(path) if "train_loss" in each)
     except (NextcharError, ValueError):  # the model is whole all the same
         return []
 

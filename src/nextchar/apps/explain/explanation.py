@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -10,12 +11,22 @@ from typing import Any
 
 from nextchar.apps.explain.as_json import figures_of
 from nextchar.apps.explain.explained import Explained, OnProgress
-from nextchar.apps.explain.page import fragment_of, page_of
+from nextchar.apps.explain.page import fragment_of, page_of, piece_of
 from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.apps.explain.source import read_files, read_string
 from nextchar.files import write_atomically
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Unknown
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Markup that a notebook shows."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 class Explanation(Explained):
@@ -29,6 +40,10 @@ class Explanation(Explained):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the page, atomically."""
         write_atomically(Path(path), self.html.encode("utf-8", "replace"))
+
+    def show(self, part: str) -> Piece:
+        """A part of the page, for a notebook: "surprise", "neurons", "memory" or "characters"."""
+        return Piece(piece_of(self, part))
 
     def as_json(self) -> dict[str, Any]:
         """All figures, of plain numbers, texts, lists and dictionaries."""

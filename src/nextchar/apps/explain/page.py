@@ -15,35 +15,42 @@ from nextchar.apps.explain.shading import LEVELS, guesses_text, percent, surpris
 from nextchar.apps.pages.frame import framed
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, page, section
+from nextchar.validation import require_known
+
+_HEIGHT = 560  # pixels, of the largest frame
 
 
 def page_of(explanation: Explained) -> str:
     """The whole page."""
     return page(
         f"What {explanation.name} makes of {explanation.title}",
-        "".join(
-            (
-                figures(explanation),
-                surprise_section(explanation),
-                neurons_section(explanation),
-                memory_section(explanation),
-                symbols_section(explanation),
-            )
-        ),
+        figures(explanation) + "".join(part(explanation) for part in SECTIONS.values()),
         subtitle=escape(described(explanation)),
         more_style=_file("explain.css"),
         script=_file("../pages/read_out.js") + _file("explain.js"),
     )
 
 
+def piece_of(explanation: Explained, name: str) -> str:
+    """A part of the page, in a frame that keeps its style to itself."""
+    require_known(name, SECTIONS, "part of an explanation")
+    return framed(
+        SECTIONS[name](explanation),
+        title=name,
+        height=_HEIGHT,
+        more_style=_file("explain.css"),
+        script=_file("../pages/read_out.js") + _file("explain.js"),
+    )
+
+
 def fragment_of(explanation: Explained) -> str:
-    """The figures and the shaded text, in a frame that keeps its style to itself."""
+    """The figures and the shaded text, likewise."""
     text = explanation.model.vocabulary.decode(explanation.shown.codes)
     lines = sum(1 + len(line) // 90 for line in text.split("\n"))
     return framed(
         figures(explanation) + surprise_card(explanation),
         title="surprise",
-        height=min(560, 190 + 20 * lines),
+        height=min(_HEIGHT, 190 + 20 * lines),
         more_style=_file("explain.css"),
         script=_file("explain.js"),
     )
@@ -141,3 +148,11 @@ def _place(explanation: Explained, found: Surprising) -> str:
 @cache
 def _file(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+SECTIONS = {
+    "surprise": surprise_section,
+    "neurons": neurons_section,
+    "memory": memory_section,
+    "characters": symbols_section,
+}
