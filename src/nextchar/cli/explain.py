@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +66,8 @@ def command(
     which characters it takes to be alike: as a page for a browser, and in short on the terminal.
     """
     settings = ExplainSettings(**{n: v for n, v in options.items() if v is not None})
+    if out and not Path(out).absolute().parent.is_dir():  # told before any work is done
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), out)
 
     from nextchar.apps.explain.explanation import explain_files
     from nextchar.model.file import load_model

@@ -76,14 +76,21 @@ def test_columns_of_bytes_count_characters() -> None:
         ("0:1", "wants LINE:COLUMN"),
         ("a:b", "wants LINE:COLUMN"),
         ("9:1", "which has 3 lines"),
-        ("1:4", "line 1 has 2 characters"),
-        ("3:2", "line 3 has 1 characters"),
+        ("1:4", "line 1 ends at column 2"),
+        ("3:2", "line 3 ends at column 1"),
         ("other:1:1", "no file 'other'"),
     ],
 )
 def test_a_place_that_is_not_there_is_told(at: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         read_string(MODEL, "ab\nbc\nc").find(at)
+
+
+def test_an_empty_line_at_the_end_is_no_line() -> None:
+    with pytest.raises(SettingsError, match="which has 2 lines"):
+        read_string(MODEL, "ab\nbc\n").find("3:1")
+    with pytest.raises(SettingsError, match="which has 1 line,"):
+        read_string(MODEL, "ab").find("2:1")
 
 
 def test_what_is_unknown_is_an_error_unless_it_is_skipped() -> None:

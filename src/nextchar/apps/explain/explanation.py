@@ -38,8 +38,12 @@ class Explanation(Explained):
         return page_of(self)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the page, atomically."""
-        write_atomically(Path(path), self.html.encode("utf-8", "replace"))
+        """Write the page, atomically. Raises OSError."""
+        html = self.html.encode("utf-8", "replace")
+        try:
+            write_atomically(Path(path), html)
+        except OSError as error:  # which names a temporary file
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
     def show(self, part: str) -> Piece:
         """A part of the page, for a notebook: "surprise", "neurons", "memory" or "characters"."""

@@ -131,13 +131,18 @@ class Text:
         offset = self.begins.find(self.begins.count(begin) + column - 1)
         end = self.ends.find(before + line - 1) if begin < stop else begin
         if not (begin <= offset <= min(end, stop - 1)):
-            lines = self.ends.count(stop) - before + 1
-            raise SettingsError(
-                f"at: wants a place in the text, which has {lines} lines, got {at!r}"
-                if line > lines
-                else f"at: line {line} has {max(0, min(end, stop) - begin)} characters, got {at!r}"
-            )
+            raise SettingsError(f"at: {self._missing(line, start, stop, begin, end)}, got {at!r}")
         return min(self.known.count(offset), len(self.codes) - 1)
+
+    def _missing(self, line: int, start: int, stop: int, begin: int, end: int) -> str:
+        """What is said of a place that is not there: which lines there are, or how long it is."""
+        ended = self.ends.count(stop) - self.ends.count(start)
+        ends_open = stop > start and self.ends.count(stop) == self.ends.count(stop - 1)
+        lines = ended + ends_open
+        if line > lines:
+            return f"wants a place in the text, which has {lines} line{'' if lines == 1 else 's'}"
+        last = self.begins.count(min(end, stop)) - self.begins.count(begin)
+        return f"line {line} ends at column {last}"
 
 
 def _parsed(at: str) -> tuple[str, int, int]:
