@@ -30,12 +30,14 @@ LINE = [
     "generation",
     "apps",
     "progress",
+    "live",
+    "event_files",
     "notebook",
     "api",
     "cli",
 ]
 # what only some users need, and the rooms that may import it inside their functions
-OPTIONAL = {"matplotlib": {"apps", "notebook"}}
+OPTIONAL = {"matplotlib": {"apps"}, "plotille": {"live"}, "tensorboardX": {"event_files"}}
 NEVER = [("apps", "training"), ("generation", "training")]  # though it stands before them
 
 

@@ -42,9 +42,14 @@ def number(value: float) -> str:
 
 
 def shown(character: str) -> str:
-    """A character that can be seen: ␣ a space, ⏎ a line end, U+0007 what has no form."""
+    """A character that can be seen: ␣ a space, ⏎ a line end, U+0007 what has no form.
+
+    What is longer than one character stays as it is.
+    """
     if character in _PICTURES:
         return _PICTURES[character]
+    if len(character) != 1:
+        return character
     if unicodedata.category(character)[0] in "CZ":
         return f"U+{ord(character):04X}"
     # what joins the character before it gets one to stand on
