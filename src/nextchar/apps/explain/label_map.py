@@ -13,8 +13,8 @@ import numpy as np
 from nextchar.apps.pages.markup import tag
 
 SIZES = {"wide": (1110, 620), "narrow": (340, 420)}
-LETTER, WIDE_LETTER = 7.4, 12.4  # widths of a label's letters
-LINE = 13.0  # height of a label
+LETTER, WIDE_LETTER = 8.5, 14.4  # widths of a label's letters
+LINE = 15.0  # height of a label
 # how far aside a label may go, the nearest first
 _ASIDE = np.array(
     [
@@ -70,7 +70,7 @@ def _map(kind: str, width: int, height: int, points: Sequence[Point]) -> str:
             "text",
             escape(point.label),
             x=label[0],
-            y=label[1] + 4,
+            y=label[1] + 5,
             text_anchor="middle",
             class_="label",
         )

@@ -98,7 +98,8 @@ def _told(vocabulary: Vocabulary, passage: Passage, character: str, bits: float,
     expected = guesses_text(
         vocabulary, passage.guesses[code].tolist(), passage.chances[code].tolist()
     )
-    return f"{visible(character)}  {bits:.2f} bits, {percent(2.0**-bits)}\nexpected: {expected}"
+    told = f"{visible(character)}  {bits:.2f} bits, {percent(2.0**-bits)}\nexpected: {expected}"
+    return told.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _character(character: str, level: int, told: str, more: str) -> str:
