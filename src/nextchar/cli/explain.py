@@ -17,7 +17,7 @@ import click
 from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.cli import colours
 from nextchar.cli.compiling import telling
-from nextchar.cli.options import setting_options
+from nextchar.cli.options import how_to_read, setting_options
 from nextchar.cli.outlook import outlook
 
 if TYPE_CHECKING:
@@ -32,13 +32,7 @@ PAGE = "explain.html"
 @click.option("--out", metavar="PATH", help=f"Where the page goes.  [default: {PAGE}]")
 @click.option("--png", metavar="DIR", help="Also write its curves as images into this folder.")
 @setting_options(dataclasses.fields(ExplainSettings))
-@click.option("--encoding", metavar="NAME", help="Of the files.  [default: the training text's]")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    help="What to do with characters that the model never saw.  [default: error]",
-)
+@how_to_read
 @click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),

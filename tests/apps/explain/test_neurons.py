@@ -7,7 +7,14 @@ import pytest
 
 from apps.explain.planted import quote_model, quoted_text, untrained
 from nextchar.apps.explain.features import inside_quotes
-from nextchar.apps.explain.neurons import Unit, activations_of, correlations, find_neurons
+from nextchar.apps.explain.neurons import (
+    ROOM,
+    Unit,
+    activations_of,
+    correlations,
+    find_neurons,
+    watched,
+)
 from nextchar.model.network import forward
 
 
@@ -94,3 +101,10 @@ def test_correlations_are_pearsons_and_nothing_with_a_constant(rng: np.random.Ge
     expected = np.corrcoef(A[:, :4].T, F.T)[:4, 4:]
     np.testing.assert_allclose(correlations(A, F)[:4], expected, atol=1e-6)  # float32
     assert (correlations(A, F)[4] == 0).all()
+
+
+def test_a_large_network_is_watched_over_a_shorter_text() -> None:
+    small, large = untrained("ab"), untrained("ab", hidden_size=1000)
+    assert watched(small.parameters) == 40_000
+    units, _ = activations_of(large.parameters, large.vocabulary.encode("ab"))
+    assert watched(large.parameters) * len(units) == ROOM

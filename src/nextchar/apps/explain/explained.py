@@ -20,7 +20,7 @@ from nextchar.apps.explain.memory import (
     loss_by_context,
     telling_place,
 )
-from nextchar.apps.explain.neurons import Neurons, find_neurons
+from nextchar.apps.explain.neurons import Neurons, find_neurons, watched
 from nextchar.apps.explain.reader import Reader
 from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.apps.explain.source import Place, Text
@@ -31,7 +31,6 @@ from nextchar.model.file import Model
 from nextchar.model.scorer import Chunk, Score
 from nextchar.text.vocabulary import Codes
 
-NEURON_CODES = 40_000  # of the text's beginning that the units are watched over
 MEMORY_CODES = 1_000_000  # of its beginning that the memory is tried on
 OnProgress = Callable[[int, int], None]  # characters that are scored, and of how many
 KEPT = 16 << 20  # codes; of a longer text only what is shown and the worst places are kept
@@ -101,7 +100,7 @@ class Explained:
     @cached_property
     def neurons(self) -> Neurons:
         """What the hidden units track, over the text's beginning."""
-        codes = self.text.codes[:NEURON_CODES]
+        codes = self.text.codes[: watched(self.model.parameters)]
         text = characters(self.model.vocabulary, codes)
         return find_neurons(self.model.parameters, codes, text, seed=self.settings.seed)
 

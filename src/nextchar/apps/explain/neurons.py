@@ -25,6 +25,8 @@ from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
 
+MOST = 40_000  # characters that the units are watched over …
+ROOM = 40_000_000  # … but of very many units no more activations than these
 STEP = 512  # characters that pass through the network at once
 SHIFTS = 19  # random shifts of a feature: the score beats all of them by chance once in 20 times
 LEAST = 100  # characters in each half, for anything to be said
@@ -75,6 +77,12 @@ class Neurons:
     matches: list[Match]
     best: list[Match]
     chance: dict[int, float]
+
+
+def watched(parameters: Parameters) -> int:
+    """How many characters the units of a network are watched over."""
+    per_character = len(parameters.layers) * parameters.zero_state(1)[0].size
+    return min(MOST, max(2 * LEAST, ROOM // per_character))
 
 
 def find_neurons(parameters: Parameters, codes: Codes, text: str, *, seed: int = 0) -> Neurons:

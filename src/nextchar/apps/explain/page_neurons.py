@@ -33,8 +33,8 @@ def neurons_section(explanation: Explained) -> str:
     if explanation.model.architecture.cell.STATES == 2:
         about += " A unit is its output h, a cell what the LSTM holds in it, tanh of c."
     telling = [match for match in found.best if match.score > found.chance[match.feature]]
-    codes = explanation.text.codes[: len(found.activations)]
-    cards = [_unit(explanation, found, match, codes) for match in telling]
+    text = glyphs(explanation.model.vocabulary, explanation.text.codes[: len(found.activations)])
+    cards = [_unit(text, found, match) for match in telling]
     notes = []
     untold = [found.features[m.feature].name for m in found.best if m not in telling]
     if untold:
@@ -55,7 +55,7 @@ def neurons_section(explanation: Explained) -> str:
         card(legend),
         grid(*cards),
         note,
-        _explorer(explanation, found, codes),
+        _explorer(text, found),
         about=about,
     )
 
@@ -87,14 +87,13 @@ def _activation_scale() -> str:
     return f"<span>lowest activation</span>{boxes}<span>highest</span>"
 
 
-def _unit(explanation: Explained, found: Neurons, match: Match, codes: Any) -> str:
+def _unit(text: Glyphs, found: Neurons, match: Match) -> str:
     feature, unit = found.features[match.feature], found.units[match.unit]
     values = found.activations[:, match.unit]
     told = (
         f"score {match.score:.2f} · {abs(match.first):.2f} on the half it was chosen on · "
         f"chance {found.chance[match.feature]:.2f}"
     )
-    text = _whole(explanation, found)
     part = excerpt(
         text.last(feature.values), text.text, _after(text, found.half), feature.is_switch
     )
@@ -108,18 +107,12 @@ def _unit(explanation: Explained, found: Neurons, match: Match, codes: Any) -> s
     )
 
 
-def _whole(explanation: Explained, found: Neurons) -> Glyphs:
-    codes = explanation.text.codes[: len(found.activations)]
-    return glyphs(explanation.model.vocabulary, codes)
-
-
 def _after(text: Glyphs, code: int) -> int:
     return int(np.searchsorted(text.starts, code))
 
 
-def _explorer(explanation: Explained, found: Neurons, codes: Any) -> str:
+def _explorer(text: Glyphs, found: Neurons) -> str:
     """Every unit: a table of what it tracks best, and the text to see it over, by choice."""
-    text = _whole(explanation, found)
     begin = _after(text, found.half)
     size = min(1200, EXPLORED // max(1, len(found.units)), len(text.text) - begin)
     rows, names, steps = [], [], []
