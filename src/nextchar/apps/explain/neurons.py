@@ -81,7 +81,7 @@ class Neurons:
 
 def watched(parameters: Parameters) -> int:
     """How many characters the units of a network are watched over."""
-    per_character = len(parameters.layers) * parameters.zero_state(1)[0].size
+    per_character = int(parameters.zero_state(1).size)  # h, and c, of every layer
     return min(MOST, max(2 * LEAST, ROOM // per_character))
 
 
