@@ -17,7 +17,7 @@ from nextchar.apps.explain.reader import Reader
 from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.apps.explain.surprise import APART, Worst, around, passage
 from nextchar.config import TextSettings
-from nextchar.errors import TextError
+from nextchar.errors import ModelFileError, TextError
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
@@ -148,6 +148,13 @@ def test_bytes_are_shown_as_the_characters_they_make() -> None:
 def test_a_text_with_nothing_to_predict_is_refused(text: str) -> None:
     with pytest.raises(TextError, match="nothing to explain"):
         explain_string(MODEL, text)
+
+
+def test_a_model_of_no_numbers_is_refused() -> None:
+    model = untrained(SAYINGS)
+    model.parameters.flat[:] = np.nan
+    with pytest.raises(ModelFileError, match="not finite"):
+        explain_string(model, SAYINGS)
 
 
 def test_progress_is_told_up_to_the_last_character(text: str, tmp_path: Path) -> None:

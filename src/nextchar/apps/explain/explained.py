@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +27,7 @@ from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.apps.explain.source import Place, Text
 from nextchar.apps.explain.surprise import Candidate, Passage, Worst, around, bits_of, passage
 from nextchar.apps.explain.symbols import Symbols, compare, rows_of
-from nextchar.errors import SettingsError, TextError
+from nextchar.errors import ModelFileError, SettingsError, TextError
 from nextchar.model.file import Model
 from nextchar.model.scorer import Chunk, Score
 from nextchar.text.vocabulary import Codes
@@ -148,6 +149,11 @@ class Explained:
 
         with Reader(self.model.parameters) as reader:
             self.score: Score = reader.watch(codes, watch, lanes=settings.lanes)
+            if not math.isfinite(self.score.nats):
+                raise ModelFileError(
+                    "nothing to explain: what the model predicts is not finite, as after a "
+                    "training that ran away; train it anew"
+                )
             end = min(settings.characters, len(codes))
             self.shown = passage(reader, codes, 0, end)
             self.worst = [self._surprising(reader, each) for each in worst.places()]
