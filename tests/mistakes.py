@@ -593,6 +593,40 @@ MISTAKES: dict[str, list[Mistake]] = {
             "eval model.safetensors one.txt --unknown skip",
             "nothing to score: the text has 0 known characters, and the first one is only read",
         ),
+        Mistake(
+            "a text too short to explain",
+            "explain model.safetensors one.txt --unknown skip",
+            "nothing to explain: the text has 0 known characters, and the first one is only read",
+        ),
+        Mistake(
+            "a place to explain that is past the text",
+            "explain model.safetensors prose.txt --at 99:1",
+            "at: wants a place in the text, which has 20 lines, got '99:1'",
+            status=2,
+        ),
+        Mistake(
+            "one past its line",
+            "explain model.safetensors prose.txt --at 2:500",
+            "at: line 2 ends at column 78, got '2:500'",
+            status=2,
+        ),
+        Mistake(
+            "the first character, before which there is nothing",
+            "explain model.safetensors prose.txt --at 1:1",
+            "at: nothing stands before the first character, got '1:1'",
+            status=2,
+        ),
+        Mistake(
+            "a place that is none",
+            "explain model.safetensors prose.txt --at 3",
+            "at: wants LINE:COLUMN, both from 1, got '3'",
+            status=2,
+        ),
+        Mistake(
+            "a page into a folder that is not there",
+            "explain model.safetensors prose.txt --out nowhere/page.html",
+            "nowhere/page.html: cannot be used (No such file or directory)",
+        ),
     ],
     "Starting from a trained model": [
         Mistake(

@@ -18,6 +18,7 @@ from nextchar.generation.generate import stream as write
 from nextchar.generation.settings import GenerationSettings, generation_settings
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
+from nextchar.notebook import Shown, records_at
 from nextchar.progress import Progress
 from nextchar.text.collector import IN_MEMORY
 from nextchar.text.corpus import Corpus, gather, text_corpus
@@ -35,7 +36,7 @@ LONGEST_PATH = 4096  # characters; what is longer is a text
 SAMPLE_LENGTH = 200  # characters that a training run shows of what it writes so far
 
 
-class CharRNN:
+class CharRNN(Shown):
     """A character-level recurrent language model.
 
     The constructor only stores settings; every setting of `nextchar train --help` is one, with
@@ -47,6 +48,7 @@ class CharRNN:
     model_: the trained `Model`; vocabulary_: its `Vocabulary`.
     loss_curve_: mean training loss before each evaluation, validation_scores_: validation loss at
     each (both nats per character; empty without a validation part), best_loss_, n_iter_: steps.
+    records_: all that was measured at each evaluation.
 
     >>> model = CharRNN(hidden_size=16, num_layers=1, steps=20, batch_size=4)
     >>> model.fit(text="to be or not to be, " * 50, verbose=False)
@@ -131,6 +133,7 @@ class CharRNN:
                 progress.close()
         self.model_: Model = trained.model
         self.settings_: Settings = trained.settings
+        self.records_ = trained.records
         self.loss_curve_ = [record.train_loss for record in trained.records]
         self.validation_scores_ = [
             record.val_loss for record in trained.records if record.val_loss is not None
@@ -259,6 +262,7 @@ class CharRNN:
         settings = {**vars(model.architecture.settings), **vars(model.text)}
         estimator = cls(**{**dict(model.training.get("settings", {})), **settings})
         estimator.model_, estimator.settings_ = model, estimator.settings()
+        estimator.records_ = records_at(Path(path))
         return estimator
 
     def _fitted(self) -> Model:

@@ -25,11 +25,15 @@ LINE = [
     "text",
     "model",
     "kernels",
+    "runs",
     "training",
     "generation",
     "apps",
     "server",
     "progress",
+    "live",
+    "event_files",
+    "notebook",
     "api",
     "cli",
 ]
@@ -39,7 +43,13 @@ NEVER = [  # though it stands before them
     ("server", "training"),
 ]
 # which rooms may import what an extra brings
-EXTRAS = {"server": ("serve",), "cli": ("interactive",)}
+EXTRAS = {
+    "apps": ("plot",),
+    "cli": ("interactive",),
+    "event_files": ("tensorboard",),
+    "live": ("live",),
+    "server": ("serve",),
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
