@@ -34,6 +34,7 @@ LINE = [
     "live",
     "event_files",
     "notebook",
+    "inputs",
     "api",
     "cli",
 ]
