@@ -103,8 +103,7 @@ def _written(server: Server, body: Body) -> list[str]:
     stop = body["stop"] or ()
     return server.written(
         body["prompt"], body["max_tokens"], body["seed"], model=body["model"],
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        samples=body["n"], temperature=body["temperature"],
+        samples=body["n"], temperature=body["temperature"], options={"stop": stop},
     )  # fmt: skip
 
 

@@ -100,11 +100,11 @@ class Server:
 
     def written(
         self, prompt: str, length: int, seed: int, *, model: str = "prose",
-        stop: tuple[str, ...] = (), **rules: Any,
+        options: dict[str, Any] | None = None, **rules: Any,
     ) -> list[str]:  # fmt: skip
-        """What the library writes."""
+        """What the library writes; options are those of `request_for`."""
         settings = GenerationSettings(length=length, **rules)
-        made = generate(self.model(model), prompt, settings, seed=seed, stop=stop)
+        made = generate(self.model(model), prompt, settings, seed=seed, **(options or {}))
         return [each.text for each in made]
 
     def connected(self) -> socket.socket:

@@ -88,6 +88,12 @@ def with_field(name: str, value: str) -> bytes:
         ("prompt", "[[[1]]]"),
         ("prompt", "[true]"),
         ("min_length", "17"),
+        ("pattern", "7"),
+        ("pattern", '"(a"'),
+        ("pattern", '"Z+"'),
+        ("pattern", '"a{17}"'),
+        ("pattern", f'"{"a" * 1001}"'),
+        ("logit_bias", '{"Z": 1}'),
     ],
 )
 def test_a_value_of_no_use_is_refused_and_its_field_named(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,12 +28,47 @@ def test_a_text_is_the_one_that_the_library_writes_for_the_seed(server: Server) 
 
 @pytest.mark.parametrize(
     "rules",
-    [{"temperature": 0.5}, {"temperature": 0}, {"top_k": 3}, {"top_p": 0.7, "temperature": 1.5}],
+    [
+        {"temperature": 0.5},
+        {"temperature": 0},
+        {"top_k": 3},
+        {"top_p": 0.7, "temperature": 1.5},
+        {"min_p": 0.1},
+        {"typical_p": 0.5},
+        {"repetition_penalty": 1.5, "repeat_last_n": 10},
+        {"presence_penalty": 1.0, "frequency_penalty": 0.5},
+        {"no_repeat_ngram_size": 2},
+        {"min_length": 50},
+    ],
     ids=str,
 )
 def test_rules_are_those_of_the_library(server: Server, rules: dict[str, float]) -> None:
     wanted = server.written("the ", 100, 3, **rules)
     assert server.texts(prompt="the ", max_tokens=100, seed=3, **rules) == wanted
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"logit_bias": {"e": -100, "t": 3.5}},
+        {"logit_bias": {"12": 50}},
+        {"pattern": "[a-f]{3}, (it|was)+"},
+        {"unknown": "skip"},
+    ],
+    ids=str,
+)
+def test_options_of_a_request_are_those_of_the_library(
+    server: Server, option: dict[str, Any]
+) -> None:
+    wanted = server.written("the ", 60, 3, options=option, samples=2)
+    assert server.texts(prompt="the ", max_tokens=60, seed=3, n=2, **option) == wanted
+    assert server.texts(prompt=["the "] * 2, max_tokens=60, seed=3, n=2, **option) == wanted * 2
+
+
+def test_a_pattern_ends_its_text_where_nothing_may_follow(server: Server) -> None:
+    answer = server.complete(prompt="the ", max_tokens=60, pattern="(it|was){2}").json()
+    assert re.fullmatch("(it|was){2}", answer["choices"][0]["text"])
+    assert answer["choices"][0]["finish_reason"] == "stop"
 
 
 def test_n_texts_are_those_that_the_library_draws_together(server: Server) -> None:
@@ -74,7 +111,7 @@ def test_without_a_seed_each_prompt_has_one_of_its_own_which_is_told(server: Ser
 def test_a_stop_string_ends_a_text_and_is_no_part_of_it(server: Server) -> None:
     (whole,) = server.written("It was", 300, 11)
     stop = whole[40:42]
-    wanted = server.written("It was", 300, 11, stop=(stop,))
+    wanted = server.written("It was", 300, 11, options={"stop": stop})
     for given in (stop, [stop], ["never there", stop]):
         answer = server.complete(prompt="It was", max_tokens=300, seed=11, stop=given).json()
         assert [choice["text"] for choice in answer["choices"]] == wanted

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nextchar.generation.batch import Batch
-from nextchar.server import engine
+from nextchar.server import asking, engine, routes
 from serving import WAIT, Server, served
 
 
@@ -125,9 +125,34 @@ def test_a_time_out_before_a_text_was_begun_is_a_503(served_models: dict[str, Pa
         assert behind.json()["error"]["type"] == "unavailable_error"
 
 
+def test_what_takes_time_to_prepare_is_prepared_one_by_one_and_not_without_bound(
+    served_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"prompt": "It was", "pattern": "(it|was)+", "max_tokens": 5, "seed": 1}
+    with served(served_models) as server, ThreadPoolExecutor(4) as pool:
+        texts = list(pool.map(lambda _: server.texts(**body), range(4)))
+        long = {"prompt": "It was" * 15_000, "max_tokens": 5, "seed": 1}
+        assert server.texts(**long) == server.written(long["prompt"], 5, 1)
+        assert len({each for (each,) in texts}) == 1
+        monkeypatch.setattr(asking, "LARGEST", 10)
+        large = server.complete(**body)
+        assert (large.status_code, large.json()["error"]["param"]) == (400, "pattern")
+        monkeypatch.setattr(routes, "MOST_PREPARED", 0)
+        refused = server.complete(**body)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert server.complete(prompt="It").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("prompt", "It was" * 20), ("max_tokens", 51), ("n", 5), ("logprobs", 3), ("best_of", 5)],
+    [
+        ("prompt", "It was" * 20),
+        ("prompt", "It was" * 200),
+        ("max_tokens", 51),
+        ("n", 5),
+        ("logprobs", 3),
+        ("best_of", 5),
+    ],
 )
 def test_limits_are_the_operators(
     served_models: dict[str, Path], field: str, value: object

@@ -47,6 +47,7 @@ def command(models: tuple[str, ...], aliases: tuple[str, ...], **options: Any) -
         ) from None
 
     _tell_of_faults(settings)
+    sys.setswitchinterval(0.001)  # threads that hand over texts wait less for each other
     shelf = load_shelf(models, aliases, settings)
     with bind(settings) as listening, telling():
         names = ", ".join(served.name for served in shelf)

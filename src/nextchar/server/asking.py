@@ -21,6 +21,7 @@ from nextchar.server.settings import ServerSettings
 Prompt = str | list[int]
 
 LONG = 1 << 16  # characters of prompts whose encoding takes time
+LARGEST = 4 << 20  # bytes of a pattern's table, which is held as long as the request
 
 # names of a request → of the settings of generation, where they are not the same
 _RULES = {
@@ -94,11 +95,17 @@ def asked_for(model: Model, body: CompletionRequest, limits: ServerSettings) -> 
     how: dict[str, Any] = {
         "stop": () if stop is None else stop,
         "logit_bias": body.logit_bias,
-        "pattern": body.pattern,
         "unknown": body.unknown or "error",
         "prompt_logprobs": bool(body.echo) and body.logprobs is not None,
     }
-    requests = [_request(model, prompt, settings, body.seed, how) for prompt in prompts]
+    first = _request(model, prompts[0], settings, body.seed, {**how, "pattern": body.pattern})
+    _require_small(first)
+    requests = [first] + [
+        dataclasses.replace(
+            _request(model, prompt, settings, body.seed, how), automaton=first.automaton
+        )
+        for prompt in prompts[1:]
+    ]
     for request in requests:
         _require_short(len(request.prompt) - request.primed, limits)
     return Asked(
@@ -128,6 +135,13 @@ def _prompts(prompt: str | Sequence[Any]) -> list[Prompt]:
 def _require_short(characters: int, limits: ServerSettings) -> None:
     if characters > limits.max_prompt:
         raise _wrong("prompt", f"wants at most {limits.max_prompt} characters, got {characters}")
+
+
+def _require_small(request: Request) -> None:
+    if request.automaton is not None and request.automaton.table.nbytes > LARGEST:
+        raise _wrong(
+            "pattern", "takes too much memory here; repeat fewer times, or make it simpler"
+        )
 
 
 def _require_within_limits(body: CompletionRequest, choices: int, limits: ServerSettings) -> None:

@@ -142,7 +142,7 @@ def _name(path: Path) -> str:
 def _digest(model: Model) -> str:
     """Of all that decides what a model writes."""
     digest = hashlib.sha256(json.dumps(model.vocabulary.to_json()).encode())
-    digest.update(repr(model.architecture.settings).encode())
+    digest.update(repr((model.architecture.settings, model.text)).encode())
     digest.update(model.parameters.flat.data)
     return digest.hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,7 +14,8 @@ from starlette.responses import Response
 from nextchar import __version__
 from nextchar.errors import UnknownCharacterError
 from nextchar.generation.settings import GenerationSettings
-from nextchar.server.asking import asked_for, is_work
+from nextchar.model.file import Model
+from nextchar.server.asking import Asked, asked_for, is_work
 from nextchar.server.bodies import read_shape
 from nextchar.server.completions import WholeAnswer
 from nextchar.server.metrics import CONTENT_TYPE, Metrics
@@ -42,6 +44,7 @@ _SHOWN = (
     "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "repeat_last_n",
     "presence_penalty", "frequency_penalty", "no_repeat_ngram_size", "min_length",
 )  # fmt: skip
+MOST_PREPARED = 16  # requests that wait until their pattern or long prompt is prepared
 _LIMITS = ("max_prompt", "max_tokens", "max_choices", "max_logprobs", "max_body", "timeout")
 
 
@@ -50,6 +53,8 @@ class Api:
 
     def __init__(self, shelf: Shelf, settings: ServerSettings, metrics: Metrics) -> None:
         self._shelf, self._settings, self._metrics = shelf, settings, metrics
+        self._workshop = ThreadPoolExecutor(1, thread_name_prefix="preparing")
+        self._preparing = 0
         self._completion = self._decoder(CompletionRequest)
         self._tokenize = self._decoder(TokenizeRequest)
         self._detokenize = self._decoder(DetokenizeRequest)
@@ -63,12 +68,24 @@ class Api:
         """Write what comes after a prompt."""
         body = await read_shape(request, self._completion, self._settings.max_body)
         served = self._shelf.writer(body.model)
-        if is_work(body):  # the others are not kept waiting
-            asked = await asyncio.to_thread(asked_for, served.model, body, self._settings)
-        else:
-            asked = asked_for(served.model, body, self._settings)
+        asked = await self._asked_for(served.model, body)
         writing = Writing(served, asked, self._metrics, self._settings.timeout)
         return StreamedAnswer(writing) if asked.stream else WholeAnswer(writing)
+
+    async def _asked_for(self, model: Model, body: CompletionRequest) -> Asked:
+        """What a request asks; where that takes time, one by one and beside the event loop."""
+        if not is_work(body):
+            return asked_for(model, body, self._settings)
+        if self._preparing >= MOST_PREPARED:
+            raise Refusal(429, "too many long requests are being prepared; try again soon")
+        self._preparing += 1
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._workshop, asked_for, model, body, self._settings
+            )
+        finally:
+            self._preparing -= 1
 
     async def models(self, request: Request) -> Response:
         """List the models that are served."""
