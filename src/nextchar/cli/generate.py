@@ -111,10 +111,9 @@ def command(
     if interactive:
         from nextchar.cli.interactive import run_session
 
-        if as_json or novel or prompts is not None:
-            raise SettingsError("interactive: leave json, novel and prompts out")
+        others = as_json or novel or prompts is not None
         text = prompt or (read_text(prompt_file, loaded) if prompt_file else "")
-        run_session(loaded, model, text, settings, how)
+        run_session(loaded, model, text, settings, how, is_alone=not others)
         return
     try:
         with telling():
