@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -10,6 +11,7 @@ from prompt_toolkit.utils import get_cwidth
 from nextchar.cli.glyphs import Glyph, glyphs, label, visible
 from nextchar.cli.screen import HELP, screen, wrapped
 from nextchar.cli.typewriter import AT_ONCE, Typewriter
+from nextchar.config import RESERVED, TextSettings
 from nextchar.generation.manuscript import Symbol
 from nextchar.generation.requests import request_for
 from nextchar.generation.session import Session
@@ -70,6 +72,7 @@ def test_shading_says_how_probable_a_character_was() -> None:
         (" ", "␣"),
         ("\n", "↵"),
         ("\t", "⇥"),
+        (RESERVED, "■"),
         ("\x00", "␀"),
         ("\x1b", "␛"),
         ("\x7f", "␡"),
@@ -120,14 +123,12 @@ def test_a_line_without_an_end_goes_on_by_itself(small_model: Model) -> None:
         assert len(session.text) == AT_ONCE + 9
 
 
-def test_where_nothing_can_be_written_it_says_so(
-    small_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_nothing_can_be_written_it_says_so(small_model: Model) -> None:
     request = request_for(small_model, "It", GenerationSettings(length=0), seed=1)
     with Session(small_model, request) as session:
         typewriter = Typewriter(session, "x")
         typewriter.write("word")
         assert typewriter.message == "nothing can be written here"
-        monkeypatch.setattr(Model, "end_code", property(lambda self: 0))
+        session.model = dataclasses.replace(small_model, text=TextSettings(records="line"))
         typewriter.write("word")
         assert typewriter.message.startswith("a record ends here")

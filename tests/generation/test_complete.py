@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nextchar.config import NetworkSettings
+from nextchar.config import RESERVED, NetworkSettings, TextSettings
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.complete import Completer, complete
 from nextchar.generation.completion import CompletionSettings
@@ -21,7 +22,8 @@ from nextchar.text.vocabulary import Vocabulary
 
 LENGTH = 4
 KINDS = ["word", "line", "record", "length"]
-LETTERS = "\n '.ab"  # the record's end is one that stands for itself, the dot
+END = RESERVED  # of a record
+LETTERS = f"\n 'ab{END}"
 
 
 def tiny(vocabulary: Vocabulary, seed: int = 3) -> Model:
@@ -33,12 +35,10 @@ def tiny(vocabulary: Vocabulary, seed: int = 3) -> Model:
 
 
 @pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> Model:
-    """Records end with a dot."""
-    vocabulary = Vocabulary.of_text(LETTERS)
-    end = int(vocabulary.encode(".")[0])
-    monkeypatch.setattr(Model, "end_code", property(lambda self: end))
-    return tiny(vocabulary)
+def model() -> Model:
+    """A model of records."""
+    text = TextSettings(records="file")
+    return dataclasses.replace(tiny(Vocabulary.of_text(LETTERS)), text=text)
 
 
 def next_probabilities(model: Model, codes: list[int]) -> np.ndarray[Any, Any]:
@@ -49,8 +49,8 @@ def next_probabilities(model: Model, codes: list[int]) -> np.ndarray[Any, Any]:
 
 def is_ended(text: str, then: str, to: str) -> bool:
     """Whether a continuation ends before a character; the definition, in other words."""
-    if then == "." or to == "record":
-        return then == "." and (to != "word" or any(each in "ab" for each in text))
+    if then == END or to == "record":
+        return then == END and (to != "word" or any(each in "ab" for each in text))
     if to == "line":
         return then == "\n"
     has_word = any(each in "ab" for each in text)
@@ -73,7 +73,7 @@ def all_completions(model: Model, prefix: str, to: str) -> dict[tuple[str, bool]
         for then, chance in zip(characters, chances.tolist(), strict=True):
             if to != "length" and is_ended(text, then, to):
                 ends += chance
-            elif then != ".":
+            elif then != END:
                 grow(text + then, probability * chance)
         if ends:
             found[text, True] = probability * ends

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nextchar.config import RESERVED, NetworkSettings, TextSettings
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.generate import generate
 from nextchar.generation.manuscript import EVERY
@@ -15,8 +17,10 @@ from nextchar.generation.requests import Request, request_for
 from nextchar.generation.session import Session, Unit
 from nextchar.generation.settings import GenerationSettings
 from nextchar.model.file import Model
+from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
+from nextchar.model.parameters import Architecture
 from nextchar.text.vocabulary import Vocabulary
 
 
@@ -200,22 +204,32 @@ def test_unknown_characters_change_nothing(small_model: Model) -> None:
 
 
 def test_a_record_ends_where_the_model_says_and_a_person_begins_the_next(
-    small_model: Model, monkeypatch: pytest.MonkeyPatch
+    small_model: Model,
 ) -> None:
-    end = int(small_model.vocabulary.encode("\n")[0])
-    monkeypatch.setattr(Model, "end_code", property(lambda self: end))
-    wanted = generate(small_model, "", GenerationSettings(length=200), seed=1)[0]
+    model = dataclasses.replace(small_model, text=TextSettings(records="line"))
+    wanted = generate(model, "", GenerationSettings(length=200), seed=1)[0]
     assert wanted.finish_reason == "stop"
-    with session_of(small_model, length=200) as session:
+    with session_of(model, length=200) as session:
         assert written(session) == wanted.text
         assert written(session) == ""
         assert written(session, "word") == ""
         assert written(session, "character") == "\n"
         assert written(session)
     least = GenerationSettings(length=200, min_length=150)
-    wanted = generate(small_model, "", least, seed=1)[0]
-    with session_of(small_model, length=200, min_length=150) as session:
+    wanted = generate(model, "", least, seed=1)[0]
+    with session_of(model, length=200, min_length=150) as session:
         assert written(session) == wanted.text
+
+
+def test_what_stands_between_records_is_a_line_break_in_the_end() -> None:
+    vocabulary = Vocabulary.of_text(f"ab{RESERVED}")
+    architecture = Architecture(NetworkSettings(hidden_size=8, num_layers=1), len(vocabulary))
+    model = Model(initialise(architecture, 1), vocabulary, TextSettings(records="file"))
+    assert model.end_code is not None
+    with session_of(model, "a") as session:
+        session.pick(model.end_code)
+        session.type("b")
+        assert session.data == b"a\nb"
 
 
 def test_with_bytes_a_character_is_erased_as_one(bytes_model: Model) -> None:

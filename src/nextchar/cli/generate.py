@@ -91,7 +91,7 @@ def command(
     if sum(each is not None for each in (prompt, prompt_file, prompts)) > 1:
         raise SettingsError("prompt, prompt_file and prompts: give one of them")
     is_one = prompts is None
-    _require_sense(settings, is_one, novel, training_text, as_json, interactive)
+    _require_sense(settings, is_one, novel, training_text, as_json)
     how = {
         "stop": stop,
         "logit_bias": biases_of(logit_bias),
@@ -108,7 +108,8 @@ def command(
     if interactive:
         from nextchar.cli.interactive import run_session
 
-        run_session(loaded, model, text, settings, how)
+        is_alone = is_one and not (as_json or novel)
+        run_session(loaded, model, text, settings, how, is_alone=is_alone)
         return
     try:
         with telling():
@@ -132,11 +133,8 @@ def _require_sense(
     novel: bool,
     training_text: tuple[str, ...],
     as_json: bool,
-    interactive: bool,
 ) -> None:
     """Raise SettingsError where options do not go together. is_one: there is one prompt."""
-    if interactive and (as_json or novel or not is_one):
-        raise SettingsError("interactive: leave json, novel and prompts out")
     if settings.logprobs is not None and is_one and not as_json:
         raise SettingsError("logprobs: are part of what --json prints; add it")
     if novel and not is_one:

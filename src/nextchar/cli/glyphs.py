@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from nextchar.config import RESERVED
 from nextchar.generation.manuscript import Symbol
 from nextchar.text.vocabulary import Vocabulary
 
-NAMED = {" ": "␣", "\n": "↵", "\t": "⇥", "\x7f": "␡"}
+NAMED = {" ": "␣", "\n": "↵", "\t": "⇥", "\x7f": "␡", RESERVED: "■"}  # ■ ends a record
 LONGEST = 4  # bytes of a character in UTF-8
 
 
@@ -60,7 +61,7 @@ def glyphs(vocabulary: Vocabulary, symbols: Sequence[Symbol]) -> Iterator[Glyph]
 def _glyph(character: str, logprob: float) -> Glyph:
     is_plain = character == " " or unicodedata.category(character) in ("Mn", "Me")
     shown = character if is_plain else visible(character)  # marks join what is before them
-    return Glyph(shown, logprob, character == "\n")
+    return Glyph(shown, logprob, character in ("\n", RESERVED))
 
 
 def _size(data: bytes) -> int:

@@ -42,12 +42,17 @@ def run_session(
     prompt: str | bytes,
     settings: GenerationSettings,
     how: Mapping[str, Any],
+    *,
+    is_alone: bool,
 ) -> None:
     """Let a person write with a model, and print the text.
 
-    name: what the model is called. how: arguments of `request_for`.
+    name: what the model is called. how: arguments of `request_for`. is_alone: whether none of the
+    options was given that ask for another form of output.
     Raises NextcharError without prompt_toolkit, SettingsError without a terminal.
     """
+    if not is_alone:
+        raise SettingsError("interactive: leave json, novel and prompts out")
     if settings.samples > 1 or settings.best_of is not None or settings.num_beams > 1:
         raise SettingsError(
             "interactive: one text is written; leave samples, best_of and num_beams out"
@@ -72,7 +77,7 @@ def run_session(
             with contextlib.suppress(EOFError):  # the terminal is gone
                 _application(Typewriter(session, name)).run()
         finally:
-            data = session.manuscript.data
+            data = session.data
             print_text(data if model.vocabulary.is_bytes else data + b"\n")
 
 

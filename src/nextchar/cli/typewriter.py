@@ -86,7 +86,7 @@ class Typewriter:
         if len(self.session.manuscript) == before:
             self.message = "nothing can be written here"
             if self.session.model.end_code is not None:
-                self.message = "a record ends here; type its end to begin the next"
+                self.message = "a record ends here; take its end to begin the next"
 
     def go_on(self) -> None:
         """Another character of what goes on by itself."""
@@ -172,7 +172,7 @@ class Typewriter:
             self._ask(f"{path} is there; replace it? (y/n)", answer)
             return
         try:
-            write_atomically(path, self.session.manuscript.data)
+            write_atomically(path, self.session.data)
             self.message = f"saved as {path}"
         except (OSError, ValueError) as error:
             self.message = f"{path}: {getattr(error, 'strerror', None) or error}"

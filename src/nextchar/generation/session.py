@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.config import RESERVED
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.batch import HELD
 from nextchar.generation.manuscript import Manuscript, Symbol
@@ -36,6 +37,7 @@ LOOKING_BACK = (
     "no_repeat_ngram_size",
 )
 DEFAULT = GenerationSettings()
+_RESERVED = bytes_of(RESERVED)
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,12 @@ class Session:
     def text(self) -> str:
         """The text so far, its prompt at the front."""
         return self.manuscript.text
+
+    @property
+    def data(self) -> bytes:
+        """The same as bytes; what stands between records and is no character is a line break."""
+        data = self.manuscript.data
+        return data if self.model.vocabulary.is_bytes else data.replace(_RESERVED, b"\n")
 
     def candidates(self, most: int) -> list[Candidate]:
         """What may come next, what is drawn most often first, and of that what is most probable."""
