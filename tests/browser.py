@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ELSEWHERE = re.compile(r"(?!http://(127\.0\.0\.1|localhost)[:/])(https?|wss?)://")
-WAIT = 20_000  # milliseconds until something awaited counts as missing; machines are shared
+WAIT = 60_000  # milliseconds until something awaited counts as missing; machines are shared
 
 
 def chromium() -> str | None:

@@ -8,14 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, Self, overload
 
 from nextchar.apps.evaluate import evaluate
-from nextchar.apps.novelty import novel_records
 from nextchar.config import FIELDS, Settings
 from nextchar.errors import NotFittedError, SettingsError, TextError
-from nextchar.generation.complete import complete
 from nextchar.generation.completion import Completions, CompletionSettings
-from nextchar.generation.generate import choose_seed, generate, generate_many
-from nextchar.generation.generate import stream as write
-from nextchar.generation.requests import request_for
 from nextchar.generation.settings import GenerationSettings, generation_settings
 from nextchar.inputs import Input, PathName, material_of
 from nextchar.model.file import Model, load_model, save_model
@@ -206,11 +201,15 @@ class CharRNN(Shown):
         presence_penalty, frequency_penalty, repeat_last_n, no_repeat_ngram_size, min_length,
         best_of, num_beams, length_penalty, dtype.
         """
+        from nextchar.apps.novelty import novel_records
+        from nextchar.generation import generate as writing  # Numba comes along with it
+        from nextchar.generation.requests import request_for
+
         settings = generation_settings(
             {"samples": 1 if samples is None else samples, "seed": seed, **options}
         )
         model = self._fitted()
-        self.last_seed_ = choose_seed(seed)
+        self.last_seed_ = writing.choose_seed(seed)
         how: dict[str, Any] = {
             "seed": self.last_seed_,
             "stop": stop,
@@ -223,15 +222,15 @@ class CharRNN(Shown):
                 raise SettingsError(
                     "stream: writes one text; give either stream or samples, novel, a list"
                 )
-            return write(model, prompt, settings, **how)
+            return writing.stream(model, prompt, settings, **how)
         if isinstance(prompt, list):
             asked = (request_for(model, each, settings, **how) for each in prompt)
-            answers = [[each.text for each in made] for made in generate_many(model, asked)]
+            answers = [[each.text for each in made] for made in writing.generate_many(model, asked)]
             return answers if samples is not None else [texts[0] for texts in answers]
         if novel:
             made = novel_records(model, prompt, settings, texts=training_text, **how).records
         else:
-            made = generate(model, prompt, settings, **how)
+            made = writing.generate(model, prompt, settings, **how)
         return made[0].text if samples is None and not novel else [each.text for each in made]
 
     def complete(
@@ -253,6 +252,8 @@ class CharRNN(Shown):
         Returns a list of `text`, `probability` and `ends` (False where it was cut at `length`);
         its `exact` is False where more beams might find more probable ones.
         """
+        from nextchar.generation.complete import complete
+
         settings = CompletionSettings(count=count, length=length, to=to, beams=beams)
         return complete(self._fitted(), prefix, settings, unknown=unknown)
 
@@ -306,6 +307,8 @@ CharRNN.__signature__ = _signature()  # type: ignore[attr-defined]
 
 def write_sample(model: Model, step: int) -> str:
     """What a model in training writes, the same for the same step."""
+    from nextchar.generation.generate import generate
+
     settings = GenerationSettings(length=SAMPLE_LENGTH, temperature=0.8)
     return generate(model, "", settings, seed=step)[0].text
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from nextchar.model.file import save_model
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from playground import MODEL, Playground
-from serving import Server, served
+from serving import Server, character_model, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 LIMITS = (0.9, 0.5, 0.2, 0.05, 0.01)  # of the page's shades
-ENDLESS = 1_000_000  # characters: some seconds at the least
+ENDLESS = 1_000_000  # characters: a minute at the least
 
 
 @pytest.fixture
@@ -28,9 +28,13 @@ def playground(page: Page, server: Server) -> Playground:
 
 
 @pytest.fixture(scope="module")
-def patient(served_models: dict[str, Path]) -> Iterator[Server]:
-    """A server that writes for as long as it is asked to."""
-    with served(served_models, max_tokens=ENDLESS) as server:
+def patient(
+    served_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server that writes for as long as it is asked to, with a model that takes its time."""
+    path = tmp_path_factory.mktemp("patient") / f"{MODEL}.safetensors"
+    save_model(path, character_model(hidden_size=500))
+    with served({**served_models, MODEL: path}, max_tokens=ENDLESS) as server:
         yield server
 
 
