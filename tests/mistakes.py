@@ -661,6 +661,45 @@ MISTAKES: dict[str, list[Mistake]] = {
             prepare=cut("checkpoint.safetensors"),
         ),
     ],
+    "Reports": [
+        Mistake(
+            "a folder that is no run",
+            "report folder",
+            "folder: no run there (no config.toml)",
+        ),
+        Mistake(
+            "a page where none can be",
+            "report runs/prose --out prose.txt/report.html",
+            "prose.txt/report.html: cannot be written (…); give another --out",
+        ),
+        Mistake(
+            "the text of the run is gone",
+            "report runs/prose",
+            "prose: The text cannot be read again (prose.txt: no such file or folder, nor a data "
+            "set (…)), so the figures that need it are left out.",
+            status=0,
+            prepare=lambda folder: (folder / "prose.txt").unlink(),
+        ),
+        Mistake(
+            "the text of the run is another one now",
+            "report runs/prose",
+            "prose: The text has changed since the run, so the figures that need it are left out.",
+            status=0,
+            prepare=lambda folder: (folder / "prose.txt").write_text(PROSE * 2),
+        ),
+        Mistake(
+            "half a model in the run",
+            "report runs/prose",
+            "runs/prose/best.safetensors: not a whole model file that nextchar wrote (…)",
+            prepare=cut("best.safetensors"),
+        ),
+        Mistake(
+            "curves where there is no terminal to show them",
+            f"train prose.txt --live --quiet {SMALL}",
+            "--live wants a terminal; plain lines are shown instead",
+            status=0,
+        ),
+    ],
 }
 
 

@@ -62,11 +62,11 @@ class EventFiles:
             "loss/training": event.train_loss,
             "loss/validation": event.val_loss,
             "bits/validation": None if event.val_loss is None else event.val_loss / math.log(2),
-            "learning rate": event.learning_rate,
-            "characters per second": event.chars_per_second,
-            "gradient norm/before clipping": event.gradient_norm,
-            "gradient norm/after clipping": event.gradient_norm_clipped,
-            "gradient norm/largest": event.gradient_norm_max,
+            "learning_rate": event.learning_rate,
+            "characters_per_second": event.chars_per_second,
+            "gradient_norm/before_clipping": event.gradient_norm,
+            "gradient_norm/after_clipping": event.gradient_norm_clipped,
+            "gradient_norm/largest": event.gradient_norm_max,
         }
         for name, value in scalars.items():
             if value is not None:

@@ -23,6 +23,7 @@ MEANS = 200  # points that the losses of a run of known length are averaged to
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _TRAINING, _VALIDATION = 32, 208  # blue and orange of the terminal's 256 colours
 _SAMPLE_LINES = 4
+_BESIDE = 24  # columns that the axes take
 
 
 class Live:
@@ -80,6 +81,8 @@ class Live:
             self._is_shown = False
             self._put(_LEAVE)
             progress = Progress(self._stream)
+            progress(self._started)  # for the lines to tell of how many steps
+            progress.close()
             for event in self._held:
                 progress(event)
             self._held = []
@@ -123,7 +126,7 @@ class Live:
         if not curves or height < 6 or width < 40:
             return []
         figure = plotille.Figure()
-        figure.width, figure.height = width - 16, height - 5
+        figure.width, figure.height = width - _BESIDE, height - 5
         figure.color_mode = "byte"
         figure.x_label, figure.y_label = "steps", "nats"
         figure.register_label_formatter(float, _label)

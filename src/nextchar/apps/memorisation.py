@@ -3,8 +3,8 @@
 Every piece of 1, 2, 4, 8 … characters of the looked-up text gets a number, equal pieces the same
 one (Karp, Miller & Rosenberg, 1972). The training text then passes by in blocks and gets the
 numbers of the pieces that it shares; a piece of n characters is two overlapping ones of a power
-of two. There is no hashing, so nothing to be verified. Memory: some fifty bytes for each character
-of the text that is looked up and of one block of the training text.
+of two. There is no hashing, so nothing to be verified. Memory: some 400 bytes for each character
+of the text that is looked up and of one block of the training text, and 100 MB for tables.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nextchar.text.vocabulary import Codes
 
 Numbers = NDArray[np.int64]
 
-BLOCK = 1 << 20  # characters of the training text that are looked at together
+BLOCK = 1 << 18  # characters of the training text that are looked at together
 NONE = -1  # the number of a piece that the looked-up text does not hold
 _BITS = 1 << 22  # that tell which pairs are not there
 _TABLE = 1 << 22  # pairs up to which their numbers are looked up in a table

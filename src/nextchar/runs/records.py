@@ -57,8 +57,8 @@ def _whole(lines: list[bytes]) -> list[dict[str, Any]] | None:
         return None
     crc = 0
     for line in lines[:-1]:
-        crc = zlib.crc32(line[: -_LENGTH] + b"}", crc) if len(line) > _LENGTH else 0
-        if line[-_LENGTH :] != _END % (b"%08x" % crc):
+        crc = zlib.crc32(line[:-_LENGTH] + b"}", crc) if len(line) > _LENGTH else 0
+        if line[-_LENGTH:] != _END % (b"%08x" % crc):
             return None
     try:
         records = json.loads(b"[" + b",".join(lines[:-1]) + b"]")

@@ -16,7 +16,9 @@ for (const svg of document.querySelectorAll("svg[data-x]")) {
     const x = (event.clientX - size.left) * svg.viewBox.baseVal.width / size.width;
     const rows = [];
     let nearest = null;
-    for (const line of svg.querySelectorAll("polyline[data-name]")) {
+    const lines = [...svg.querySelectorAll("polyline[data-name]")];
+    lines.sort((a, b) => a.parentNode.dataset.place - b.parentNode.dataset.place);
+    for (const line of lines) {
       let best = null;
       for (const point of line.points)
         if (!best || Math.abs(point.x - x) < Math.abs(best.x - x)) best = point;

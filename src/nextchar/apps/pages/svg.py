@@ -108,8 +108,8 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
         id=f"clip-{name}",
     )
     # pale ones behind; thick ones, which cover more, behind thin ones
-    order = sorted(lines, key=lambda e: (e.series is not None, not e.faint, not e.strong))
-    ink = "".join(_line(line, x, y) for line in order)
+    order = sorted(range(len(lines)), key=lambda n: _height(lines[n]))
+    ink = "".join(_line(lines[n], x, y, n) for n in order)
     inside = tag("g", ink, clip_path=f"url(#clip-{name})")
     scales = "".join(
         f' data-{which}="{s.low!r} {s.high!r} {s.first:g} {s.last:g} {int(s.log)}"'
@@ -163,7 +163,11 @@ def _x_axis(axis: Axis, x: Scale, height: int) -> str:
     return "".join(parts) + name
 
 
-def _line(line: Line, x: Scale, y: Scale) -> str:
+def _height(line: Line) -> tuple[bool, bool, bool]:
+    return line.series is not None, not line.faint, not line.strong
+
+
+def _line(line: Line, x: Scale, y: Scale, place: int) -> str:
     px, py = x(np.asarray(line.x, float)), y(np.asarray(line.y, float))
     seen = np.isfinite(px) & np.isfinite(py)
     columns = max(int(abs(x.last - x.first)), 1)
@@ -176,7 +180,7 @@ def _line(line: Line, x: Scale, y: Scale) -> str:
     if line.series is not None and len(px) <= MARKED and not line.faint:
         parts += [tag("circle", cx=float(a), cy=float(b), r=2.5, class_="mark")
                   for a, b in zip(px, py, strict=True)]  # fmt: skip
-    return tag("g", "".join(parts), class_=class_of(line.series))
+    return tag("g", "".join(parts), class_=class_of(line.series), data_place=place)
 
 
 def _stroke(name: str, line: Line, **where: object) -> str:

@@ -84,13 +84,14 @@ class Analyser:
         held_out = prepared.validation if prepared and len(prepared.validation) > 1 else None
         if prepared and held_out is None:
             notes.append("The run has no validation part, so nothing is said of held-out text.")
-        self._note(f"{run.name}: asking the model, and looking for what it copies")
         with ThreadPoolExecutor(1) as beside:  # NumPy and the kernels let both go on at once
             writing = beside.submit(ladder_and_memory, run.model, training, held_out)
             made = Analysis(size, notes=notes)
             if prepared and held_out is not None:
                 made = self._with_scores(made, run.model, prepared)
             ladder, memory = writing.result()
+        for each in notes:
+            self._note(f"{run.name}: {each}")
         return replace(made, ladder=ladder, memorisation=memory)
 
     def _prepared(self, run: Run, model: Model, notes: list[str]) -> Prepared | None:
@@ -100,7 +101,6 @@ class Analyser:
         if not inputs or "-" in inputs:
             notes.append(f"The text was not read from files, {gone}")
             return None
-        self._note(f"{run.name}: reading {inputs[0]}")
         try:
             corpus = read_corpus(inputs, run.settings.text)
             own = run.source["validation"]

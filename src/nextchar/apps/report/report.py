@@ -57,7 +57,11 @@ def make_report(
     """
     runs = read_runs(paths)
     analyser = Analyser(note)
-    made = [analyser.analyse(run) if analyses else Analysis() for run in runs]
+    return report_of(runs, [analyser.analyse(run) if analyses else Analysis() for run in runs])
+
+
+def report_of(runs: list[Run], made: list[Analysis]) -> Report:
+    """The report of some runs and what was measured of each."""
     named = [
         (place, run.name, each) for place, (run, each) in enumerate(zip(runs, made, strict=True))
     ]
