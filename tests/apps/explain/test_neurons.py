@@ -104,7 +104,7 @@ def test_correlations_are_pearsons_and_nothing_with_a_constant(rng: np.random.Ge
 
 
 def test_a_large_network_is_watched_over_a_shorter_text() -> None:
-    small, large = untrained("ab"), untrained("ab", hidden_size=500)
+    small, large = untrained("ab"), untrained("ab", hidden_size=300)
     assert watched(small.parameters) == 40_000
     units, _ = activations_of(large.parameters, large.vocabulary.encode("ab"))
-    assert watched(large.parameters) * len(units) == ROOM
+    assert watched(large.parameters) == ROOM // len(units) < 40_000

@@ -117,7 +117,9 @@ def test_a_text_on_disk_is_explained_as_one_in_memory(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "text"
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_text(text[:5000], encoding="utf-8", newline="")
+    for name in ("PLACES", "TARGETS", "NEAR"):  # a little of the memory says enough
+        monkeypatch.setattr(f"nextchar.apps.explain.memory.{name}", 3)
     in_memory = explain_files(MODEL, [path])
     monkeypatch.setattr(collector, "IN_MEMORY", 1000)
     monkeypatch.setattr("nextchar.apps.explain.explained.KEPT", 1000)
