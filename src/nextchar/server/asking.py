@@ -23,20 +23,20 @@ Prompt = str | list[int]
 LONG = 1 << 16  # characters of prompts whose encoding takes time
 LARGEST = 4 << 20  # bytes of a pattern's table, which is held as long as the request
 
-# names of a request → of the settings of generation, where they are not the same
-_RULES = {
-    name: name
-    for name in (
-        "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_last_n",
-        "presence_penalty", "frequency_penalty", "no_repeat_ngram_size", "repetition_penalty",
-        "min_length",
-    )
-}  # fmt: skip
+RULES = (  # of generation, by the same names
+    "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "repeat_last_n",
+    "presence_penalty", "frequency_penalty", "no_repeat_ngram_size", "min_length",
+)  # fmt: skip
 _ALIASES = {
     "max_tokens": "n_predict",
     "min_length": "min_tokens",
     "repetition_penalty": "repeat_penalty",
     "stop": "stop_strings",
+}
+_NOT_OFFERED = {
+    "suffix": "a model that reads from left to right cannot complete a middle; leave it out",
+    "num_beams": "beam search is not offered here; nextchar generate --num-beams has it",
+    "include_stop_str_in_output": "is not offered; a stop string is never part of the text",
 }
 _CALLED = {"length": "max_tokens", "samples": "n"}  # of generation → of a request
 
@@ -63,11 +63,6 @@ class Asked:
         """Characters of all prompts that the client gave."""
         return sum(len(request.prompt) - request.primed for request in self.requests)
 
-    @property
-    def picks(self) -> bool:
-        """Whether more is written than is given."""
-        return any(request.settings.samples > self.n for request in self.requests)
-
 
 def is_work(body: CompletionRequest) -> bool:
     """Whether `asked_for` may take more than a few milliseconds."""
@@ -78,6 +73,9 @@ def is_work(body: CompletionRequest) -> bool:
 
 def asked_for(model: Model, body: CompletionRequest, limits: ServerSettings) -> Asked:
     """What a request asks of a model. Raises Refusal, 400, that names the field."""
+    for name, why in _NOT_OFFERED.items():
+        if getattr(body, name) not in (None, False, 1):
+            raise _wrong(name, why)
     prompts = _prompts(body.prompt)
     for prompt in prompts:
         _require_short(len(prompt) // 4, limits)  # normalising may make it shorter, not so much
@@ -158,9 +156,7 @@ def _require_within_limits(body: CompletionRequest, choices: int, limits: Server
 def _settings(
     body: CompletionRequest, samples: int, picks: bool, limits: ServerSettings
 ) -> GenerationSettings:
-    given = {
-        rule: value for name, rule in _RULES.items() if (value := _either(body, name)) is not None
-    }
+    given = {name: value for name in RULES if (value := _either(body, name)) is not None}
     length = _either(body, "max_tokens")
     if length is None:
         length = limits.default_max_tokens

@@ -142,7 +142,7 @@ class Engine:
                 return
             fresh = self._follow(batch, orders)
             if fresh:  # up to its first character, or for a moment
-                most = max(min(fresh) + 1, min(int(FIRST / pace), LONGEST))
+                most = min(max(min(fresh) + 1, int(FIRST / pace)), LONGEST)
             before = time.perf_counter()
             pieces = batch.advance(most)
             pace = (time.perf_counter() - before) / most

@@ -16,6 +16,7 @@ from nextchar.server.settings import ServerSettings
 _WHY = {
     400: "The request is malformed, or a field is wrong: `param` names it.",
     401: "The API key is missing or wrong.",
+    403: "A local server without a key was called by a name that is not its own.",
     404: "There is no such model.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
@@ -172,6 +173,8 @@ def _errors(op: Operation, settings: ServerSettings) -> dict[str, Any]:
     statuses = {*op.statuses, 500, 503}
     if settings.api_key is not None and not op.is_open:
         statuses.add(401)
+    if settings.names is not None:
+        statuses.add(403)
     answers = {}
     for status in sorted(statuses):
         headers = {**_REQUEST_ID, **(_RETRY if status in (429, 503) else {})}

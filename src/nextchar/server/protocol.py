@@ -102,13 +102,13 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     ] = None
     user: Annotated[str | None, Meta(description="Ignored.")] = None
     suffix: Annotated[
-        None, Meta(description="Not offered: a left-to-right model completes no middle.")
+        str | None, Meta(description="Not offered: a left-to-right model completes no middle.")
     ] = None
     num_beams: Annotated[
-        Annotated[int, Meta(ge=1, le=1)] | None, Meta(description="Beam search is not offered.")
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Beam search is not offered.")
     ] = None
     include_stop_str_in_output: Annotated[
-        Literal[False] | None, Meta(description="Not offered: a stop string is left out.")
+        bool | None, Meta(description="Not offered: a stop string is left out.")
     ] = None
 
 

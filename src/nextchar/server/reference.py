@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -49,8 +50,13 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
     )
     yield "<table>\n<tr><th>status</th><th>when</th><th>body</th></tr>\n"
     for status, when, body in rows:
-        yield f"<tr><td>{status}</td><td>{escape(when)}</td><td>{body}</td></tr>\n"
+        yield f"<tr><td>{status}</td><td>{_prose(when)}</td><td>{body}</td></tr>\n"
     yield "</table>\n"
+
+
+def _prose(text: str) -> str:
+    """Words for people; what stands between backquotes is code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _content(content: dict[str, Any]) -> str:
@@ -65,7 +71,7 @@ def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
     yield "<table>\n<tr><th>field</th><th>type</th><th></th></tr>\n"
     required = schema.get("required", ())
     for field, value in schema.get("properties", {}).items():
-        told = escape(value.get("description", ""))
+        told = _prose(value.get("description", ""))
         star = " (required)" if field in required else ""
         yield f"<tr><td><code>{escape(field)}</code>{star}</td><td>{_type(value)}</td>"
         yield f"<td>{told}</td></tr>\n"

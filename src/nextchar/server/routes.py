@@ -15,7 +15,7 @@ from nextchar import __version__
 from nextchar.errors import UnknownCharacterError
 from nextchar.generation.settings import GenerationSettings
 from nextchar.model.file import Model
-from nextchar.server.asking import Asked, asked_for, is_work
+from nextchar.server.asking import RULES, Asked, asked_for, is_work
 from nextchar.server.bodies import read_shape
 from nextchar.server.completions import WholeAnswer
 from nextchar.server.metrics import CONTENT_TYPE, Metrics
@@ -39,11 +39,6 @@ from nextchar.text.sources import normalized
 
 Shape = TypeVar("Shape")
 
-# what a request may set, and may read its default of in /props
-_SHOWN = (
-    "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "repeat_last_n",
-    "presence_penalty", "frequency_penalty", "no_repeat_ngram_size", "min_length",
-)  # fmt: skip
 MOST_PREPARED = 16  # requests that wait until their pattern or long prompt is prepared
 _LIMITS = ("max_prompt", "max_tokens", "max_choices", "max_logprobs", "max_body", "timeout")
 
@@ -134,7 +129,7 @@ class Api:
         """Show defaults, limits and the facts of a model."""
         served = self._shelf.named(request.query_params.get("model"))
         vocabulary, rules = served.model.vocabulary, GenerationSettings()
-        defaults: dict[str, Any] = {name: getattr(rules, name) for name in _SHOWN}
+        defaults: dict[str, Any] = {name: getattr(rules, name) for name in RULES}
         defaults["max_tokens"] = self._settings.default_max_tokens
         props = Props(
             build_info=f"nextchar {__version__}",
