@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.config import (
     NetworkSettings,
     TextSettings,
@@ -24,6 +25,7 @@ GROUPS = {
     "Training": TrainingSettings,
     "Generation": GenerationSettings,
     "Serving": ServerSettings,
+    "Explanation": ExplainSettings,
 }
 
 
@@ -34,7 +36,8 @@ def page() -> str:
         "Every setting has one name: in Python `seq_length=64`, on the command line "
         "`--seq-length 64`, in `config.toml` `seq_length = 64`. This page is made by "
         "`make settings` from the fields of `src/nextchar/config.py`, "
-        "`src/nextchar/generation/settings.py` and `src/nextchar/server/settings.py`.",
+        "`src/nextchar/generation/settings.py`, `src/nextchar/server/settings.py` and "
+        "`src/nextchar/apps/explain/settings.py`.",
         "## Presets",
         "A preset sets some of them; what is given beside it wins. Nothing given is `auto`.",
         _presets(),

@@ -13,6 +13,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from browser import browser, complaints, new_page, page  # noqa: F401  (fixtures for all)
 from nextchar.config import NetworkSettings, TextSettings
 from nextchar.kernels import COMPILING
 from nextchar.model.file import Model
@@ -94,6 +95,15 @@ def nextchar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return done
 
     return run
+
+
+@pytest.fixture
+def bytes_model() -> Model:
+    """An untrained GRU over bytes."""
+    vocabulary = Vocabulary(is_bytes=True)
+    network = NetworkSettings(cell="gru", hidden_size=8, num_layers=1)
+    text = TextSettings(alphabet="bytes")
+    return Model(initialise(Architecture(network, len(vocabulary)), 1), vocabulary, text)
 
 
 @pytest.fixture(scope="session")

@@ -33,16 +33,16 @@ from nextchar.text.vocabulary import Vocabulary
 WAIT = 60.0  # seconds after which a test gives up
 
 
-def made_model(vocabulary: Vocabulary, seed: int = 1) -> Model:
+def made_model(vocabulary: Vocabulary, seed: int = 1, hidden_size: int = 16) -> Model:
     """An untrained LSTM with weights large enough for texts that are not all noise."""
-    network = NetworkSettings(hidden_size=16, num_layers=1)
+    network = NetworkSettings(hidden_size=hidden_size, num_layers=1)
     parameters = initialise(Architecture(network, len(vocabulary)), seed)
     parameters.flat *= 3
     return Model(parameters, vocabulary, TextSettings())
 
 
-def character_model() -> Model:
-    return made_model(Vocabulary.of_text(PROSE + "déjà vu 春眠不觉晓"))
+def character_model(hidden_size: int = 16) -> Model:
+    return made_model(Vocabulary.of_text(PROSE + "déjà vu 春眠不觉晓"), hidden_size=hidden_size)
 
 
 def byte_model() -> Model:

@@ -25,11 +25,16 @@ LINE = [
     "text",
     "model",
     "kernels",
+    "runs",
     "training",
     "generation",
     "apps",
     "server",
     "progress",
+    "live",
+    "event_files",
+    "notebook",
+    "inputs",
     "api",
     "cli",
 ]
@@ -38,7 +43,14 @@ NEVER = [  # though it stands before them
     ("generation", "training"),
     ("server", "training"),
 ]
-EXTRAS = {"server": "serve"}  # which rooms may import what an extra brings
+# which rooms may import what an extra brings
+EXTRAS = {
+    "apps": ("plot",),
+    "cli": ("interactive",),
+    "event_files": ("tensorboard",),
+    "live": ("live",),
+    "server": ("serve",),
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -105,8 +117,8 @@ def test_only_declared_dependencies_are_imported() -> None:
     always = modules_of(project["dependencies"]) | {"nextchar"}
     always |= {"compression"}  # the standard library's, from Python 3.14 on
     for name, path in modules():
-        extra = EXTRAS.get(room(name))
-        allowed = always | modules_of(project["optional-dependencies"][extra] if extra else [])
+        extras = (project["optional-dependencies"][extra] for extra in EXTRAS.get(room(name), ()))
+        allowed = always | modules_of([each for extra in extras for each in extra])
         for each in imported(path):
             top = each.split(".")[0]
             assert top in allowed or top in sys.stdlib_module_names, f"{name} imports {top}"

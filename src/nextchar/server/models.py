@@ -25,7 +25,7 @@ class Served:
     def __init__(self, name: str, model: Model, created: int, settings: ServerSettings) -> None:
         self.name, self.model = name, model
         self.fingerprint = f"nextchar-{__version__}-{_digest(model)[:8]}"
-        self.symbols = _symbols(model)
+        self.symbols = model.vocabulary.symbols
         self.engine = Engine(
             model,
             lanes=settings.parallel,
@@ -145,11 +145,3 @@ def _digest(model: Model) -> str:
     digest.update(repr((model.architecture.settings, model.text)).encode())
     digest.update(model.parameters.flat.data)
     return digest.hexdigest()
-
-
-def _symbols(model: Model) -> list[str]:
-    """What each code is called: a character, or a byte that is none by itself in hexadecimal."""
-    vocabulary = model.vocabulary
-    if vocabulary.is_bytes:
-        return [chr(code) if code < 128 else f"bytes:\\x{code:02x}" for code in range(256)]
-    return [vocabulary.decode([code]) for code in range(len(vocabulary))]
