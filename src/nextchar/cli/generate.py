@@ -85,7 +85,7 @@ def command(
     """Write text with MODEL, a model file or a run directory.
 
     One text is printed as it is drawn; several (--samples) come with a line between them, records
-    one a line. The seed is told on standard error: with it the same text is written again.
+    that are lines one a line. The seed is told on standard error: with it the same text is written again.
     """
     settings = GenerationSettings(**{n: v for n, v in options.items() if v is not None})
     if sum(each is not None for each in (prompt, prompt_file, prompts)) > 1:
@@ -174,7 +174,7 @@ def _write(
         print_text(lead)
         print_text(made[0].data)
     else:
-        between = "\n" if model.end_code is not None else BETWEEN_SAMPLES
+        between = "\n" if model.text.records == "line" else BETWEEN_SAMPLES
         print_text(between.join(as_text(lead) + each.text for each in made) + "\n")
 
 
