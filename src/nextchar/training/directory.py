@@ -97,12 +97,13 @@ class RunDirectory:
                 for folder in self._made:
                     folder.rmdir()
 
-    def write_config(self, settings: Settings, source: Mapping[str, Any]) -> None:
+    def write_config(self, settings: Settings, source: Mapping[str, Any], ranks: int = 1) -> None:
         """Write `config.toml`. source: where the text came from, as `read_config` gives it.
 
-        It comes last: a file that lost its end lacks it.
+        It comes last: a file that lost its end lacks it. ranks: how many train together.
         """
-        tables = {"format": FORMAT, **settings.tables(), "source": source}
+        several = {"ranks": ranks} if ranks > 1 else {}
+        tables = {"format": FORMAT, **several, **settings.tables(), "source": source}
         self._write(CONFIG, tomli_w.dumps(tables))
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
@@ -156,6 +157,7 @@ def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
     try:
         tables = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
         _require_format(path, tables.pop("format", FORMAT))
+        tables.pop("ranks", 1)
         source = _source(tables.pop("source"))
         for name, table in tables.items():
             if not isinstance(table, Mapping):
@@ -169,6 +171,11 @@ def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
         raise RunError(f"{path / CONFIG}: cannot be read (no table {error})") from error
     except (TypeError, AttributeError, ValueError, RecursionError) as error:
         raise RunError(f"{path / CONFIG}: cannot be read ({in_one_line(error)})") from error
+
+
+def read_ranks(path: Path) -> int:
+    """How many trained together in a run whose `config.toml` can be read."""
+    return int(tomllib.loads((path / CONFIG).read_text(encoding="utf-8")).get("ranks", 1))
 
 
 def _require_format(path: Path, found: Any) -> None:
