@@ -23,9 +23,10 @@ from nextchar.distributed.joining import joined
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.pieces import Pieces
 from nextchar.text.corpus import text_corpus
+from nextchar.text.stored import StoredCodes
 from nextchar.training.cohort import Cohort
 from nextchar.training.events import Note
-from nextchar.training.run import Material, start
+from nextchar.training.run import Material, from_paths, start
 from nextchar.training.train import Hooks, Trained
 
 SMALL: dict[str, Any] = {
@@ -138,23 +139,40 @@ def _in_step(number: int, work: Callable[[], None]) -> None:
     Engine.loss_and_gradient = with_work  # type: ignore[method-assign]
 
 
-def others_settings(cohort: Cohort, folder: Path) -> None:
-    """Two ranks were started with other settings."""
-    trained(cohort, hidden_size=12 + cohort.share.rank, seed=1 + cohort.share.rank // 2)
-
-
-def others_kernels(cohort: Cohort, folder: Path) -> None:
-    """The last rank's machine has other instructions."""
+def others(cohort: Cohort, folder: Path) -> None:
+    """One rank was started with other settings, the last one's machine has other instructions."""
     import nextchar.distributed.alike as alike
 
     facts = alike.host_facts
     if cohort.share.rank == cohort.share.size - 1:
         alike.host_facts = lambda: {**facts(), "instruction set": "sse2"}
-    trained(cohort)
+    trained(cohort, hidden_size=13 if cohort.share.rank == 1 else 12)
+
+
+def on_disk(cohort: Cohort, folder: Path) -> None:
+    """A text that is too large for memory, which here is small: each rank reads its lanes."""
+    from nextchar.text import collector
+
+    collector.IN_MEMORY = 1000
+    (folder / "prose.txt").write_text(PROSE * 12, encoding="utf-8")
+    cohort.first(lambda: None)  # it is there
+    material = from_paths([folder / "prose.txt"])
+    read: list[int] = []
+    take = StoredCodes.__getitem__
+
+    def counted(codes: StoredCodes, places: Any) -> Any:
+        if not isinstance(places, slice):
+            read.append(places.shape[1])
+        return take(codes, places)
+
+    StoredCodes.__getitem__ = counted  # type: ignore[method-assign]
+    done = start(material, preset="medium", given=SMALL, cohort=cohort)
+    assert max(read) <= 4  # of seven lanes
+    np.savez(folder / f"{cohort.share.rank}.npz", **figures(done))
 
 
 SCENARIOS = [
-    variants, a_number_is_nan, one_fails, one_drifts, others_settings, others_kernels,
+    variants, a_number_is_nan, one_fails, one_drifts, others, on_disk,
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from nextchar.distributed.launch import speaks
 COMMANDS = {
     "train": "Train a model on text.",
     "generate": "Write text with a model, one next character at a time.",
+    "plan": "Forecast how fast training would be on many machines.",
     "eval": "Tell how well a model predicts a text.",
     "info": "Show what a model file holds.",
     "cache": "List the texts that were encoded into the cache, or clear it.",

@@ -49,6 +49,7 @@ class Ranks:
         self._node: Any = pkl5.Intracomm(world.Split_type(self._mpi.COMM_TYPE_SHARED))
         self.share = Share(world.rank, world.size)
         self.launcher = launch.by
+        self.advice = ""
         self.name = f"rank {world.rank} on {self._mpi.Get_processor_name()}"
         self.exchange = self._sums = SumExchange(world)
         self._has_failed = False  # an error was raised on all, and they did not speak since
@@ -63,8 +64,15 @@ class Ranks:
     def threads(self) -> int:
         """Threads that suit every rank: each has its part of the cores that it may use."""
         mine = _cores()
-        sharing = [each for each in self._node.allgather(mine) if each & mine]
-        fitting = max(1, usable_cores() // len(sharing))
+        all_of_node = self._node.allgather(mine)
+        used, there = len(frozenset().union(*all_of_node)), os.cpu_count() or 1
+        if used <= there // 2 and "SLURM_JOB_ID" not in os.environ:  # there it is what was asked
+            self.advice = (
+                f"the launcher lets these ranks use {used} of the {there} cores of this machine; "
+                "--bind-to none, given to mpiexec, lets them use all"
+            )
+        sharing = sum(1 for each in all_of_node if each & mine)
+        fitting = max(1, usable_cores() // sharing)
         return int(self._comm.allreduce(fitting, op=self._mpi.MIN))
 
     def first(self, work: Callable[[], T]) -> T:

@@ -31,11 +31,13 @@ class Cohort(Protocol):
 
     share: which one this is, of how many. exchange: what sums gradients; None where one is alone.
     launcher: what stands before `nextchar` to start as many again, with a space behind.
+    advice: what the user should know of how it was launched, in one line; mostly nothing.
     """
 
     share: Share
     exchange: Exchange | None
     launcher: str
+    advice: str
 
     def clock(self) -> float:
         """Seconds on the first rank's clock, as it was when all last spoke to each other."""
@@ -95,6 +97,7 @@ class Single:
     share: Share = ALL
     exchange: Exchange | None = None
     launcher = ""
+    advice = ""
 
     def clock(self) -> float:
         """Seconds."""

@@ -51,26 +51,32 @@ def operations(architecture: Architecture) -> int:
 
 
 def measure_speed(
-    vocabulary_size: int, threads: int, precision: Precision, exchange: Exchange | None = None
+    vocabulary_size: int,
+    threads: int,
+    precision: Precision,
+    exchange: Exchange | None = None,
+    *,
+    lanes: int = LANES,
+    length: int = LENGTH,
 ) -> float:
     """Operations in a second that a training step of the probe does here.
 
-    exchange: that of the run, where there is one.
+    exchange: that of the run, where there is one. lanes, length: of its batches.
     """
     from nextchar.kernels.engine import Engine
 
     architecture = Architecture(PROBE, vocabulary_size)
     parameters = initialise(architecture, 0, precision.dtype)
     rng = np.random.default_rng(0)
-    inputs, targets = rng.integers(vocabulary_size, size=(2, LENGTH, LANES))
+    inputs, targets = rng.integers(vocabulary_size, size=(2, length, lanes))
     settings = TrainingSettings()
     slots = make_slots(settings.optimizer, parameters.flat)
     seconds = []
     how: Any = {"exchange": exchange, **precision._asdict()}
-    with Engine(architecture, threads=min(threads, LANES), **how) as engine:
+    with Engine(architecture, threads=min(threads, lanes), **how) as engine:
         step = thrown_away(engine, parameters, slots, Batch(inputs, targets, True), settings)
         for _ in range(1 + STEPS):
             began = time.perf_counter()
             step()
             seconds.append(time.perf_counter() - began)
-    return operations(architecture) * LANES * LENGTH / median(seconds[1:])
+    return operations(architecture) * lanes * length / median(seconds[1:])

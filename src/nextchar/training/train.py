@@ -95,6 +95,8 @@ def train(
     hooks = hooks or Hooks()
     tell = hooks.on_event
     settings = _in_force(settings, cohort)
+    if cohort.advice:
+        tell(Note(cohort.advice, is_by_the_way=True))
     prepared = cohort.together(lambda: prepare(corpus, settings, validation))
     precision = _precision(settings, can_pair=HOST.has_bfloat16)
     if precision.bfloat16 and settings.training.dtype == "auto":
