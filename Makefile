@@ -21,7 +21,7 @@ help:
 	@echo "make settings  write docs/settings.md anew from the settings"
 	@echo "make errors  write docs/errors.md anew from the mistakes that its test makes"
 	@echo "make torture kills, faults, fuzzing and soaking for a long time"
-	@echo "make oracle  compare with PyTorch, installed for it, over many more shapes"
+	@echo "make oracle  compare with PyTorch and transformers, installed for it, over many more shapes"
 	@echo "make mpi-test  train on several ranks, long, on MPICH or (MPI=openmpi) Open MPI"
 	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
 	@echo "make lowest  run the tests on the lowest versions of the dependencies"
@@ -41,6 +41,7 @@ help:
 
 .venv/oracle.stamp: .venv/test.stamp
 	$(PY) -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[oracle]"
 	@touch $@
 
 # PyTorch first: as a dependency of the extra it would bring its GPU libraries

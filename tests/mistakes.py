@@ -57,6 +57,8 @@ def make_folder(folder: Path) -> None:
         "other.txt": FRENCH.encode(),
         "empty.txt": b"",
         "one.txt": b"x",
+        "blank.txt": b"\n\r\n\n",
+        "reserved.txt": PROSE.encode() + "\ufdd0".encode(),
         "gb18030.txt": CHINESE.encode("gb18030"),
         "shift-jis.txt": JAPANESE.encode("shift_jis"),
         "latin.txt": FRENCH.encode("cp1252"),
@@ -225,6 +227,31 @@ MISTAKES: dict[str, list[Mistake]] = {
             "… % of the text are control, private or unassigned characters (…) among … different "
             f"ones: it looks binary or wrongly decoded; give the right --encoding, {_BYTES}",
             status=0,
+        ),
+        Mistake(
+            "records that end by nothing",
+            f"train prose.txt --records '' {TRAIN}",
+            "records: wants line, file or what stands between two, got ''",
+            2,
+        ),
+        Mistake(
+            "records of bytes that end by more than one",
+            f"train prose.txt --alphabet bytes --records '%%' {TRAIN}",
+            "records: with the bytes alphabet wants line or one byte that ends a record, got '%%'; "
+            r"put one between them that they lack, such as '\0'",
+            2,
+        ),
+        Mistake(
+            "a text that holds what is to stand between records",
+            f"train reserved.txt --records file {TRAIN}",
+            "reserved.txt: holds the code point U+FDD0, which is no character and is to stand "
+            "between records here; take it out, or give --records line",
+        ),
+        Mistake(
+            "a list of records that are all empty",
+            f"train blank.txt --records line {TRAIN}",
+            "the training part has 0 characters; at least 2 are needed, one to read and one to "
+            "predict",
         ),
         Mistake("some NUL characters in a text", f"train nul.txt {TRAIN}", "", status=0),
         Mistake("line ends of a lone `\\r`", f"train old-mac.txt {TRAIN}", "", status=0),
@@ -519,6 +546,32 @@ MISTAKES: dict[str, list[Mistake]] = {
             "a text too short to score",
             "eval model.safetensors one.txt --unknown skip",
             "nothing to score: the text has 0 known characters, and the first one is only read",
+        ),
+    ],
+    "Starting from a trained model": [
+        Mistake(
+            "another network",
+            "train other.txt --from model.safetensors --hidden-size 9 --out new",
+            "hidden_size: the model to start from has 8, got 9; leave it out, or train anew",
+            2,
+        ),
+        Mistake(
+            "another alphabet",
+            "train other.txt --from model.safetensors --alphabet bytes --out new",
+            "alphabet: the model to start from has characters, got bytes; leave it out, or train "
+            "anew",
+            2,
+        ),
+        Mistake(
+            "a model that is not there",
+            "train other.txt --from nowhere --out new",
+            "nowhere: no such file",
+        ),
+        Mistake(
+            "a run that was started already",
+            f"{_RESUME} --from model.safetensors",
+            "from: a run that is resumed has started already; leave it out",
+            2,
         ),
     ],
     "Run directories": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, Literal, Self, overload
@@ -13,16 +13,16 @@ from nextchar.config import FIELDS, Settings, TextSettings
 from nextchar.errors import NotFittedError, SettingsError, TextError
 from nextchar.generation.generate import choose_seed, generate
 from nextchar.generation.generate import stream as write
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.settings import GenerationSettings, generation_settings
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
 from nextchar.progress import Progress
 from nextchar.text.collector import IN_MEMORY
 from nextchar.text.corpus import Corpus, gather, text_corpus
-from nextchar.text.sources import PIECE, normalized
-from nextchar.text.vocabulary import Unknown, Vocabulary
+from nextchar.text.sources import PIECE, as_symbols
+from nextchar.text.vocabulary import Unknown, Vocabulary, bytes_of
 from nextchar.training.interrupt import stop_on_interrupt
-from nextchar.training.run import Material, from_paths, start
+from nextchar.training.run import Base, Material, base_of, from_paths, start
 from nextchar.training.train import Hooks
 from nextchar.validation import require_known
 
@@ -90,6 +90,7 @@ class CharRNN:
         *,
         text: str | bytes | None = None,
         validation: Input | None = None,
+        start_from: PathName | CharRNN | None = None,
         out: PathName | None = None,
         resume: bool = False,
         verbose: bool = True,
@@ -99,6 +100,8 @@ class CharRNN:
         X: a path, several paths, a folder, a data set's name or an open file; or give `text`.
         y: ignored, there for scikit-learn.
         validation: another such input to validate on; by default the last part of the text.
+        start_from: a trained model, its file or its run directory, to go on from: its network is
+        taken, and characters that are new to it are added to its vocabulary.
         out: a run directory to keep the run in; without it the run stays in memory.
         resume: go on with the run in `out`.
         verbose: show progress on standard error.
@@ -117,6 +120,7 @@ class CharRNN:
                         if getattr(self, name) is not None
                     },
                     validation=_material(validation, None, settings),
+                    base=_base(start_from),
                     out=None if out is None else Path(out),
                     resume=resume,
                     hooks=Hooks(progress, should_stop, write_sample),
@@ -165,6 +169,8 @@ class CharRNN:
         stream: bool = False,
         samples: int | None = None,
         stop: str | Sequence[str] = (),
+        logit_bias: Mapping[str, float] | Mapping[int, float] | None = None,
+        pattern: str | None = None,
         unknown: Unknown = "error",
         seed: int | None = None,
         **options: Any,
@@ -173,27 +179,34 @@ class CharRNN:
 
         prompt: read first; may be empty. A character that the model never saw raises
         UnknownCharacterError, or is left out with `unknown="skip"`.
-        options: length (500, new characters), temperature (1.0; 0 is greedy), top_k, top_p,
-        dtype (how weights are held: auto, float32 or bfloat16).
         samples: how many texts; then a list is returned, all drawn in one batch.
         stream: return an iterator over pieces of text as they are drawn.
         stop: strings that end a text; they are not part of it.
+        logit_bias: character → what is added to its logit, -100 to 100; -100 bans.
+        pattern: a regular expression that the text matches as a whole.
         seed: of the draws; `last_seed_` tells which one was used.
+        options: every setting of generation (docs/generation.md): length (500, new characters),
+        temperature (1.0; 0 is greedy), top_k, top_p, min_p, typical_p, repetition_penalty,
+        presence_penalty, frequency_penalty, repeat_last_n, no_repeat_ngram_size, min_length,
+        best_of, num_beams, length_penalty, dtype.
         """
-        known = ("length", "temperature", "top_k", "top_p", "dtype")
-        for name in options:
-            require_known(name, dict.fromkeys(known), "option of generate")
-        settings = GenerationSettings(
-            samples=1 if samples is None else samples, seed=seed, **options
+        settings = generation_settings(
+            {"samples": 1 if samples is None else samples, "seed": seed, **options}
         )
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
         model = self._fitted()
         self.last_seed_ = choose_seed(seed)
+        how: dict[str, Any] = {
+            "seed": self.last_seed_,
+            "stop": stop,
+            "logit_bias": logit_bias,
+            "pattern": pattern,
+            "unknown": unknown,
+        }
         if stream:
             if samples is not None:
                 raise SettingsError("stream: writes one text; give either stream or samples")
-            return write(model, prompt, settings, seed=self.last_seed_, stop=stops, unknown=unknown)
-        made = generate(model, prompt, settings, seed=self.last_seed_, stop=stops, unknown=unknown)
+            return write(model, prompt, settings, **how)
+        made = generate(model, prompt, settings, **how)
         return made[0].text if samples is None else [each.text for each in made]
 
     def score(self, X: str | bytes, y: None = None, *, unknown: Unknown = "error") -> float:
@@ -206,8 +219,10 @@ class CharRNN:
     def evaluate(self, text: str | bytes, *, unknown: Unknown = "error") -> Score:
         """How well the model predicts a text: nats, bits, perplexity and accuracy."""
         model = self._fitted()
-        pieces = [text] if isinstance(text, bytes) else normalized([text], model.text.normalize)
-        return evaluate(model, pieces, unknown=unknown)[0]
+        if isinstance(text, bytes) and not model.vocabulary.is_bytes:
+            raise TextError("a model of characters wants a str, got bytes; decode them first")
+        whole = bytes_of(text) if model.vocabulary.is_bytes else text
+        return evaluate(model, as_symbols([whole], model.text), unknown=unknown)[0]
 
     def save(self, path: PathName) -> None:
         """Write the model file."""
@@ -247,6 +262,12 @@ def write_sample(model: Model, step: int) -> str:
     return generate(model, "", settings, seed=step)[0].text
 
 
+def _base(start_from: PathName | CharRNN | None) -> Base | None:
+    if isinstance(start_from, CharRNN):
+        return Base(start_from._fitted())
+    return None if start_from is None else base_of(start_from)
+
+
 def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> Material | None:
     if X is not None and text is not None:
         raise SettingsError("fit: wants either a path or text=, not both")
@@ -269,11 +290,7 @@ def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> 
 
 def _from_open_file(file: IO[str] | IO[bytes], settings: TextSettings) -> Corpus:
     """The corpus of a file the caller opened: in text mode, or in binary mode for bytes."""
-    pieces = _pieces(file, settings.alphabet)
-    return gather(
-        pieces if settings.alphabet == "bytes" else normalized(pieces, settings.normalize),
-        IN_MEMORY,
-    )
+    return gather(as_symbols(_pieces(file, settings.alphabet), settings), IN_MEMORY)
 
 
 def _pieces(file: IO[Any], alphabet: str) -> Iterator[Any]:

@@ -14,6 +14,8 @@ from conftest import PROSE, ROOT
 from nextchar import __version__
 
 READMES = ["README.md", "README.zh-CN.md"]
+RUN = [*READMES, "docs/generation.md"]  # pages whose commands are run
+NAMES = "Anna\nBeta\nCarla\nDora\nJohn\nJosef\nJo\n" * 20
 
 
 def read(name: str) -> str:
@@ -44,9 +46,12 @@ def shortened(command: str) -> list[str]:
     return [*kept, "--steps", "4"]
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_the_commands_of_the_readme_run(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", RUN)
+def test_the_commands_of_a_page_run(name: str, tmp_path: Path) -> None:
     (tmp_path / "input.txt").write_text(PROSE * 20, encoding="utf-8")
+    (tmp_path / "names.txt").write_text(NAMES, encoding="utf-8")
+    (tmp_path / "prompt.txt").write_text("It was", encoding="utf-8")
+    (tmp_path / "prompts.txt").write_text("It was\nthe age\n", encoding="utf-8")
     assert commands(name)
     for command in commands(name):
         done = subprocess.run(
@@ -84,7 +89,7 @@ def test_the_readme_has_a_real_run_before_line_25(name: str) -> None:
     assert "$ nextchar train" in head
 
 
-@pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md", "docs/design.md"])
+@pytest.mark.parametrize("name", [*RUN, "CONTRIBUTING.md", "docs/design.md"])
 def test_links_to_files_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", read(name)):
         if "://" not in target:

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     help="; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()) + ".",
 )
 @click.option("--val", multiple=True, metavar="FILE", help="Validate on this text instead.")
+@click.option(
+    "--from",
+    "start_from",
+    metavar="MODEL",
+    help="Start from this model, a file or a run directory, and its network; characters that are "
+    "new to it are added.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @setting_options(fields())
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -38,6 +45,7 @@ def command(
     out: str | None,
     preset: str | None,
     val: tuple[str, ...],
+    start_from: str | None,
     resume: bool,
     quiet: bool,
     as_json: bool,
@@ -57,7 +65,7 @@ def command(
         )
 
     from nextchar.distributed.joining import joined
-    from nextchar.training.run import from_paths
+    from nextchar.training.run import base_of, from_paths
 
     with joined(tell_of_one) as cohort:
         directory = cohort.first(lambda: _directory(out, files, resume))
@@ -68,6 +76,7 @@ def command(
             preset=preset,
             given={name: value for name, value in settings.items() if value is not None},
             validation=from_paths(val) if val else None,
+            base=cohort.first(lambda: base_of(start_from) if start_from else None),
             out=directory,
             resume=resume,
         )

@@ -21,10 +21,13 @@ def settings_for(
     precision: Precision,
     on_event: OnEvent,
     cohort: Cohort = SINGLE,
+    *,
+    is_trained: bool = False,
 ) -> Settings:
     """The settings of a run over a text: what was given, and what is chosen beside it.
 
     settings: what was given laid over the defaults, with the threads filled in.
+    is_trained: whether the run starts from a trained model; its network is among what is given.
     """
     training, work = settings.training, None
     assert training.threads is not None
@@ -32,7 +35,7 @@ def settings_for(
     if training.time is not None:
         speed = _speed(V, training.threads, precision, cohort)
         work = speed * seconds_of(training.time)
-    known = Known(len(prepared.train), V, work)
+    known = Known(len(prepared.train), V, work, is_trained)
     choice = cohort.first(lambda: choose({**given, "threads": training.threads}, known))
     for reason in choice.reasons:
         on_event(Note(reason, is_by_the_way=True))

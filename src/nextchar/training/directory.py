@@ -4,6 +4,7 @@ config.toml              every setting in force, and the text
 metrics.jsonl            one record per evaluation, and one for each time the run went back
 best.safetensors         the model that did best in validation
 last.safetensors         the model at the last evaluation
+start.safetensors        the model that the run started from (fine-tuning)
 checkpoint.safetensors   all that resume needs
 .owner.json              who holds it: process, host, since when
 .lock                    held while a trainer owns the directory; a dead one's does not block
@@ -24,7 +25,7 @@ import tomli_w
 from nextchar.config import Settings
 from nextchar.errors import DivergedError, RunError, in_one_line
 from nextchar.files import remove_leftovers, write_atomically
-from nextchar.model.file import BEST, LAST, Model, save_model
+from nextchar.model.file import BEST, LAST, START, Model, save_model
 from nextchar.training.checkpoint import Progress
 from nextchar.training.faults import cure
 from nextchar.training.metrics import content_of, records_of
@@ -93,7 +94,8 @@ class RunDirectory:
         self._lock.release()
         if self._made and not (self.path / CONFIG).exists():
             with contextlib.suppress(OSError):  # of what others put there in the meantime
-                (self.path / ".lock").unlink(missing_ok=True)
+                for name in (".lock", START):
+                    (self.path / name).unlink(missing_ok=True)
                 for folder in self._made:
                     folder.rmdir()
 
@@ -141,8 +143,8 @@ class RunDirectory:
         )
 
     def save_model(self, name: str, model: Model) -> None:
-        """Write `best.safetensors` or `last.safetensors`."""
-        assert name in {BEST, LAST}
+        """Write `best.safetensors`, `last.safetensors` or `start.safetensors`."""
+        assert name in {BEST, LAST, START}
         save_model(self.path / name, model)
 
     def _write(self, name: str, text: str) -> None:
@@ -192,6 +194,8 @@ def _source(table: Mapping[str, Any]) -> dict[str, Any]:
         value = table.get(name) if isinstance(table, Mapping) else None
         if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
             raise ValueError(f"source.{name} is no list of names")
+    if not isinstance(table.get("from", ""), str):
+        raise ValueError("source.from is no name")
     return dict(table)
 
 

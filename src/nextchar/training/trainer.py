@@ -272,6 +272,7 @@ class Trainer:
             "train_loss": last.train_loss if last else None,
             "val_loss": last.val_loss if last else None,
             "text_sha256": self._prepared.sha256,
+            "source": dict(self._prepared.source),
             "settings": self._all.tables()["training"],
         }
         return Model(parameters, self._prepared.vocabulary, self._all.text, summary)
