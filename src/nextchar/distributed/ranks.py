@@ -100,13 +100,14 @@ class Ranks:
         except Exception as raised:
             error = raised
         wait_for([self._comm.Ibarrier()])
-        told = self._comm.allgather(error and (self.name, str(error)))
+        told = self._comm.allgather(error and (self.name, *_flat(error)))
         self._has_failed = any(told)
         if not any(told):
             return cast(T, value)
-        if error and told[0]:
-            raise error
-        raise RunError("{}: {}".format(*next(each for each in told if each)))
+        if told[0]:
+            raise error or _error(*told[0][1:])
+        name, kind, how = next(each for each in told if each)
+        raise RunError(f"{name}: {_error(kind, how)}")
 
     def total(self, *numbers: float) -> list[float]:
         """Sums over all ranks."""
