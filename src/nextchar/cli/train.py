@@ -15,6 +15,7 @@ from nextchar.errors import SettingsError
 from nextchar.presets import PRESET_HELP, PRESETS
 
 if TYPE_CHECKING:
+    from nextchar.cli.listening import Listeners
     from nextchar.training.cohort import Cohort
     from nextchar.training.run import Material
     from nextchar.training.train import Trained
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @setting_options(fields())
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--live", is_flag=True, help="Show curves in the terminal.")
+@click.option("--tensorboard", is_flag=True, help="Write an event file for TensorBoard.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     files: tuple[str, ...],
@@ -48,6 +51,8 @@ def command(
     start_from: str | None,
     resume: bool,
     quiet: bool,
+    live: bool,
+    tensorboard: bool,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -69,9 +74,10 @@ def command(
 
     with joined(tell_of_one) as cohort:
         directory = cohort.first(lambda: _directory(out, files, resume))
+        show = _listeners(cohort, directory, quiet=quiet, live=live, tensorboard=tensorboard)
         trained = _train(
             cohort,
-            quiet,
+            show,
             text=from_paths(files) if files else None,
             preset=preset,
             given={name: value for name, value in settings.items() if value is not None},
@@ -99,23 +105,25 @@ def _directory(out: str | None, files: tuple[str, ...], resume: bool) -> Path:
     return Path(out) if out else free_name(files)
 
 
-def _train(cohort: Cohort, quiet: bool, text: Material | None, **how: Any) -> Trained:
-    """Train, progress shown by the first rank, until it is done or asked to stop."""
+def _listeners(cohort: Cohort, directory: Path, **how: bool) -> Listeners:
+    """Who is told of the run: what was asked for, by the first rank."""
+    from nextchar.cli.listening import Listeners, listeners
+
+    asked: list[Listeners] = []
+    cohort.first(lambda: asked.append(listeners(directory, **how)))
+    return Listeners(asked)
+
+
+def _train(cohort: Cohort, show: Listeners, text: Material | None, **how: Any) -> Trained:
+    """Train until it is done or asked to stop."""
     from nextchar.api import write_sample
-    from nextchar.progress import Progress
     from nextchar.training.interrupt import stop_on_interrupt
     from nextchar.training.run import start
     from nextchar.training.train import Hooks
 
-    progress = Progress(quiet=quiet)
-    show = progress if cohort.share.rank == 0 else _nothing
     with stop_on_interrupt(also=cohort.share.size > 1) as should_stop:
         try:
             hooks = Hooks(show, should_stop, write_sample)
             return start(text, hooks=hooks, cohort=cohort, **how)
         finally:
-            progress.close()
-
-
-def _nothing(event: object) -> None:
-    """What the other ranks show."""
+            show.close()

@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from nextchar.distributed.launch import Launch, launched
-from nextchar.errors import RunError
+from nextchar.errors import MissingExtraError, NextcharError, RunError
 from nextchar.training.cohort import SINGLE, Cohort
 
 PATIENCE = 5.0  # seconds in which a launcher ends the job of a rank that is gone
-INSTALL = 'pip install "nextchar[mpi]"'
 
 
 @contextmanager
@@ -25,7 +24,7 @@ def joined(tell: Callable[[str, BaseException], int]) -> Iterator[Cohort]:
 
     tell: says in one line, which begins with the given words, what error ends a rank while the
     others go on, and returns the exit status. The job is then ended.
-    Raises RunError where mpi4py is lacking, or does not see the others.
+    Raises MissingExtraError where mpi4py is lacking, RunError where it does not see the others.
     """
     launch = launched()
     if launch is None:
@@ -35,7 +34,7 @@ def joined(tell: Callable[[str, BaseException], int]) -> Iterator[Cohort]:
 
     try:
         mpi = load_mpi(launch)
-    except RunError as error:  # each meets it, one tells it
+    except NextcharError as error:  # each meets it, one tells it
         error.is_told_elsewhere = launch.rank > 0
         raise
     ranks = Ranks(launch, mpi)
@@ -51,14 +50,12 @@ def joined(tell: Callable[[str, BaseException], int]) -> Iterator[Cohort]:
 
 
 def load_mpi(launch: Launch) -> Any:
-    """The module mpi4py.MPI, MPI begun. Raises RunError."""
+    """The module mpi4py.MPI, MPI begun. Raises MissingExtraError or RunError."""
     try:
         import mpi4py
     except ImportError:
-        raise RunError(
-            f"started as {launch.size} processes that are to train together, which needs mpi4py: "
-            f"{INSTALL}"
-        ) from None
+        what = f"{launch.by.strip()}: to train together"
+        raise MissingExtraError(what, "mpi4py", "mpi") from None
     mpi4py.rc.thread_level = "funneled"  # only the main thread speaks
     try:
         from mpi4py import MPI
