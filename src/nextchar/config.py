@@ -195,6 +195,11 @@ class TrainingSettings(Validated):
     threads: int | None = setting(
         None, "Worker threads; the usable physical cores by default.", low=1, metavar="N"
     )
+    compress_gradients: str = setting(
+        "none",
+        "Between ranks of mpiexec: bf16 sends gradients in half the bytes.",
+        choices=("none", "bf16"),
+    )
     dtype: str = setting(
         "auto",
         "Precision. bfloat16 rounds the operands of products, and keeps weights and sums in "

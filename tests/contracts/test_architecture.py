@@ -27,6 +27,7 @@ LINE = [
     "kernels",
     "runs",
     "training",
+    "distributed",
     "generation",
     "apps",
     "server",
@@ -42,11 +43,15 @@ NEVER = [  # though it stands before them
     ("apps", "training"),
     ("generation", "training"),
     ("server", "training"),
+    ("apps", "distributed"),
+    ("generation", "distributed"),
+    ("server", "distributed"),
 ]
 # which rooms may import what an extra brings
 EXTRAS = {
     "apps": ("plot",),
     "cli": ("interactive",),
+    "distributed": ("mpi",),
     "event_files": ("tensorboard",),
     "live": ("live",),
     "server": ("serve",),

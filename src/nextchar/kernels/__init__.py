@@ -12,7 +12,8 @@
     weights.py      its weights, packed
     room.py         the memory that one thread works in
     forward.py      the network forward; backward.py: and backward
-    step.py         a whole training step over some lanes
+    step.py         a whole training step over some lanes, and in pieces
+    pieces.py       one whose gradients are summed over machines, piece by piece
     updates.py      sums of gradients, clipping, the optimizers; rules.py: their numbers
     engine.py       a batch cut over worker threads
     draw.py         drawing a code from a row of logits

@@ -18,6 +18,7 @@ from nextchar.errors import TextError
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Parameters
+from nextchar.text.batches import ALL, Share
 from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
@@ -89,6 +90,7 @@ def score(
     lanes: int = 1,
     forwards: Sequence[Forward] = (),
     run: Map = map,
+    share: Share = ALL,
     watch: Watch | None = None,
 ) -> Score:
     """Score a text.
@@ -100,6 +102,7 @@ def score(
     forwards: what runs the network, one for each group that the lanes are cut into; that of
     `model.network` where none is given.
     run: how the groups are mapped over (a thread pool's map, say).
+    share: the part of the lanes that is scored here; nats and right guesses are theirs alone.
     watch: told of each chunk, by the thread that scored it.
     """
     pairs = len(codes) - 1
@@ -111,8 +114,10 @@ def score(
     lanes = max(1, min(lanes, pairs // (4 * WARM_UP)))
     starts = np.linspace(0, pairs, lanes + 1).astype(np.int64)
     forwards = forwards or [_plain_forward(parameters)]
-    groups = np.array_split(np.arange(lanes), min(lanes, len(forwards)))
+    first, end = share.of(lanes)
+    groups = np.array_split(np.arange(first, end), max(min(end - first, len(forwards)), 1))
     tasks = list(zip(groups, forwards, strict=False))  # fewer lanes than forwards, fewer groups
+    tasks = [task for task in tasks if len(task[0])]  # there are other ranks
     parts = list(
         run(lambda task: _score_lanes(parameters, codes, starts, task[0], task[1], watch), tasks)
     )

@@ -106,12 +106,13 @@ class RunDirectory:
                 for folder in self._made:
                     folder.rmdir()
 
-    def write_config(self, settings: Settings, source: Mapping[str, Any]) -> None:
+    def write_config(self, settings: Settings, source: Mapping[str, Any], ranks: int = 1) -> None:
         """Write `config.toml`. source: where the text came from, as `read_config` gives it.
 
-        It comes last: a file that lost its end lacks it.
+        It comes last: a file that lost its end lacks it. ranks: how many train together.
         """
-        tables = {"format": FORMAT, **settings.tables(), "source": source}
+        several = {"ranks": ranks} if ranks > 1 else {}
+        tables = {"format": FORMAT, **several, **settings.tables(), "source": source}
         self._write(CONFIG, tomli_w.dumps(tables))
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
