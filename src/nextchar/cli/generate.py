@@ -85,7 +85,8 @@ def command(
     """Write text with MODEL, a model file or a run directory.
 
     One text is printed as it is drawn; several (--samples) come with a line between them, records
-    that are lines one a line. The seed is told on standard error: with it the same text is written again.
+    that are lines one a line. The seed is told on standard error: with it the same text is written
+    again.
     """
     settings = GenerationSettings(**{n: v for n, v in options.items() if v is not None})
     if sum(each is not None for each in (prompt, prompt_file, prompts)) > 1:

@@ -19,6 +19,7 @@ from nextchar.apps.report.report import Report, as_json, make_report
 from nextchar.errors import RunError
 from nextchar.runs.reading import CONFIG, METRICS, SAMPLES
 from nextchar.runs.records import content_of
+from nextchar.text import collector
 from nextchar.training.directory import RunDirectory
 
 
@@ -162,6 +163,34 @@ def test_without_a_validation_part_that_is_told(tmp_path: Path) -> None:
     assert [line.name for line in report.memory.lines] == ["what the model writes"]
 
 
+@pytest.mark.parametrize(
+    "given", [{"alphabet": "bytes"}, {"min_count": 20}, {"embedding_size": 8, "cell": "gru"}]
+)
+def test_any_alphabet_and_network_has_a_whole_report(
+    tmp_path: Path, given: dict[str, object]
+) -> None:
+    text = tmp_path / "poem.txt"
+    text.write_text("床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n" * 20 + PROSE, "utf-8")
+    report = make_report([made_run(tmp_path / "run", text, **given)])
+    parsed(html(report))
+    analysis = report.analyses[0]
+    assert analysis.notes == []
+    assert analysis.loss is not None
+    assert np.isfinite(analysis.loss)
+    assert sum(kind.share for kind in analysis.kinds) == pytest.approx(1)
+    for rung in analysis.ladder:
+        assert all(0 <= a < b <= len(rung.text) for a, b in rung.spans)
+
+
+def test_a_text_on_disk_gives_the_same_figures(
+    folder: Path, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path))
+    monkeypatch.setattr(collector, "IN_MEMORY", 1000)
+    assert as_json(make_report([folder / "run"])) == as_json(report)
+    assert any(tmp_path.rglob("*.codes"))
+
+
 def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
@@ -218,8 +247,13 @@ def test_watching_makes_the_page_anew_until_the_run_ends(tmp_path: Path) -> None
     notes: list[str] = []
     pages: list[str] = []
     directory = RunDirectory.open(path)
+    begun = (path / CONFIG).read_bytes()
+    (path / CONFIG).unlink()  # as while the text is read
 
     def sleep(seconds: float) -> None:
+        if not page.exists() and not (path / CONFIG).exists():
+            (path / CONFIG).write_bytes(begun)
+            return
         pages.append(page.read_text())
         records = made_records(3 + 2 * min(len(pages), 2))
         (path / METRICS).write_text(content_of(records))

@@ -66,7 +66,7 @@ class Analysis:
 class Analyser:
     """Analyses runs one after the other; what runs on the same text share is done once.
 
-    note: told what is about to be done.
+    note: told what cannot be measured.
     """
 
     def __init__(self, note: Callable[[str], None] = lambda text: None) -> None:

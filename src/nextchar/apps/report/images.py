@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,8 +64,13 @@ def picture_of(figure: Figure) -> Any:
         _places(axes, figure)
     else:
         _curves(axes, figure)
-    if len(figure.keys) > 1:
-        axes.legend(frameon=False, fontsize=8)
+    marks: list[Line | Bars] = [*figure.lines, *figure.bars]
+    names = {mark.name for mark in marks if mark.name}
+    if len(names) > 1:  # an image stands alone, without the colours of a table beside it
+        axes.legend(frameon=False, fontsize=8 if len(names) < 7 else 6)
+    if figure.note:
+        note = "\n".join(wrap(figure.note, int(16 * width)))
+        picture.supxlabel(note, x=0.01, ha="left", fontsize=7, color=_SOFT)
     return picture
 
 

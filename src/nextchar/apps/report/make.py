@@ -10,7 +10,7 @@ from nextchar.apps.report.page import html
 from nextchar.apps.report.report import Report, make_report
 from nextchar.errors import RunError
 from nextchar.files import write_atomically
-from nextchar.runs.reading import METRICS, SAMPLES, is_held
+from nextchar.runs.reading import CONFIG, METRICS, SAMPLES, is_held
 
 SECONDS = 2.0  # between two looks at a run
 RELOAD = 5  # seconds after which a browser loads the page of a run that goes on
@@ -39,7 +39,7 @@ def watch_runs(
     before: object = None
     while any(map(is_held, paths)):
         now = [_state(path) for path in paths]
-        if now != before:
+        if now != before and all((path / CONFIG).exists() for path in paths):
             write_page(make_report(paths, analyses=False), page, RELOAD)
             if before is None:
                 note(f"open {page} in a browser; it reloads itself while the training goes on")

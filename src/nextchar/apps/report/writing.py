@@ -73,7 +73,7 @@ def ladder_and_memory(
     own = _pieces(held_out)
     of_rungs, of_made, of_own = copied([rungs, made, own], blocks_of(training), (*LENGTHS, MARKED))
     ladder = [
-        Rung(temperature, model.vocabulary.decode(codes), where)
+        Rung(temperature, model.vocabulary.decode(codes), _in_text(model, codes, where))
         for temperature, codes, where in zip(TEMPERATURES, rungs, of_rungs.spans, strict=True)
     ]
     text, start, end = of_made.longest
@@ -95,6 +95,18 @@ def _rung(model: Model, temperature: float) -> Codes:
         return texts[0]
     lines = [np.append(text, model.end_code) for text in texts]
     return np.concatenate(lines)[:LADDER]
+
+
+def _in_text(model: Model, codes: Codes, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans of codes as spans of the text, which is shorter where its characters are of bytes."""
+    if not model.vocabulary.is_bytes:
+        return spans
+    data = model.vocabulary.decode_bytes(codes)
+    return [(_characters(data[:start]), _characters(data[:end])) for start, end in spans]
+
+
+def _characters(data: bytes) -> int:
+    return len(data.decode("utf-8", "replace"))
 
 
 def _pieces(held_out: AnyCodes | None) -> list[Codes]:
