@@ -102,10 +102,11 @@ async def measured(model: Model, port: int, options: argparse.Namespace) -> list
     for length in (16, options.length):  # both sides once, so that nothing is compiled any more
         await one(port, length, 0)
         library(model, length, 0)
-    firsts = []
+    firsts: dict[str, list[float]] = {"": [], PROMPT: []}
     for seed in range(20 * options.rounds):
-        firsts.append((await one(port, 16, seed)).first)
-        await asyncio.sleep(0.02)  # the engine is idle each time
+        for prompt, waits in firsts.items():
+            waits.append((await one(port, 16, seed, prompt)).first)
+            await asyncio.sleep(0.02)  # the engine is idle each time
     alone, own, together = [], [], []
     for seed in range(options.rounds):
         own.append(library(model, options.length, seed))
@@ -117,8 +118,13 @@ async def measured(model: Model, port: int, options: argparse.Namespace) -> list
     ratio = statistics.median(a / b for a, b in zip(alone, own, strict=True))
     gain = statistics.median(a / b for a, b in zip(rates, alone, strict=True))
     return [
-        ("first character, idle server: median", f"{1e3 * statistics.median(firsts):.1f} ms"),
-        ("first character, idle server: p99", f"{1e3 * quantile(firsts, 0.99):.1f} ms"),
+        *(
+            (
+                f"first character after a prompt of {len(prompt)}, idle server: median, p99",
+                f"{1e3 * statistics.median(waits):.1f} ms, {1e3 * quantile(waits, 0.99):.1f} ms",
+            )
+            for prompt, waits in firsts.items()
+        ),
         ("one client", f"{rate:,.0f} characters/s"),
         ("the library itself, in turn", f"{statistics.median(own):,.0f} characters/s"),
         ("one client / library", f"{ratio:.2f}"),
@@ -137,11 +143,11 @@ def library(model: Model, length: int, seed: int) -> float:
     return written / (time.perf_counter() - begin)
 
 
-async def one(port: int, length: int, seed: int) -> Seen:
+async def one(port: int, length: int, seed: int, prompt: str = PROMPT) -> Seen:
     """One streamed answer on a connection of its own, from the request on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = json.dumps(
-        {"model": "model", "prompt": PROMPT, "max_tokens": length, "seed": seed, "stream": True}
+        {"model": "model", "prompt": prompt, "max_tokens": length, "seed": seed, "stream": True}
     )
     begin = time.perf_counter()
     writer.write(
