@@ -21,6 +21,7 @@ from nextchar.errors import InterruptedRun, NextcharError, SettingsError
 # the module is imported when the command is called, so that help and start-up stay quick
 COMMANDS = {
     "train": "Train a model on text.",
+    "tune": "Search the settings that suit a text best.",
     "generate": "Write text with a model, one next character at a time.",
     "eval": "Tell how well a model predicts a text.",
     "info": "Show what a model file holds.",
