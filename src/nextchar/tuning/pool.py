@@ -26,6 +26,12 @@ class _Process:
     process: subprocess.Popen[bytes]
     log: Path
 
+    def tell_to_stop(self) -> None:
+        """Close its standard input."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+
 
 class Pool:
     """So many workers; a context manager that leaves none behind.
@@ -54,13 +60,14 @@ class Pool:
         for each in self._running:
             each.process.kill()
             each.process.wait()
+            each.tell_to_stop()
 
     def _begin(self) -> None:
         name = f"{next(self._numbers)}-{uuid.uuid4().hex[:8]}"
         log = self._logs / f"{name}.log"
         with log.open("wb") as said:
             process = subprocess.Popen(
-                COMMAND, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+                COMMAND, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, bufsize=0
             )
         self._running.append(_Process(process, log))
         assert process.stdin is not None
@@ -83,6 +90,7 @@ class Pool:
         told = []
         for each in [each for each in self._running if each.process.poll() is not None]:
             self._running.remove(each)
+            each.tell_to_stop()  # its end of the pipe is closed, ours is not
             status = each.process.returncode
             said = _last_line(each.log)
             each.log.unlink(missing_ok=True)
@@ -108,9 +116,7 @@ class Pool:
     def stop(self) -> None:
         """Have all end the step in hand, and wait for them."""
         for each in self._running:
-            assert each.process.stdin is not None
-            with contextlib.suppress(OSError):
-                each.process.stdin.close()
+            each.tell_to_stop()
         for each in self._running:
             try:
                 each.process.wait(STOP_SECONDS)

@@ -200,7 +200,11 @@ def _kind(name: str) -> str:
 
 def as_json(space: Space) -> dict[str, Any]:
     """A space as a JSON object keeps it."""
-    return {name: asdict(dimension) for name, dimension in space.items()}
+    made = {name: asdict(dimension) for name, dimension in space.items()}
+    return {
+        name: {"values": list(each["values"])} if "values" in each else each
+        for name, each in made.items()
+    }
 
 
 def from_json(document: Mapping[str, Any]) -> Space:

@@ -104,34 +104,34 @@ class Place:
     def _database(self) -> BaseStorage:
         from optuna.exceptions import ExperimentalWarning
         from optuna.storages import RDBStorage, get_storage
+        from sqlalchemy.exc import ArgumentError
 
-        from nextchar.tuning.lost import retry
-
-        def tried_again(study: Study, trial: FrozenTrial) -> None:
-            retry(study, trial, "its worker was lost")
-
-        with warnings.catch_warnings():
+        with self.telling(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called so
             try:
-                with self.telling():
-                    database = RDBStorage(
-                        _with_driver(self.storage),
-                        heartbeat_interval=HEARTBEAT_SECONDS,
-                        grace_period=GRACE_SECONDS,
-                        heartbeat_stale_trial_callback=tried_again,
-                    )
+                database = RDBStorage(
+                    _with_driver(self.storage),
+                    heartbeat_interval=HEARTBEAT_SECONDS,
+                    grace_period=GRACE_SECONDS,
+                    heartbeat_stale_trial_callback=_tried_again,
+                )
             except ImportError as error:
-                needs = ' (PostgreSQL: pip install "psycopg[binary]")'
                 raise SettingsError(
-                    f"storage: {self.told} needs a driver that is not installed{needs}: "
-                    f"{in_one_line(error)}"
+                    f"storage: {self.told} needs a driver that is not installed (PostgreSQL: pip "
+                    f'install "psycopg[binary]"): {in_one_line(error)}'
                 ) from None
-            except ValueError as error:
+            except (ArgumentError, ValueError) as error:
                 raise SettingsError(
-                    f"storage: wants a file or a database's URL, got {self.told} "
-                    f"({in_one_line(error)})"
+                    f"storage: wants a file or the URL of a database that Optuna takes, got "
+                    f"{self.told} ({in_one_line(error)})"
                 ) from None
         return get_storage(database)
+
+
+def _tried_again(study: Study, trial: FrozenTrial) -> None:
+    from nextchar.tuning.lost import retry
+
+    retry(study, trial, "its worker was lost")
 
 
 def _with_driver(url: str) -> str:

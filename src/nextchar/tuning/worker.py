@@ -7,6 +7,8 @@ holds that open. When it is closed, be it by the death of the sweep, the worker 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import shutil
 import signal
 import sys
@@ -111,6 +113,8 @@ class Worker:
             def objective(trial: Trial) -> float:
                 began.append(trial)
                 trial.set_user_attr("worker", self._job.name)
+                trial.set_user_attr("host", platform.node())
+                trial.set_user_attr("process", os.getpid())
                 held.close()  # others may ask now
                 return runner(trial, lambda: self._must_stop(study))
 
