@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -48,7 +49,7 @@ def postgres() -> Iterator[str]:
             _wait(process, port)
             yield f"postgresql://me:secret@127.0.0.1:{port}/postgres"
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # does not wait for whoever is connected
             process.wait()
 
 

@@ -32,7 +32,8 @@ from tuning.studies import place
 TINY: dict[str, Any] = {"num_layers": 1, "batch_size": 4, "seq_length": 8, "cell": "gru"}
 SIZES = {"hidden_size": (8, 16, 8)}
 OPTIONS = ["--num-layers", "1", "--batch-size", "4", "--fix", "seq_length=8", "--fix", "cell=gru"]
-OPTIONS += ["--range", "hidden_size=8:16:8", "--steps", "20"]
+OPTIONS += ["--range", "hidden_size=8:16:8"]
+QUICK = ["--steps", "20", "--eval-every", "10"]  # each evaluation flushes files to the disk
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     """A folder with a sweep in it, what it printed as JSON, and what it said beside."""
     folder = tmp_path_factory.mktemp("sweep")
     (folder / "prose.txt").write_text(PROSE * 30, encoding="utf-8", newline="")
-    options = [*OPTIONS, "--trials", "4", "--workers", "2", "--json"]
+    options = [*OPTIONS, *QUICK, "--trials", "4", "--workers", "2", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "nextchar", "tune", "prose.txt", *options],
         cwd=folder,
@@ -110,7 +111,15 @@ def test_the_first_trial_is_what_auto_would_be_given_the_space(
 
 def again(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> Any:
     monkeypatch.chdir(folder)
-    how = {**TINY, "steps": 20, "ranges": SIZES, "trials": 4, "verbose": False, **changed}
+    how = {
+        **TINY,
+        "steps": 20,
+        "eval_every": 10,
+        "ranges": SIZES,
+        "trials": 4,
+        "verbose": False,
+        **changed,
+    }
     return tune("prose.txt", **how)
 
 
@@ -167,7 +176,7 @@ def test_a_sweep_outlives_its_workers_and_goes_on_after_ctrl_c(prose: Path) -> N
     folder = prose.parent
     storage = f"sqlite:///{folder}/study.db"
     where = ["--storage", storage, "--out", "runs/prose-tune"]
-    long = ["--trial-time", "60s" if "CI" in os.environ else "30s", *OPTIONS[:-2]]
+    long = ["--trial-time", "60s", *OPTIONS]  # none of which comes to its end
     process = begin(folder, "prose.txt", *where, *long)
 
     def running(after: int = -1) -> Any:
@@ -202,7 +211,7 @@ def test_a_sweep_outlives_its_workers_and_goes_on_after_ctrl_c(prose: Path) -> N
 @pytest.mark.slow
 def test_machines_share_a_study_in_postgresql(postgres: str, prose: Path) -> None:  # noqa: F811
     """Each has a folder of its own; the second one's best may have run on the first."""
-    options = [*OPTIONS, "--storage", postgres, "--study", "shared", "--json", "--quiet"]
+    options = [*OPTIONS, *QUICK, "--storage", postgres, "--study", "shared", "--json", "--quiet"]
     machines = [
         begin(prose.parent, "prose.txt", *options, "--out", out, "--trials", "4")
         for out in ("one", "two")

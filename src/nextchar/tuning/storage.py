@@ -105,12 +105,14 @@ class Place:
         from optuna.exceptions import ExperimentalWarning
         from optuna.storages import RDBStorage, get_storage
         from sqlalchemy.exc import ArgumentError
+        from sqlalchemy.pool import NullPool
 
         with self.telling(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called so
             try:
                 database = RDBStorage(
                     _with_driver(self.storage),
+                    engine_kwargs={"poolclass": NullPool},  # hundreds of workers, none connected
                     heartbeat_interval=HEARTBEAT_SECONDS,
                     grace_period=GRACE_SECONDS,
                     heartbeat_stale_trial_callback=_tried_again,
