@@ -11,8 +11,10 @@ PY := $(BIN)/python
 TORCH ?= torch==2.13.0
 # Options of `make bench`: BENCH="--rows 'train/*' --seconds 1"; --help lists them.
 BENCH ?=
+# Options of `make load`.
+LOAD ?=
 
-.PHONY: demo test lint format bench torture oracle make-oracle settings errors lowest dist clean help
+.PHONY: demo test lint format bench torture load oracle make-oracle settings errors screenshots lowest dist clean help
 
 help:
 	@echo "make demo    train on real text for about a minute and print what the model writes"
@@ -20,6 +22,8 @@ help:
 	@echo "make lint    ruff and mypy only      make format  let ruff mend the layout"
 	@echo "make settings  write docs/settings.md anew from the settings"
 	@echo "make errors  write docs/errors.md anew from the mistakes that its test makes"
+	@echo "make load    ten minutes of clients of all kinds on a server (LOAD=\"--minutes 1\")"
+	@echo "make screenshots  make the pictures of docs/playground.md anew"
 	@echo "make torture kills, faults, fuzzing and soaking for a long time"
 	@echo "make oracle  compare with PyTorch and transformers, installed for it, over many more shapes"
 	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
@@ -67,6 +71,9 @@ test: lint
 torture: .venv/test.stamp ## kills, faults, fuzzing and soaking for a long time
 	$(PY) -m pytest -n auto -m torture --timeout 3600 tests
 
+load: .venv/test.stamp
+	PYTHONPATH=tests $(PY) tests/load.py $(LOAD)
+
 oracle: .venv/oracle.stamp
 	$(PY) -m pytest -n auto -m live tests/oracle
 
@@ -81,6 +88,9 @@ settings: .venv/test.stamp
 
 errors: .venv/test.stamp
 	PYTHONPATH=src:tests $(PY) tests/mistakes.py > docs/errors.md
+
+screenshots: .venv/test.stamp
+	PYTHONPATH=src:tests $(PY) docs/make_screenshots.py
 
 lowest: .venv/pip.stamp
 	$(PY) -m venv .venv/lowest

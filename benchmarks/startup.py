@@ -17,6 +17,8 @@ from typing import Any
 
 from benchmarks.environment import clean
 from benchmarks.rows import matches
+from nextchar.runs.reading import METRICS
+from nextchar.runs.records import content_of, records_of
 
 Command = list[str]
 
@@ -30,6 +32,7 @@ ROWS = {
     "startup/import": ("import nextchar", 0.05),
     "startup/help": ("nextchar --help", 0.15),
     "startup/generate": ("nextchar generate, 500 characters, warm", 1.0),
+    "startup/report": ("nextchar report of 100,000 evaluations, warm", 3.0),
     "startup/first-step-warm": ("nextchar train --steps 1, warm", 1.5),
     "startup/first-step-cold": ("nextchar train --steps 1, cold", 20.0),
 }
@@ -88,6 +91,9 @@ class _Bench:
         if what == "generate":
             model = self._model()
             return lambda: self._time([*NEXTCHAR, "generate", model, "--length", "500"])
+        if what == "report":
+            run = self._long_run()
+            return lambda: self._time([*NEXTCHAR, "report", run])
         commands = {
             "python": [*PYTHON, "-c", "pass"],
             "import": [*PYTHON, "-c", "import nextchar"],
@@ -99,11 +105,24 @@ class _Bench:
         self._train(self._empty(), out="model")
         return "model"
 
-    def _train(self, cache: Path, out: str = "") -> float:
-        """One step at the default size; nothing to evaluate."""
+    def _long_run(self) -> str:
+        """A run of one step, with the records of a very long one."""
+        self._train(self._empty(), out="long", keep_validation=True)
+        path = self._folder / "long" / METRICS
+        (first,) = records_of(path.read_bytes())
+        path.write_text(
+            content_of(
+                {**first, "step": n, "seconds": n / 10, "train_loss": 1 + 2 / n**0.5}
+                for n in range(1, 100_001)
+            )
+        )
+        return "long"
+
+    def _train(self, cache: Path, out: str = "", *, keep_validation: bool = False) -> float:
+        """One step at the default size; nothing to evaluate unless that is asked for."""
         out = out or f"run{self._next()}"
         command = [*NEXTCHAR, "train", "input.txt", "--out", out, "--steps", "1"]
-        return self._time([*command, "--val-fraction", "0"], cache)
+        return self._time(command if keep_validation else [*command, "--val-fraction", "0"], cache)
 
     def _time(self, command: Command, cache: Path | None = None) -> float:
         environment = clean()

@@ -12,10 +12,10 @@ import pytest
 from nextchar.config import Settings
 from nextchar.errors import InterruptedRun, NextcharError
 from nextchar.model.file import BEST, Model, load_model
+from nextchar.runs.reading import CHECKPOINT, CONFIG, METRICS, read_config
 from nextchar.text.corpus import text_corpus
 from nextchar.text.watching import Listener
 from nextchar.training.checkpoint import load_checkpoint
-from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_config
 from nextchar.training.events import Note
 from nextchar.training.run import Material, start
 from nextchar.training.train import Hooks, Trained

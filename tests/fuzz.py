@@ -29,11 +29,11 @@ from nextchar.generation.generate import generate
 from nextchar.generation.settings import GenerationSettings
 from nextchar.model import container
 from nextchar.model.file import Model, load_model, save_model
+from nextchar.runs.reading import CONFIG, read_config
 from nextchar.text.corpus import prepare, text_corpus
 from nextchar.text.sources import find_sources, read_text
 from nextchar.text.vocabulary import Vocabulary
 from nextchar.training.checkpoint import load_checkpoint, save_checkpoint
-from nextchar.training.directory import CONFIG, read_config
 from nextchar.training.resuming import _require_same
 from nextchar.training.train import _fresh, make_batches
 from nextchar.validation import seconds_of

@@ -451,6 +451,52 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
     ],
+    "Completions and interactive writing": [
+        Mistake(
+            "records of a model of running text",
+            "complete model.safetensors It --to record",
+            "to: record wants a model of records (train --records)",
+            2,
+        ),
+        Mistake(
+            "no continuation",
+            "complete model.safetensors It --count 0",
+            "count: wants a whole number of at least 1 and of at most 1000, got 0",
+            2,
+        ),
+        Mistake(
+            "a line of standard input with a character that the model never saw",
+            "complete model.safetensors -",
+            "-: line 2: the character '今' (U+4ECA) at position 0 is not in the model's "
+            'vocabulary; leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            stdin="It was\n今\n".encode(),
+        ),
+        Mistake(
+            "fewer beams than it would take to be sure",
+            "complete model.safetensors It --to line --beams 1",
+            "there may be more probable ones; more --beams look further",
+            status=0,
+        ),
+        Mistake(
+            "interactive writing without a terminal",
+            "generate model.safetensors --interactive",
+            "interactive: wants a terminal to type at; leave it out",
+            2,
+            stdin=b"",
+        ),
+        Mistake(
+            "several samples, interactively",
+            "generate model.safetensors --interactive --samples 2",
+            "interactive: one text is written; leave samples, best_of and num_beams out",
+            2,
+        ),
+        Mistake(
+            "many prompts, interactively",
+            "generate model.safetensors --interactive --prompts prose.txt",
+            "interactive: leave json, novel and prompts out",
+            2,
+        ),
+    ],
     "Model files": [
         Mistake("a path that is not there", "info nowhere", "nowhere: no such file"),
         Mistake(
@@ -547,6 +593,40 @@ MISTAKES: dict[str, list[Mistake]] = {
             "eval model.safetensors one.txt --unknown skip",
             "nothing to score: the text has 0 known characters, and the first one is only read",
         ),
+        Mistake(
+            "a text too short to explain",
+            "explain model.safetensors one.txt --unknown skip",
+            "nothing to explain: the text has 0 known characters, and the first one is only read",
+        ),
+        Mistake(
+            "a place to explain that is past the text",
+            "explain model.safetensors prose.txt --at 99:1",
+            "at: wants a place in the text, which has 20 lines, got '99:1'",
+            status=2,
+        ),
+        Mistake(
+            "one past its line",
+            "explain model.safetensors prose.txt --at 2:500",
+            "at: line 2 ends at column 78, got '2:500'",
+            status=2,
+        ),
+        Mistake(
+            "the first character, before which there is nothing",
+            "explain model.safetensors prose.txt --at 1:1",
+            "at: nothing stands before the first character, got '1:1'",
+            status=2,
+        ),
+        Mistake(
+            "a place that is none",
+            "explain model.safetensors prose.txt --at 3",
+            "at: wants LINE:COLUMN, both from 1, got '3'",
+            status=2,
+        ),
+        Mistake(
+            "a page into a folder that is not there",
+            "explain model.safetensors prose.txt --out nowhere/page.html",
+            "nowhere/page.html: cannot be used (No such file or directory)",
+        ),
     ],
     "Starting from a trained model": [
         Mistake(
@@ -571,6 +651,62 @@ MISTAKES: dict[str, list[Mistake]] = {
             "a run that was started already",
             f"{_RESUME} --from model.safetensors",
             "from: a run that is resumed has started already; leave it out",
+            2,
+        ),
+    ],
+    "Serving": [
+        Mistake(
+            "no model",
+            "serve",
+            "Missing argument 'MODEL...': a model file or a run directory; nextchar serve --help "
+            "tells more",
+            2,
+        ),
+        Mistake("a model that is not there", "serve nothing", "nothing: no such file"),
+        Mistake(
+            "a port that is none",
+            "serve model.safetensors --port 70000",
+            "port: wants a whole number of at least 0 and of at most 65535, got 70000",
+            2,
+        ),
+        Mistake(
+            "an address that is not this machine's",
+            "serve model.safetensors --host 192.0.2.1",
+            "192.0.2.1:8000: cannot be listened on (…); give another --port or --host",
+        ),
+        Mistake(
+            "a name that nobody knows",
+            "serve model.safetensors --host no-such-host.invalid",
+            "no-such-host.invalid:8000: cannot be listened on (…); give another --port or --host",
+        ),
+        Mistake(
+            "the same model twice",
+            "serve model.safetensors model.safetensors",
+            "alias: two models would be called 'model'; name each with --alias",
+            2,
+        ),
+        Mistake(
+            "fewer names than models",
+            "serve model.safetensors runs/prose --alias one",
+            "alias: wants one for each model or none, got 1 for 2",
+            2,
+        ),
+        Mistake(
+            "a default beyond the limit",
+            "serve model.safetensors --max-tokens 10",
+            "default_max_tokens: wants at most max_tokens, got 16 of 10",
+            2,
+        ),
+        Mistake(
+            "a key that no header can carry",
+            "serve model.safetensors --api-key schlüssel",
+            "api_key: wants printable ASCII, which is what a header can carry",
+            2,
+        ),
+        Mistake(
+            "an empty key",
+            "serve model.safetensors --api-key ''",
+            "api_key: is empty; leave it out to need none",
             2,
         ),
     ],
@@ -678,6 +814,45 @@ MISTAKES: dict[str, list[Mistake]] = {
             "runs/prose/checkpoint.safetensors: not a whole checkpoint file that nextchar wrote "
             "(…)",
             prepare=cut("checkpoint.safetensors"),
+        ),
+    ],
+    "Reports": [
+        Mistake(
+            "a folder that is no run",
+            "report folder",
+            "folder: no run there (no config.toml)",
+        ),
+        Mistake(
+            "a page where none can be",
+            "report runs/prose --out prose.txt/report.html",
+            "prose.txt/report.html: cannot be written (…); give another --out",
+        ),
+        Mistake(
+            "the text of the run is gone",
+            "report runs/prose",
+            "prose: The text cannot be read again (prose.txt: no such file or folder, nor a data "
+            "set (…)), so the figures that need it are left out.",
+            status=0,
+            prepare=lambda folder: (folder / "prose.txt").unlink(),
+        ),
+        Mistake(
+            "the text of the run is another one now",
+            "report runs/prose",
+            "prose: The text has changed since the run, so the figures that need it are left out.",
+            status=0,
+            prepare=lambda folder: (folder / "prose.txt").write_text(PROSE * 2),
+        ),
+        Mistake(
+            "half a model in the run",
+            "report runs/prose",
+            "runs/prose/best.safetensors: not a whole model file that nextchar wrote (…)",
+            prepare=cut("best.safetensors"),
+        ),
+        Mistake(
+            "curves where there is no terminal to show them",
+            f"train prose.txt --live --quiet {SMALL}",
+            "--live wants a terminal; plain lines are shown instead",
+            status=0,
         ),
     ],
 }

@@ -181,6 +181,13 @@ class TrainingSettings(Validated):
     sample_every: int | None = setting(
         None, "Show what the model writes so far every N steps.", low=1, metavar="N"
     )
+    keep_samples: int = setting(
+        8,
+        "Keep what the model writes in the run directory, N times at most; 0 is never.",
+        low=0,
+        high=1000,
+        metavar="N",
+    )
     eval_characters: int = setting(
         200_000, "Score the first N in validation; fewer in a short time.", low=2, metavar="N"
     )

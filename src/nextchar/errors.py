@@ -6,6 +6,7 @@ NextcharError
 │   └── UnknownCharacterError   a character outside the vocabulary
 ├── ModelFileError    a model file or checkpoint is missing, damaged or foreign
 ├── RunError          a run directory cannot be used as asked
+├── MissingExtraError an extra is not installed, which says what to install
 ├── NotFittedError    a CharRNN was asked to predict before it was fitted or loaded
 ├── DivergedError     the loss or the gradient became NaN or infinite
 └── InterruptedRun    the run was stopped from outside, after its checkpoint was written
@@ -43,6 +44,17 @@ class ModelFileError(NextcharError):
 
 class RunError(NextcharError):
     """A run directory cannot be used as asked."""
+
+
+class MissingExtraError(NextcharError, ImportError):
+    """Something was asked for that needs a package which only some users want.
+
+    what: was asked for; package: is missing; extra: of `pip install "nextchar[EXTRA]"`.
+    """
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        install = f'install it with: pip install "nextchar[{extra}]"'
+        super().__init__(f"{what}: needs {package}; {install}")
 
 
 class NotFittedError(NextcharError, AttributeError, ValueError):

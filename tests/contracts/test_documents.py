@@ -50,10 +50,14 @@ def shortened(command: str) -> list[str]:
 def test_the_commands_of_a_page_run(name: str, tmp_path: Path) -> None:
     (tmp_path / "input.txt").write_text(PROSE * 20, encoding="utf-8")
     (tmp_path / "names.txt").write_text(NAMES, encoding="utf-8")
+    (tmp_path / "new.txt").write_text(PROSE * 10, encoding="utf-8")
     (tmp_path / "prompt.txt").write_text("It was", encoding="utf-8")
     (tmp_path / "prompts.txt").write_text("It was\nthe age\n", encoding="utf-8")
     assert commands(name)
     for command in commands(name):
+        if command.startswith("nextchar serve"):
+            serve_for_a_moment(command, tmp_path)
+            continue
         done = subprocess.run(
             [sys.executable, "-m", "nextchar", *shortened(command)],
             cwd=tmp_path,
@@ -61,6 +65,22 @@ def test_the_commands_of_a_page_run(name: str, tmp_path: Path) -> None:
             encoding="utf-8",
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def serve_for_a_moment(command: str, folder: Path) -> None:
+    """Start a server on a free port and end it as soon as it says where it listens."""
+    args = [*shlex.split(command)[1:], "--port", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "nextchar", *args],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as server:
+        assert server.stderr is not None
+        lines = iter(server.stderr.readline, "")
+        assert any("http://127.0.0.1:" in line for line in lines), command
+        server.terminate()
+        assert server.wait(60) == 0
 
 
 @pytest.mark.parametrize("name", READMES)

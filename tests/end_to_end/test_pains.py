@@ -19,7 +19,7 @@ import pytest
 from nextchar import CharRNN, DivergedError, InterruptedRun, UnknownCharacterError, Vocabulary
 from nextchar.kernels.decoder import Decoder
 from nextchar.model.file import Model, load_model
-from nextchar.training.directory import read_metrics
+from nextchar.runs.reading import read_metrics
 from nextchar.training.run import from_paths, start
 from nextchar.training.train import Hooks
 

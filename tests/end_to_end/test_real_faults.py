@@ -25,7 +25,7 @@ from end_to_end.processes import (
     wait_until,
 )
 from nextchar.model import container
-from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_metrics
+from nextchar.runs.reading import CHECKPOINT, CONFIG, METRICS, read_metrics
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals and limits")
 

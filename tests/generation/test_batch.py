@@ -195,6 +195,15 @@ def test_each_request_gets_as_many_alternatives_as_it_asked_for(small_model: Mod
                 assert piece.top_codes.shape == (len(piece.text), min(logprobs, symbols))
 
 
+@pytest.mark.parametrize("penalty", [1e-320, 1e300])
+def test_the_strongest_penalties_overflow_nowhere(small_model: Model, penalty: float) -> None:
+    how = GenerationSettings(length=40, repetition_penalty=penalty, repeat_last_n=-1)
+    made = generate(small_model, "It was", how, seed=1)[0].text
+    repeats = len(made) - len(set(made))
+    symbols = len(small_model.vocabulary)
+    assert repeats > 30 if penalty < 1 else repeats <= 40 - symbols + len(set("It was"))
+
+
 def test_scores_come_with_the_characters_they_are_of(small_model: Model) -> None:
     settings = GenerationSettings(length=40, logprobs=2, temperature=0.7)
     request = request_for(small_model, "It", settings, seed=3, stop="qqq")

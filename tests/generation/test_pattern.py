@@ -95,7 +95,7 @@ PATTERNS = [
     r"[\d-]+", r"[\s\S]", r"\D\W", r"[a-b1]{2}", "[]a]+", r"a(?#no matter)b", "(?:(?:a|b){2}){1,2}",
     "(|a)(|b)1", "()a()", "(?:a(?:b(?:1)?)?)?",
     # possessive and atomic where they change nothing
-    "a*+b", "a{2}+b", "(?>ab)1", r"[^-]*+-", "(?>a|b)1", "(a*+b)*1", "a?+", "(?:ab){2}+",
+    "a*+b", "a{2}+b", "(?>ab)1", r"[^-]*+-", "(?>a|b)1", "(a*+b)*1", "a?+", "(?:ab){2}+", "(?=)a",
     # anchors
     "^a$", r"\Aab\Z", r"a$\n", r"a$\s*", "(?:^a|b)+", "^^a|b$$", "$^|a", r"\n$", r"a$\n$",
     r"a(?:$|b)\n?", r"(?:a\Z\n)|b", r"(?m)^a$\n^b$", r"(?m)(?:a$|\n|^b)+", r"(?m)a$|^$\n",
@@ -326,7 +326,10 @@ MISTAKES = {
     "writing; write it without the + or ?> that says so",
     "(?>a|ab)c": "at position 0, '(?>a|ab)' gives nothing back of what it took, which is not known "
     "while writing; write it without the + or ?> that says so",
+    "(?:ab)*+c": "at position 0, '(?:ab)*+' gives nothing back of what it took, which is not known "
+    "while writing; write it without the + or ?> that says so",
     # what cannot be met
+    "(?>ab|cx|xx)x": "at position 12, 'x' wants a character that the model does not know",
     "a b[0-9]{4}": "at position 3, '[0-9]{4}' wants a digit, and the model knows none of '0'…'9'",
     r"a\d": r"at position 1, '\d' wants a digit, and the model knows none of \d",
     "(?i)a[xyz]": "at position 5, '[xyz]' wants a character, and the model knows none of 'x', 'y', "
@@ -359,6 +362,26 @@ def test_what_cannot_be_is_refused_in_one_line(pattern: str, line: str) -> None:
     with pytest.raises(SettingsError) as refused:
         automaton_of(pattern, DIGITLESS)
     assert str(refused.value) == f"pattern: {line}"
+
+
+@pytest.mark.parametrize(
+    ("letters", "pattern", "line"),
+    [
+        ("\n", ".", "'.' wants a character, and the model knows none of any kind"),
+        ("a", "[^a]", "'[^a]' wants a character, and the model knows none other than 'a'"),
+        ("a", "[é-ü]{2,}", "'[é-ü]{2,}' wants a character, and the model knows none of 'é'…'ü'"),
+    ],
+)
+def test_a_small_vocabulary_is_named_what_it_lacks(letters: str, pattern: str, line: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        automaton_of(pattern, Vocabulary.of_text(letters))
+    assert str(refused.value) == f"pattern: at position 0, {line}"
+
+
+def test_possessive_repeats_are_judged_by_whole_characters_in_bytes() -> None:
+    assert accepts(automaton_of("é*+ê", BYTES), "ééê".encode())  # they begin with the same byte
+    with pytest.raises(SettingsError, match="gives nothing back"):
+        automaton_of("[é-ü]*+ê", BYTES)
 
 
 def test_a_pattern_that_is_no_text_is_refused() -> None:

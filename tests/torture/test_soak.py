@@ -14,7 +14,7 @@ import pytest
 from conftest import PROSE
 from end_to_end.processes import assert_opens, begin
 from nextchar import CharRNN
-from nextchar.training.directory import read_metrics
+from nextchar.runs.reading import read_metrics
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="wants Linux's /proc to look at a process"

@@ -13,16 +13,9 @@ from nextchar.config import Settings
 from nextchar.errors import ModelFileError, RunError
 from nextchar.model.file import BEST, LAST, Model, load_model
 from nextchar.presets import PRESETS
+from nextchar.runs.reading import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
 from nextchar.text.corpus import text_corpus
-from nextchar.training.directory import (
-    CHECKPOINT,
-    CONFIG,
-    METRICS,
-    RunDirectory,
-    free_name,
-    read_config,
-    read_metrics,
-)
+from nextchar.training.directory import RunDirectory, free_name
 from nextchar.training.run import Material, start
 
 SETTINGS = Settings.make(hidden_size=8)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nextchar.errors import DivergedError, ModelFileError, RunError
-from nextchar.training.directory import CHECKPOINT
+from nextchar.runs.reading import CHECKPOINT
 from nextchar.training.faults import cure, telling_how_to_go_on
 
 

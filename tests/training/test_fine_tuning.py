@@ -21,9 +21,9 @@ from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture
 from nextchar.model.scorer import score
+from nextchar.runs.reading import CONFIG, read_config
 from nextchar.text.corpus import text_corpus
 from nextchar.text.vocabulary import Vocabulary
-from nextchar.training.directory import CONFIG, read_config
 from nextchar.training.events import Event, Note
 from nextchar.training.fine_tuning import (
     UNSEEN,

@@ -20,9 +20,9 @@ from nextchar.model import container
 from nextchar.model.file import BEST, LAST
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.runs.reading import CHECKPOINT, read_metrics
 from nextchar.text.corpus import text_corpus
 from nextchar.training.checkpoint import Checkpoint, Progress
-from nextchar.training.directory import CHECKPOINT, read_metrics
 from nextchar.training.events import Event, Note, Stepped
 from nextchar.training.optimizers import make_slots
 from nextchar.training.recovery import MOST, Recovery

@@ -48,6 +48,21 @@ def evaluate(
 
     That of a model of records is to have its boundaries, as `text.sources` puts them there.
     """
+    codes, left_out = collect(model, pieces, unknown=unknown)
+    from nextchar.kernels.engine import Engine  # it brings Numba along
+
+    parameters = model.parameters
+    with Engine(model.architecture, threads=usable_cores(), dtype=parameters.dtype) as engine:
+        return engine.score(parameters, codes, lanes=lanes), left_out
+
+
+def collect(
+    model: Model, pieces: Iterable[str | bytes], *, unknown: Unknown = "error"
+) -> tuple[Codes, int]:
+    """The codes (N,) of a text that comes in pieces, and how many characters were left out.
+
+    They are in memory or, where there are many, on disk, and answer as an array does.
+    """
     total = first = -1 if model.end_code is not None else 0  # the boundary it begins with is ours
     with Collector(collector.IN_MEMORY) as collected:
         for piece in pieces:
@@ -57,12 +72,8 @@ def evaluate(
     if isinstance(made, CodeFile):  # which the scorer reads as it would an array
         made = cast(Codes, StoredCodes.whole(Store(made)))
     codes = made if len(made) else np.empty(0, model.vocabulary.dtype)
-    left_out = 0 if model.vocabulary.is_bytes else total - first - len(codes)  # every byte is known
-    from nextchar.kernels.engine import Engine  # it brings Numba along
-
-    parameters = model.parameters
-    with Engine(model.architecture, threads=usable_cores(), dtype=parameters.dtype) as engine:
-        return engine.score(parameters, codes, lanes=lanes), left_out
+    # with bytes every one is known
+    return codes, 0 if model.vocabulary.is_bytes else total - first - len(codes)
 
 
 def as_json(result: Score, left_out: int = 0) -> dict[str, Any]:

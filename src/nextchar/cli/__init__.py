@@ -23,8 +23,12 @@ COMMANDS = {
     "train": "Train a model on text.",
     "tune": "Search the settings that suit a text best.",
     "generate": "Write text with a model, one next character at a time.",
+    "complete": "Tell the most probable ways to go on from a prefix.",
+    "serve": "Serve models over HTTP: the completion API, and a page to try them.",
     "eval": "Tell how well a model predicts a text.",
+    "explain": "Show what a model makes of a text: surprise, neurons, memory.",
     "info": "Show what a model file holds.",
+    "report": "Show what runs did and what their models know, as a page.",
     "cache": "List the texts that were encoded into the cache, or clear it.",
     "demo": "Train on Python's own documentation for a minute and write some text.",
 }

@@ -60,6 +60,12 @@ BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
 )
 @click.option("--echo", is_flag=True, help="Print the prompt before the text.")
 @click.option("--json", "as_json", is_flag=True, help="Print texts, seed and settings as JSON.")
+@click.option(
+    "--interactive",
+    is_flag=True,
+    help="Write together, on the terminal: type, pick, undo, let write on. All of it, the prompt "
+    "too, is printed in the end. Ctrl-D leaves with status 0, Ctrl-C with 130; F1 helps.",
+)
 def command(
     model: str,
     prompt: str | None,
@@ -73,22 +79,19 @@ def command(
     training_text: tuple[str, ...],
     echo: bool,
     as_json: bool,
+    interactive: bool,
     **options: Any,
 ) -> None:
     """Write text with MODEL, a model file or a run directory.
 
     One text is printed as it is drawn; several (--samples) come with a line between them, records
-    one a line. The seed is told on standard error: with it the same text is written again.
+    that are lines one a line. The seed is told on standard error: with it the same text is written again.
     """
     settings = GenerationSettings(**{n: v for n, v in options.items() if v is not None})
-    if settings.logprobs is not None and not (as_json or prompts):
-        raise SettingsError("logprobs: are part of what --json prints; add it")
     if sum(each is not None for each in (prompt, prompt_file, prompts)) > 1:
         raise SettingsError("prompt, prompt_file and prompts: give one of them")
-    if prompts is not None and novel:
-        raise SettingsError("novel: goes with one prompt; give --prompt in place of --prompts")
-    if training_text and not novel:
-        raise SettingsError("training_text: is where --novel looks; add it")
+    is_one = prompts is None
+    _require_sense(settings, is_one, novel, training_text, as_json)
     how = {
         "stop": stop,
         "logit_bias": biases_of(logit_bias),
@@ -101,12 +104,18 @@ def command(
 
     loaded = load_model(model)
     how["seed"] = seed = choose_seed(settings.seed)
+    text = prompt or (read_text(prompt_file, loaded) if prompt_file else "")
+    if interactive:
+        from nextchar.cli.interactive import run_session
+
+        is_alone = is_one and not (as_json or novel)
+        run_session(loaded, model, text, settings, how, is_alone=is_alone)
+        return
     try:
         with telling():
             if prompts is not None:
                 _write_many(loaded, prompts, settings, how, echo=echo)
             else:
-                text = prompt or (read_text(prompt_file, loaded) if prompt_file else "")
                 made = _novel(loaded, text, settings, how, training_text) if novel else None
                 _write(loaded, text, settings, how, made, echo=echo, as_json=as_json)
     except NextcharError:  # no text was made, so no seed is told
@@ -116,6 +125,22 @@ def command(
         raise
     if not as_json:
         click.echo(f"seed {seed}", err=True)
+
+
+def _require_sense(
+    settings: GenerationSettings,
+    is_one: bool,
+    novel: bool,
+    training_text: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Raise SettingsError where options do not go together. is_one: there is one prompt."""
+    if settings.logprobs is not None and is_one and not as_json:
+        raise SettingsError("logprobs: are part of what --json prints; add it")
+    if novel and not is_one:
+        raise SettingsError("novel: goes with one prompt; give --prompt in place of --prompts")
+    if training_text and not novel:
+        raise SettingsError("training_text: is where --novel looks; add it")
 
 
 def _write(
@@ -149,7 +174,7 @@ def _write(
         print_text(lead)
         print_text(made[0].data)
     else:
-        between = "\n" if model.end_code is not None else BETWEEN_SAMPLES
+        between = "\n" if model.text.records == "line" else BETWEEN_SAMPLES
         print_text(between.join(as_text(lead) + each.text for each in made) + "\n")
 
 

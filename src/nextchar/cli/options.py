@@ -32,6 +32,20 @@ def setting_options(
     return decorate
 
 
+def how_to_read(command: Command) -> Command:
+    """The options of commands that read texts for a model: --encoding and --unknown."""
+    unknown = click.option(
+        "--unknown",
+        type=click.Choice(["error", "skip"]),
+        default="error",
+        help="What to do with characters that the model never saw.  [default: error]",
+    )
+    encoding = click.option(
+        "--encoding", metavar="NAME", help="Of the files.  [default: the training text's]"
+    )
+    return encoding(unknown(command))
+
+
 def _option(field: dataclasses.Field[Any], other: str | None) -> Callable[[Command], Command]:
     setting: Setting = field.metadata["setting"]
     text = setting.help

@@ -33,6 +33,8 @@ from nextchar.presets import PRESET_HELP, PRESETS
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @setting_options(fields())
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--live", is_flag=True, help="Show curves in the terminal.")
+@click.option("--tensorboard", is_flag=True, help="Write an event file for TensorBoard.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     files: tuple[str, ...],
@@ -42,6 +44,8 @@ def command(
     start_from: str | None,
     resume: bool,
     quiet: bool,
+    live: bool,
+    tensorboard: bool,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -59,14 +63,14 @@ def command(
         raise SettingsError("resume: say which run, --out DIR")
 
     from nextchar.api import write_sample
-    from nextchar.progress import Progress
+    from nextchar.cli.listening import listeners
     from nextchar.training.directory import free_name
     from nextchar.training.interrupt import stop_on_interrupt
     from nextchar.training.run import base_of, from_paths, start
     from nextchar.training.train import Hooks
 
     directory = Path(out) if out else free_name(files)
-    progress = Progress(quiet=quiet)
+    progress = listeners(directory, quiet=quiet, live=live, tensorboard=tensorboard)
     with stop_on_interrupt() as should_stop:
         try:
             trained = start(

@@ -17,6 +17,7 @@ from nextchar.text.vocabulary import Vocabulary
 
 Array = NDArray[Any]
 
+STRONGEST = 1e30  # penalty for repetitions
 PROMPT = -1  # the index of what reads a prompt for all samples of its request
 
 
@@ -177,7 +178,8 @@ def numbers_of(settings: GenerationSettings) -> dict[str, float]:
         "top_p": settings.top_p,
         "min_p": settings.min_p,
         "typical_p": settings.typical_p,
-        "repetition": settings.repetition_penalty,
+        # what is stronger changes nothing but that float32 overflows
+        "repetition": min(max(settings.repetition_penalty, 1 / STRONGEST), STRONGEST),
         "presence": settings.presence_penalty,
         "frequency": settings.frequency_penalty,
         "last_n": settings.repeat_last_n,

@@ -33,6 +33,8 @@ class Progress:
     stale: evaluations since the best one. done: whether the run came to its end.
     eval_characters: how many evaluations score where a short time allows for fewer than asked.
     retries: how often the run went back, each time to go on with half the learning rate.
+    norm_steps, norm_sum, norm_max: of the gradient's norm since the last evaluation, before
+    clipping; norm_clipped: steps in which it was clipped, norm_cut: what that took off in all.
     """
 
     step: int = 0
@@ -48,6 +50,11 @@ class Progress:
     done: bool = False
     eval_characters: int | None = None
     retries: int = 0
+    norm_steps: int = 0
+    norm_sum: float = 0.0
+    norm_max: float = 0.0
+    norm_clipped: int = 0
+    norm_cut: float = 0.0
 
 
 @dataclass(frozen=True)

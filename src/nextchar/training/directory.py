@@ -2,6 +2,7 @@
 
 config.toml              every setting in force, and the text
 metrics.jsonl            one record per evaluation, and one for each time the run went back
+samples.jsonl            what the model wrote in the course of the run
 best.safetensors         the model that did best in validation
 last.safetensors         the model at the last evaluation
 start.safetensors        the model that the run started from (fine-tuning)
@@ -13,7 +14,7 @@ checkpoint.safetensors   all that resume needs
 from __future__ import annotations
 
 import contextlib
-import tomllib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,16 +24,22 @@ import filelock
 import tomli_w
 
 from nextchar.config import Settings
-from nextchar.errors import DivergedError, RunError, in_one_line
+from nextchar.errors import DivergedError, RunError
 from nextchar.files import remove_leftovers, write_atomically
 from nextchar.model.file import BEST, LAST, START, Model, save_model
+from nextchar.runs.reading import (
+    CHECKPOINT,
+    CONFIG,
+    FORMAT,
+    LOCK,
+    METRICS,
+    SAMPLES,
+    read_metrics,
+)
+from nextchar.runs.records import content_of
 from nextchar.training.checkpoint import Progress
 from nextchar.training.faults import cure
-from nextchar.training.metrics import content_of, records_of
 from nextchar.training.owner import forget_owner, note_owner, owner_of
-
-FORMAT = 1  # of the directory; one without it is of the first
-CONFIG, METRICS, CHECKPOINT = "config.toml", "metrics.jsonl", "checkpoint.safetensors"
 
 
 class RunDirectory:
@@ -45,7 +52,7 @@ class RunDirectory:
         self._made = [each for each in (path, *path.parents) if not each.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(path / ".lock", blocking=False)
+            self._lock = filelock.FileLock(path / LOCK, blocking=False)
             self._lock.acquire()
             note_owner(path)
             remove_leftovers(path)
@@ -94,7 +101,7 @@ class RunDirectory:
         self._lock.release()
         if self._made and not (self.path / CONFIG).exists():
             with contextlib.suppress(OSError):  # of what others put there in the meantime
-                for name in (".lock", START):
+                for name in (LOCK, START):
                     (self.path / name).unlink(missing_ok=True)
                 for folder in self._made:
                     folder.rmdir()
@@ -141,6 +148,10 @@ class RunDirectory:
             }
         )
 
+    def write_samples(self, samples: Sequence[Mapping[str, Any]]) -> None:
+        """Replace `samples.jsonl`."""
+        self._write(SAMPLES, "".join(json.dumps(sample) + "\n" for sample in samples))
+
     def save_model(self, name: str, model: Model) -> None:
         """Write `best.safetensors`, `last.safetensors` or `start.safetensors`."""
         assert name in {BEST, LAST, START}
@@ -151,60 +162,6 @@ class RunDirectory:
             write_atomically(self.path / name, text.encode())
         except OSError as error:
             raise RunError(f"{self.path / name}: cannot be written ({_reason(error)})") from error
-
-
-def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
-    """The settings of a run and where its text came from. Raises RunError where they are lost."""
-    try:
-        tables = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
-        _require_format(path, tables.pop("format", FORMAT))
-        source = _source(tables.pop("source"))
-        for name, table in tables.items():
-            if not isinstance(table, Mapping):
-                raise ValueError(f"{name} is no table of settings")
-        return Settings.from_tables(tables), source
-    except FileNotFoundError:
-        raise RunError(f"{path}: no run there (no {CONFIG})") from None
-    except OSError as error:
-        raise RunError(f"{path / CONFIG}: cannot be read ({_reason(error)})") from error
-    except KeyError as error:
-        raise RunError(f"{path / CONFIG}: cannot be read (no table {error})") from error
-    except (TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise RunError(f"{path / CONFIG}: cannot be read ({in_one_line(error)})") from error
-
-
-def _require_format(path: Path, found: Any) -> None:
-    if found != FORMAT:
-        raise RunError(
-            f"{path}: a run of format {found!r:.20}, this version of nextchar reads {FORMAT}; use "
-            "the version that began it, or start anew with another --out"
-        )
-
-
-def _source(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the text came from: lists of names. Raises ValueError where it is something else."""
-    for name in ("inputs", "validation"):
-        value = table.get(name) if isinstance(table, Mapping) else None
-        if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
-            raise ValueError(f"source.{name} is no list of names")
-    if not isinstance(table.get("from", ""), str):
-        raise ValueError("source.from is no name")
-    return dict(table)
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The records of a run's `metrics.jsonl`, in order; none where nothing was evaluated yet."""
-    try:
-        return records_of((path / METRICS).read_bytes())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RunError(f"{path / METRICS}: cannot be read ({_reason(error)})") from error
-    except ValueError as error:
-        raise RunError(
-            f"{path / METRICS}: cannot be read ({error}); mend it, or move it away to go on "
-            "without its records"
-        ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -63,6 +63,8 @@ class Evaluated:
 
     Losses are in nats per character: train_loss is the mean since the last evaluation, val_loss
     None where there is no validation part. is_best: whether no evaluation was better before.
+    gradient_norm: mean since the last evaluation, before clipping; gradient_norm_max: the largest;
+    gradient_norm_clipped: mean after it; clipped_share: of the steps. None where it is not known.
     """
 
     step: int
@@ -74,6 +76,10 @@ class Evaluated:
     learning_rate: float
     chars_per_second: float
     is_best: bool
+    gradient_norm: float | None = None
+    gradient_norm_max: float | None = None
+    gradient_norm_clipped: float | None = None
+    clipped_share: float | None = None
 
 
 @dataclass(frozen=True)

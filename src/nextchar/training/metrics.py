@@ -1,21 +1,13 @@
-"""The content of `metrics.jsonl`: lines of one JSON object each, with a checksum.
-
-`crc32`, the last field of a line, is that of the records up to it, so that a damaged number is told
-from a measured one wherever the file is read, and a line from one that is there twice or lacks the
-one before it. Lines without it, of earlier versions, are read as well.
-"""
+"""The records of `metrics.jsonl` as the evaluations that they tell of."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nextchar.training.events import Evaluated
 
-CHECKSUM = "crc32"
 _FIELDS = {each.name: str(each.type) for each in dataclasses.fields(Evaluated)}
 _TYPES: Mapping[str, Any] = {
     "int": int,
@@ -24,52 +16,9 @@ _TYPES: Mapping[str, Any] = {
 }
 
 
-def content_of(records: Iterable[Mapping[str, Any]]) -> str:
-    """The whole file of some records."""
-    lines, crc = [], 0
-    for record in records:
-        crc = _checksum(record, crc)
-        lines.append(json.dumps({**record, CHECKSUM: f"{crc:08x}"}) + "\n")
-    return "".join(lines)
-
-
-def records_of(data: bytes) -> list[dict[str, Any]]:
-    """The records of a file's content, in order.
-
-    Raises ValueError, which names the line, where one is damaged. Half a line after whole ones is
-    what a copy that was broken off ends in, and is left out.
-    """
-    lines = data.split(b"\n")
-    records, crc = list[dict[str, Any]](), 0
-    for number, line in enumerate(lines, 1):
-        try:
-            if line.strip():
-                record, crc = _record(line, crc)
-                records.append(record)
-        except (ValueError, RecursionError) as error:
-            if number == len(lines) and records:
-                break
-            raise ValueError(f"line {number}: {error}") from None
-    return records
-
-
 def evaluations(records: Iterable[Mapping[str, Any]]) -> list[Evaluated]:
     """The records as events. Raises ValueError, which names the step, where one cannot be."""
     return [_evaluated(record) for record in records]
-
-
-def _record(line: bytes, before: int) -> tuple[dict[str, Any], int]:
-    """The record of a line, and the checksum up to it. before: the checksum up to the last one."""
-    record = json.loads(line.decode("utf-8"))
-    if not isinstance(record, dict):
-        raise ValueError("no JSON object")
-    if type(record.get("step")) is not int:
-        raise ValueError("no step, a whole number")
-    wanted = record.pop(CHECKSUM, None)
-    crc = _checksum(record, before)
-    if wanted is not None and wanted != f"{crc:08x}":
-        raise ValueError("it or a line before it is not what was written")
-    return record, crc
 
 
 def _evaluated(record: Mapping[str, Any]) -> Evaluated:
@@ -78,9 +27,5 @@ def _evaluated(record: Mapping[str, Any]) -> Evaluated:
         is_right = isinstance(value, _TYPES.get(kind, ())) and not isinstance(value, bool)
         if name != "is_best" and not is_right:
             raise ValueError(f"step {record['step']}: {name} is {value!r:.20}")
-    known = {name: record[name] for name in _FIELDS if name != "is_best"}
+    known: dict[str, Any] = {name: record.get(name) for name in _FIELDS if name != "is_best"}
     return Evaluated(**known, is_best=False)
-
-
-def _checksum(record: Mapping[str, Any], before: int) -> int:
-    return zlib.crc32(json.dumps(record).encode(), before)

@@ -13,8 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nextchar.files import write_atomically
-
-OWNER = ".owner.json"
+from nextchar.runs.reading import OWNER
 
 
 def note_owner(folder: Path) -> None:

@@ -9,15 +9,16 @@ from typing import Any
 
 from nextchar.config import BUDGETS, Settings, option_of
 from nextchar.errors import RunError
+from nextchar.runs.reading import CONFIG, METRICS, read_config
 from nextchar.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
-from nextchar.training.directory import CONFIG, METRICS, RunDirectory, read_config
+from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Note, OnEvent
 from nextchar.training.faults import telling_how_to_go_on
 from nextchar.training.metrics import evaluations
 
 _ENDS = {*BUDGETS, "patience"}  # settings by which a run ends
 # what may differ when a run is resumed: where and how it ends, and what it tells on the way
-_MAY_CHANGE = {*_ENDS, "eval_every", "sample_every", "on_divergence"}
+_MAY_CHANGE = {*_ENDS, "eval_every", "sample_every", "keep_samples", "on_divergence"}
 
 
 def resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:

@@ -14,6 +14,7 @@ from nextchar.config import Settings, TextSettings, laid_over
 from nextchar.errors import InterruptedRun, RunError, SettingsError
 from nextchar.model.file import START, Model, load_model
 from nextchar.presets import AUTO
+from nextchar.runs.machine import describe
 from nextchar.text.corpus import Corpus
 from nextchar.text.reading import read_corpus
 from nextchar.text.watching import Listener
@@ -103,6 +104,8 @@ def start(
     if out is not None and "from" in source:
         base = Base(load_model(out / START), source["from"])
     source = {
+        **describe(),
+        **({"began": source["began"]} if "began" in source else {}),
         "inputs": list(text.names),
         "validation": list(validation.names if validation else ()),
         **({"from": base.name} if base else {}),

@@ -35,10 +35,11 @@ from nextchar.training.fine_tuning import (
     new_codes,
     what_is_new,
 )
+from nextchar.training.gallery import MakeSample
 from nextchar.training.optimizers import make_slots
 from nextchar.training.resuming import evaluated_before, resumed
 from nextchar.training.speed import Precision
-from nextchar.training.trainer import MakeSample, Trainer
+from nextchar.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +20,10 @@ from nextchar.text.corpus import Prepared
 from nextchar.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from nextchar.training.directory import RunDirectory
 from nextchar.training.divergence import require_finite, require_finite_weights
-from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Sampled, Started, Stepped
+from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Started, Stepped
+from nextchar.training.gallery import Gallery, MakeSample
 from nextchar.training.interrupt import interrupted
+from nextchar.training.norms import count_norm, take_norms
 from nextchar.training.optimizers import Slots
 from nextchar.training.overfitting import what_was_overfitted
 from nextchar.training.pace import TimePace, make_pace
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
 
 Array = NDArray[Any]
-MakeSample = Callable[[Model, int], str]
 
 SMOOTHING = 0.99  # share of the old value in the smoothed loss
 EXPLODED = 1000.0  # nats per character: no text is that surprising, the weights have run away
@@ -73,10 +73,12 @@ class Trainer:
         self._prepared, self._batches, self._engine = prepared, batches, engine
         self._all, self._settings = settings, settings.training
         self._directory, self._on_event = directory, on_event
-        self._should_stop, self._make_sample = should_stop, make_sample
+        self._should_stop = should_stop
         self._best: Model | None = None
         self._clock, self._begun, self._saved = clock, 0.0, 0.0
         self._pace = make_pace(self._settings, batches.steps_per_epoch, clock)
+        writing = make_sample, on_event, self._pace.timed
+        self._gallery = Gallery(self._settings, directory, *writing, step=start.progress.step)
 
     def run(self) -> Model:
         """Train to the end; the best model.
@@ -85,6 +87,8 @@ class Trainer:
         InterruptedRun, after a checkpoint, where `should_stop` said so.
         """
         self._warm_up()
+        if not self.progress.step:  # noise, which costs the run no time
+            self._gallery.keep_if_due(0, 0.0, self.model)
         self._begun = self._clock() - self.progress.seconds
         self._saved = self._clock()
         self._on_event(Started(self.progress.step, self._pace.total, self._pace.budget))
@@ -97,6 +101,7 @@ class Trainer:
                 except DivergedError as error:
                     self._state = self._recovery.go_back(self._checkpoint(), error)
                     self.records = [r for r in self.records if r.step <= self.progress.step]
+                    self._gallery.rewind(self.progress.step)
         return self._finish()
 
     def _warm_up(self) -> None:
@@ -110,13 +115,12 @@ class Trainer:
     def _rehearse(self, pace: TimePace, step: Callable[[], object]) -> None:
         """Measure what the end will take, and how many characters the time allows to score."""
         progress, most = self.progress, self._settings.eval_characters
-        write_sample = self._make_sample if self._settings.sample_every else None
         length = min(len(self._prepared.validation), most)
         progress.eval_characters = rehearse(
             pace,
             step=step,
             write=self._write_checkpoint,
-            sample=partial(write_sample, self.model(), 0) if write_sample else None,
+            sample=self._gallery.rehearsal(self.model()),
             score=self._score,
             length=length,
             chosen=(progress.eval_characters or most) if progress.step else None,
@@ -137,7 +141,7 @@ class Trainer:
                 self._evaluate()
             elif pace.save_is_due(self._clock() - self._saved):
                 self._save()
-            self._sample_if_due()
+            self._gallery.show_if_due(progress.step, progress.done, self.model)
             if self._should_stop() and not progress.done:
                 self._interrupt()
         if progress.loss_characters:  # steps that a resumed run had no time to evaluate
@@ -164,6 +168,7 @@ class Trainer:
         )
         require_finite(loss, "loss", progress.step, EXPLODED)
         require_finite(self._engine.gradient_norm, "gradient", progress.step)
+        count_norm(progress, self._engine.gradient_norm, settings)
         progress.step += 1
         self._engine.update(
             self.parameters,
@@ -231,6 +236,7 @@ class Trainer:
             learning_rate=rate,
             chars_per_second=speed,
             is_best=is_best,
+            **take_norms(progress, self._settings),
         )
         with self._pace.timed("models"):
             self._keep(record)
@@ -240,6 +246,8 @@ class Trainer:
         if patience and progress.stale >= patience and not progress.done:
             progress.done = True
             self._on_event(Note(f"stopped early: {patience} evaluations without a better one"))
+        fraction = 1.0 if progress.done else self._pace.fraction(progress)
+        self._gallery.keep_if_due(progress.step, fraction, self.model)
         self._recovery.offer(self._checkpoint(), loss)
         self._save()
 
@@ -278,13 +286,6 @@ class Trainer:
             "settings": self._all.tables()["training"],
         }
         return Model(parameters, self._prepared.vocabulary, self._all.text, summary)
-
-    def _sample_if_due(self) -> None:
-        every, step = self._settings.sample_every, self.progress.step
-        if self._make_sample and every and (step % every == 0 or self.progress.done):
-            with self._pace.timed("sample"):
-                text = self._make_sample(self.model(), step)
-            self._on_event(Sampled(step, text))
 
     def _save(self) -> None:
         """Write a checkpoint, unless the update just made the parameters infinite."""

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nextchar.errors import InterruptedRun, SettingsError
+from nextchar.errors import InterruptedRun
 from nextchar.presets import AUTO
-from nextchar.training.directory import read_config
+from nextchar.runs.reading import read_config
 from nextchar.training.events import Event, Note, OnEvent, Started
 from nextchar.training.run import start
 from nextchar.training.train import Hooks
@@ -56,8 +56,4 @@ def settings_of_auto(
         settings, _ = read_config(run)
     finally:
         shutil.rmtree(run, ignore_errors=True)
-    if settings.training.val_fraction == 0 and texts.validation is None:
-        raise SettingsError(
-            "val_fraction: a sweep compares losses in validation; wants a number above 0, got 0"
-        )
     return settings.flat()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextchar.files import write_atomically
-from nextchar.training.directory import CONFIG
+from nextchar.runs.reading import CONFIG
 from nextchar.training.events import Note
 from nextchar.training.train import Hooks
 from nextchar.tuning.texts import Texts

@@ -130,7 +130,10 @@ def _asked(
         fixed = {**fixed, "time": trial_time}
     elif not any(name in fixed for name in BUDGETS):
         fixed = {**fixed, "time": session.trial_time()}
-    Settings.make(None, **fixed)
+    if Settings.make(None, **fixed).training.val_fraction == 0 and not session.validation:
+        raise SettingsError(
+            "val_fraction: a sweep compares losses in validation; wants a number above 0, got 0"
+        )
     made = {"fixed": dict(fixed), "space": as_json(space), "pruning": pruning}
     return dict(json.loads(json.dumps(made)))
 

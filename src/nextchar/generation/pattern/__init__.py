@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
-from nextchar.generation.pattern import conditions
 from nextchar.generation.pattern.blame import refuse_impossible
 from nextchar.generation.pattern.budget import Budget
+from nextchar.generation.pattern.conditions import ASCII_WORD, NEWLINE, WORD, bits_for
 from nextchar.generation.pattern.dfa import Determinizer
 from nextchar.generation.pattern.nfa import NFA
 from nextchar.generation.pattern.symbols import NONE, Symbols
@@ -89,14 +89,16 @@ def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Au
 
 def _bits(nfa: NFA, vocabulary: Vocabulary) -> NDArray[np.int16]:
     """(V,) what the conditions of a pattern ask of each code."""
+    if not any(nfa.conditions):
+        return np.zeros(len(vocabulary), dtype=np.int16)
     points = np.full(len(vocabulary), -1)
     points[: len(vocabulary.points)] = vocabulary.points
     letters = [chr(point) if point >= 0 else "" for point in points]
     words = [letter.isalnum() or letter == "_" for letter in letters]
     ascii_words = [word and ord(letter) < 128 for word, letter in zip(words, letters, strict=True)]
-    bits = conditions.NEWLINE * (points == ord("\n")) + conditions.WORD * np.array(words, int)
-    bits += conditions.ASCII_WORD * np.array(ascii_words, int)
-    return np.asarray(bits & conditions.bits_for(set(nfa.conditions)), dtype=np.int16)
+    bits = NEWLINE * (points == ord("\n")) + WORD * np.array(words, int)
+    bits += ASCII_WORD * np.array(ascii_words, int)
+    return np.asarray(bits & bits_for(set(nfa.conditions)), dtype=np.int16)
 
 
 def _equal_columns(rows: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -26,7 +26,7 @@ _BOUNDARIES = {  # the bit that differs, or does not
 _NO_BOUNDARY_IN_NOTHING = re.fullmatch(r"\B", "") is not None  # from Python 3.14 on
 
 
-def of(anchor: Any, flags: int) -> int:
+def condition_of(anchor: Any, flags: int) -> int:
     """The condition that an anchor of a pattern is under some flags."""
     lines, ascii_only = flags & re.MULTILINE, flags & re.ASCII
     return {

@@ -11,7 +11,7 @@ from typing import Any
 
 from nextchar.errors import SettingsError
 from nextchar.generation.pattern.budget import Budget
-from nextchar.generation.pattern.conditions import OF_WORDS, of
+from nextchar.generation.pattern.conditions import OF_WORDS, condition_of
 from nextchar.generation.pattern.symbols import Symbols
 from nextchar.generation.pattern.tree import ATOMS, REPEATS, Node, flags_within, never, piece
 
@@ -104,10 +104,12 @@ class NFA:
         return made
 
     def _condition(self, node: Node, flags: int, at: int) -> int:
-        condition = of(node[1], flags)
+        condition = condition_of(node[1], flags)
         if condition in OF_WORDS and self._symbols.is_bytes:
             raise self._refusal(
-                node, "looks at whole characters, which a model of bytes cannot", "(?a) helps"
+                node,
+                "looks at whole characters, which a model of bytes cannot",
+                "after (?a) it looks at those of ASCII only, which it can",
             )
         end = self._state()
         self.conditions[at], self.targets[at] = condition, end

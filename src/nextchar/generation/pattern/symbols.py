@@ -55,6 +55,7 @@ class Symbols:
         self._rows: list[NDArray[np.int16]] = []
         self._node_of_row: dict[bytes, int] = {}
         self._root_of_set: dict[Any, int] = {}
+        self._shared: dict[tuple[int, int], bool] = {}
         self._found: dict[tuple[str, int], NDArray[np.uint8]] = {}
 
     def root(self, node: Node, flags: int) -> int:
@@ -67,17 +68,10 @@ class Symbols:
 
     def share_characters(self, node: Node, flags: int, root: int) -> bool:
         """Whether some character that the model can write is of a set and of a root's."""
-        own = self._rows[self.root(node, flags)]
-        pairs, seen = [(own, self._rows[root])], set[tuple[int, int]]()
-        while pairs:
-            one, other = pairs.pop()
-            if ((one == DONE) & (other == DONE)).any():
-                return True
-            for a, b in {*zip(one.tolist(), other.tolist(), strict=True)}:
-                if min(a, b) >= 0 and (a, b) not in seen:
-                    seen.add((a, b))
-                    pairs.append((self._rows[a], self._rows[b]))
-        return False
+        key = self.root(node, flags), root
+        if key not in self._shared:
+            self._shared[key] = self._share(*key)
+        return self._shared[key]
 
     def is_empty(self, root: int) -> bool:
         """Whether no character that the model can write is of the set."""
@@ -85,7 +79,20 @@ class Symbols:
 
     def table(self) -> NDArray[np.int16]:
         """(nodes, codes) where each code leads from each node."""
-        return np.array(self._rows, dtype=np.int16).reshape(-1, self._count)
+        return np.array(self._rows, dtype=np.int16).reshape(len(self._rows), self._count)
+
+    def _share(self, root: int, other: int) -> bool:
+        seen = {(root, other)}
+        todo = [*seen]
+        while todo:
+            one, two = (self._rows[node] for node in todo.pop())
+            if ((one == DONE) & (two == DONE)).any():
+                return True
+            both = (one >= 0) & (two >= 0)
+            new = {*zip(one[both].tolist(), two[both].tolist(), strict=True)} - seen
+            seen |= new
+            todo.extend(new)
+        return False
 
     def _row(self, node: Node, flags: int) -> NDArray[np.int16]:
         is_literal = node[0] is sre.LITERAL and not (flags & re.IGNORECASE and _has_case(node[1]))
@@ -141,7 +148,7 @@ class Symbols:
     def _node(self, row: NDArray[np.int16]) -> int:
         key = row.tobytes()
         if key not in self._node_of_row:
-            if len(self._rows) >= min(MOST_NODES, MOST_CELLS // self._count):
+            if len(self._rows) >= min(MOST_NODES, MOST_CELLS // max(self._count, 1)):
                 raise SettingsError("pattern: has too many different characters; make it simpler")
             self._node_of_row[key] = len(self._rows)
             self._rows.append(row)
@@ -149,10 +156,8 @@ class Symbols:
 
 
 def description(node: Node) -> str:
-    """A set for a message: `none of '0'…'9', '-'`."""
+    """A set for a message: `none of '0'…'9', '-'`; not of a single character."""
     kind, argument = node
-    if kind is sre.LITERAL:
-        return repr(chr(argument))
     if kind is sre.NOT_LITERAL:
         return f"other than {chr(argument)!r}"
     if kind is sre.ANY:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.training.metrics import CHECKSUM, content_of, evaluations, records_of
+from nextchar.runs.records import CHECKSUM, content_of, records_of
+from nextchar.training.metrics import evaluations
 
 RECORDS = [
     {

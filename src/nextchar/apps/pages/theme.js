@@ -1,0 +1,8 @@
+// a button for light and dark, made here as it does nothing without a script
+const root=document.documentElement,button=document.createElement("button");
+button.className="theme";
+const dark=()=>root.dataset.theme
+  ? root.dataset.theme==="dark" : matchMedia("(prefers-color-scheme:dark)").matches;
+const name=()=>{button.textContent=dark()?"light":"dark"};
+button.onclick=()=>{root.dataset.theme=dark()?"light":"dark";name()};
+name();document.querySelector("main").prepend(button);

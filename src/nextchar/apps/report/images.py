@@ -1,0 +1,141 @@
+"""The figures as PNG images, drawn by matplotlib from the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nextchar.apps.pages.colours import DASHES, LIGHT, colour
+from nextchar.apps.pages.figures import Axis, Bars, Figure, Line
+from nextchar.apps.pages.scales import limits, written
+from nextchar.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SOFT, _DPI, _ROW = "#5a6675", 150, 0.26  # inches of a row of bars
+_STYLES = ("solid", (0, (4, 2)), (0, (1, 1.5)))
+
+
+def write_images(figures: list[Figure], folder: Path) -> list[Path]:
+    """Write each figure into a folder, as NAME.png; where they are.
+
+    Raises MissingExtraError where matplotlib is not installed.
+    """
+    require_matplotlib()
+    from matplotlib import rc_context
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    with rc_context({"font.size": 9, "svg.fonttype": "none"}):
+        for figure in figures:
+            path = folder / f"{figure.name}.png"
+            picture = picture_of(figure)
+            picture.savefig(path, dpi=_DPI)
+            paths.append(path)
+    return paths
+
+
+def require_matplotlib(what: str = "--png") -> None:
+    """Raise MissingExtraError where matplotlib, which `what` needs, is not installed."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(what, "matplotlib", "plot") from None
+
+
+def picture_of(figure: Figure) -> Any:
+    """A matplotlib figure of a figure; nothing of pyplot, so that no window is thought of."""
+    from matplotlib.figure import Figure as Picture
+
+    width = 9.0 if figure.size == "whole" else 6.0
+    height = 1.4 + _ROW * len(figure.y.labels) if figure.y.labels else 3.6
+    picture = Picture(figsize=(width, height), layout="constrained")
+    axes = picture.add_subplot()
+    axes.set_title(figure.title, loc="left", fontweight="bold", pad=12)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.grid(axis="x" if figure.y.labels else "y", color="#e9edf2")
+    axes.set_axisbelow(True)
+    if figure.y.labels:
+        _places(axes, figure)
+    else:
+        _curves(axes, figure)
+    if len(figure.keys) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    return picture
+
+
+def _curves(axes: Axes, figure: Figure) -> None:
+    for line in figure.lines:
+        _line(axes, line)
+    values = [v for each in figure.lines for v in (each.y, each.low, each.high) if v is not None]
+    _axis(axes, figure.y, "y", values)
+    _axis(axes, figure.x, "x", [line.x for line in figure.lines])
+    if figure.y.other:
+        name, factor = figure.y.other
+        other = axes.secondary_yaxis("right", functions=(_times(factor), _times(1 / factor)))
+        other.set_ylabel(name, color=_SOFT)
+
+
+def _line(axes: Axes, line: Line) -> None:
+    if line.series is None:
+        axes.plot(line.x, line.y, color=_SOFT, lw=1, ls=(0, (3, 4)), label=line.name or "_")
+        return
+    own, style = LIGHT[colour(line.series)], _STYLES[line.series // len(LIGHT) % len(DASHES)]
+    if line.low is not None and line.high is not None:
+        axes.fill_between(line.x, line.low, line.high, color=own, alpha=0.16, lw=0)
+    axes.plot(
+        line.x, line.y, color=own, ls=style, label=line.name or "_",
+        lw=2.2 if line.strong else 1.0 if line.faint else 1.5, alpha=0.45 if line.faint else 1.0,
+        marker="o" if len(line.x) <= 40 and not line.faint else None, ms=3,
+    )  # fmt: skip
+
+
+def _places(axes: Axes, figure: Figure) -> None:
+    rows = np.arange(len(figure.y.labels))
+    for bars in figure.bars:
+        colours = [_colour(bars, row) for row in rows.tolist()]
+        label = bars.name or "_"
+        if bars.dots:
+            axes.scatter(bars.values, rows, c=colours, s=36, label=label, zorder=3)
+        else:
+            axes.barh(rows, np.nan_to_num(bars.values), color=colours, height=0.66, label=label)
+        for row, text in enumerate(bars.texts):
+            axes.annotate(text, (bars.values[row], row), (4, 0), textcoords="offset points",
+                          va="center", fontsize=8, color=_SOFT)  # fmt: skip
+    axes.set_yticks(rows, figure.y.labels)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlabel(figure.x.name)
+    axes.set_xlim(left=0)
+    axes.margins(x=0.15)
+    if figure.x.other:
+        name, factor = figure.x.other
+        other = axes.secondary_xaxis("top", functions=(_times(factor), _times(1 / factor)))
+        other.set_xlabel(name, color=_SOFT)
+
+
+def _colour(bars: Bars, row: int) -> str:
+    series = (
+        bars.series if bars.series is None or isinstance(bars.series, int) else bars.series[row]
+    )
+    return _SOFT if series is None else LIGHT[colour(series)]
+
+
+def _axis(axes: Axes, axis: Axis, which: str, values: list[Any]) -> None:
+    side = getattr(axes, f"{which}axis")
+    side.set_label_text(axis.name)
+    low, high = limits(axis, values)
+    if axis.log:
+        getattr(axes, f"set_{which}scale")("log")
+    getattr(axes, f"set_{which}lim")(low, high)
+    if axis.labels:
+        side.set_ticks(range(len(axis.labels)), axis.labels)
+    else:
+        side.set_major_formatter(lambda value, _: written(value, percent=axis.percent))
+
+
+def _times(factor: float) -> Any:
+    return lambda values: np.asarray(values) * factor

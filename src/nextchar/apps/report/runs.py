@@ -1,0 +1,146 @@
+"""A run as a report sees it: read from its directory, while it goes on or after."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextchar.apps.pages.figures import Array
+from nextchar.config import Settings, option_of
+from nextchar.errors import ModelFileError
+from nextchar.model.file import Model, load_model
+from nextchar.presets import AUTO, PRESETS
+from nextchar.runs.reading import is_held, read_config, read_metrics, read_samples
+
+COLUMNS = (
+    "step",
+    "epoch",
+    "characters",
+    "seconds",
+    "train_loss",
+    "val_loss",
+    "learning_rate",
+    "chars_per_second",
+    "gradient_norm",
+    "gradient_norm_max",
+    "gradient_norm_clipped",
+    "clipped_share",
+)
+# of the machine: nothing that the result hangs on, but for the bits
+_APART = ("threads",)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run directory holds.
+
+    records: by name, a number for each evaluation, NaN where it is not known.
+    went_back: a record for each time that the numbers ran away. samples: what the model wrote.
+    model: the best one so far, None where there is none yet. is_going: whether it is trained now.
+    """
+
+    path: Path
+    name: str
+    settings: Settings
+    source: dict[str, Any]
+    records: dict[str, Array]
+    went_back: list[dict[str, Any]]
+    samples: list[dict[str, Any]]
+    model: Model | None
+    is_going: bool
+
+    @property
+    def best(self) -> int | None:
+        """The evaluation with the lowest loss, None before the first one."""
+        losses = self.losses
+        return int(np.nanargmin(losses)) if np.isfinite(losses).any() else None
+
+    @property
+    def losses(self) -> Array:
+        """By which the best model is chosen: of validation, or of training without such a part."""
+        validation = self.records["val_loss"]
+        return validation if np.isfinite(validation).any() else self.records["train_loss"]
+
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """The runs of some directories, named so that no two have the same name.
+
+    Raises RunError for what is no run.
+    """
+    return [_read(path, name) for path, name in zip(paths, names_of(paths), strict=True)]
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """The shortest ends of some paths that tell them apart."""
+    parts = [path.resolve().parts for path in paths]
+    names = []
+    for own in parts:
+        others = [other for other in parts if other != own]
+        length = next(
+            (n for n in range(1, len(own)) if all(other[-n:] != own[-n:] for other in others)),
+            len(own),
+        )
+        names.append("/".join(own[-length:]))
+    return names
+
+
+def _read(path: Path, name: str) -> Run:
+    going = is_held(path)
+    settings, source = read_config(path)
+    records = read_metrics(path)
+    evaluations = [record for record in records if "retries" not in record]
+    went_back = [record for record in records if "retries" in record]
+    model: Model | None = None
+    try:
+        model = load_model(path)
+    except ModelFileError:
+        if any(path.glob("*.safetensors")) and not going:
+            raise
+    columns = {each: _column(evaluations, each) for each in COLUMNS}
+    return Run(path, name, settings, source, columns, went_back, read_samples(path), model, going)
+
+
+def _column(records: list[dict[str, Any]], name: str) -> Array:
+    """A number of each record; NaN for what is none."""
+    values = [record.get(name) for record in records]
+    try:
+        return np.array(values, np.float64)  # None becomes NaN
+    except (TypeError, ValueError):
+        numbers = [value if isinstance(value, int | float) else np.nan for value in values]
+        return np.array(numbers, np.float64)
+
+
+def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """The settings that are not the same in all runs, and their values; the text among them."""
+    flat = [{"text": " ".join(run.source["inputs"]), **run.settings.flat()} for run in runs]
+    return {
+        name: [each[name] for each in flat]
+        for name in flat[0]
+        if name not in _APART and any(each[name] != flat[0][name] for each in flat)
+    }
+
+
+def command(run: Run) -> str:
+    """The command that does the run again, whatever the version's defaults choose by itself."""
+    flat = run.settings.flat()
+    options = {
+        preset: {
+            name: value for name, value in flat.items() if value != base[name] and value is not None
+        }
+        for preset in PRESETS
+        if preset != AUTO  # it chooses for the text and the time
+        for base in [Settings.make(preset).flat()]
+    }
+    preset = min(options, key=lambda name: len(options[name]))
+    words = ["nextchar", "train", *(run.source["inputs"] or ["TEXT"])]
+    for each in run.source["validation"]:
+        words += ["--val", each]
+    words += ["--preset", preset]
+    for name, value in options[preset].items():
+        words += [option_of(name)] if value is True else [option_of(name), f"{value}"]
+    return shlex.join(words)

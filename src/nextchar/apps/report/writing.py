@@ -1,0 +1,105 @@
+"""What a model writes: at several temperatures, and how much of it stands in its training text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nextchar.apps.memorisation import blocks_of, copied
+from nextchar.generation.generate import generate
+from nextchar.generation.settings import GenerationSettings
+from nextchar.model.file import Model
+from nextchar.text.stored import AnyCodes
+from nextchar.text.vocabulary import Codes
+
+TEMPERATURES = (0.2, 0.5, 0.8, 1.0, 1.2)
+LADDER, SAMPLES, LENGTH = 400, 20, 1000  # characters a rung; texts to judge, characters of each
+LENGTHS = (5, 10, 15, 20, 30, 40, 50)
+MARKED = 30  # characters from which a copied passage is marked
+RECITING, LONG = 0.05, 20  # so much more than held-out text shares, of pieces of this or more
+RECORDS = 30  # of a list, in place of one text
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A text written at a temperature. spans: (start, end) of its copied passages."""
+
+    temperature: float
+    text: str
+    spans: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """How much of generated and of held-out text stands in the training text.
+
+    lengths: of the pieces. generated, held_out: the share of those that stand there, NaN where the
+    text is too short; held_out is empty where there is no such text.
+    longest: the longest copied passage, and how long that of held-out text is.
+    """
+
+    lengths: tuple[int, ...]
+    characters: int
+    generated: list[float]
+    held_out: list[float]
+    longest: str
+    longest_held_out: int
+
+    @property
+    def recites(self) -> bool:
+        """Whether the model copies passages that such a text does not share by itself."""
+        pairs = zip(self.lengths, self.generated, self.held_out, strict=False)
+        return any(n >= LONG and made - own > RECITING for n, made, own in pairs)
+
+
+def written(model: Model, temperature: float, samples: int, length: int) -> list[Codes]:
+    """The codes of texts that a model draws; of records more, as they are short."""
+    many = samples if model.end_code is None else samples * RECORDS
+    settings = GenerationSettings(length=length, temperature=temperature, samples=many)
+    return [each.codes for each in generate(model, "", settings, seed=SEED)]
+
+
+def ladder_and_memory(
+    model: Model, training: AnyCodes | None, held_out: AnyCodes | None
+) -> tuple[list[Rung], Memorisation | None]:
+    """A text at each temperature, and how much the model copies, in one pass over its text."""
+    rungs = [_rung(model, temperature) for temperature in TEMPERATURES]
+    if training is None:
+        texts = [model.vocabulary.decode(codes) for codes in rungs]
+        return [Rung(*each, []) for each in zip(TEMPERATURES, texts, strict=True)], None
+    made = written(model, 1.0, SAMPLES, LENGTH)
+    own = _pieces(held_out)
+    of_rungs, of_made, of_own = copied([rungs, made, own], blocks_of(training), (*LENGTHS, MARKED))
+    ladder = [
+        Rung(temperature, model.vocabulary.decode(codes), where)
+        for temperature, codes, where in zip(TEMPERATURES, rungs, of_rungs.spans, strict=True)
+    ]
+    text, start, end = of_made.longest
+    memory = Memorisation(
+        LENGTHS,
+        sum(map(len, made)),
+        of_made.shares[: len(LENGTHS)],
+        of_own.shares[: len(LENGTHS)] if own else [],
+        model.vocabulary.decode(made[text][start:end]),
+        of_own.longest[2] - of_own.longest[1],
+    )
+    return ladder, memory
+
+
+def _rung(model: Model, temperature: float) -> Codes:
+    """What is written at a temperature; records one a line, as many as fill it."""
+    texts = written(model, temperature, 1, LADDER)
+    if model.end_code is None:
+        return texts[0]
+    lines = [np.append(text, model.end_code) for text in texts]
+    return np.concatenate(lines)[:LADDER]
+
+
+def _pieces(held_out: AnyCodes | None) -> list[Codes]:
+    """As much held-out text as is generated, in pieces of the same length."""
+    if held_out is None:
+        return []
+    text = held_out[: SAMPLES * LENGTH]
+    return [text[start : start + LENGTH] for start in range(0, len(text), LENGTH)]

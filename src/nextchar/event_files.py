@@ -1,0 +1,74 @@
+"""A run's curves for TensorBoard: `nextchar train --tensorboard`; written by tensorboardX.
+
+The event file lies in the run directory, so that `tensorboard --logdir runs` shows every run.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from nextchar.errors import MissingExtraError
+from nextchar.training.events import Evaluated, Event, Finished, Sampled, Started, Stepped
+
+EVERY = 10  # steps between two losses of a batch
+
+
+class EventFiles:
+    """Writes the events of a run to an event file; what a run takes as `on_event`.
+
+    directory: of the run. Raises MissingExtraError where tensorboardX is not installed.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            import tensorboardX  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("--tensorboard", "tensorboardX", "tensorboard") from None
+        self._directory = directory
+        self._writer: Any = None
+
+    def __call__(self, event: Event) -> None:
+        """Write an event."""
+        match event:
+            case Started():
+                self._open(event.step)
+            case Stepped() if event.step % EVERY == 0:
+                self._writer.add_scalar("loss/batch", event.loss, event.step)
+            case Evaluated():
+                self._evaluated(event)
+            case Sampled():
+                text = event.text.replace("\n", "\n    ")  # as Markdown shows it unchanged
+                self._writer.add_text("sample", f"    {text}", event.step)
+            case Finished():
+                self.close()
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _open(self, step: int) -> None:
+        from tensorboardX import SummaryWriter
+
+        # what an earlier part of the run wrote after this step is no longer shown
+        purge = {"purge_step": step + 1} if step else {}
+        self._writer = SummaryWriter(logdir=str(self._directory), **purge)
+
+    def _evaluated(self, event: Evaluated) -> None:
+        scalars = {
+            "loss/training": event.train_loss,
+            "loss/validation": event.val_loss,
+            "bits/validation": None if event.val_loss is None else event.val_loss / math.log(2),
+            "learning_rate": event.learning_rate,
+            "characters_per_second": event.chars_per_second,
+            "gradient_norm/before_clipping": event.gradient_norm,
+            "gradient_norm/after_clipping": event.gradient_norm_clipped,
+            "gradient_norm/largest": event.gradient_norm_max,
+        }
+        for name, value in scalars.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, event.step)
+        self._writer.flush()

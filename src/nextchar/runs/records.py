@@ -1,0 +1,91 @@
+"""The content of `metrics.jsonl`: lines of one JSON object each, with a checksum.
+
+`crc32`, the last field of a line, is that of the records up to it, so that a damaged number is told
+from a measured one wherever the file is read, and a line from one that is there twice or lacks the
+one before it. Lines without it, of earlier versions, are read as well.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+CHECKSUM = "crc32"
+_END = b', "crc32": "%s"}'  # of a line
+_LENGTH = len(_END % bytes(8))
+
+
+def content_of(records: Iterable[Mapping[str, Any]]) -> str:
+    """The whole file of some records."""
+    lines, crc = [], 0
+    for record in records:
+        crc = _checksum(record, crc)
+        lines.append(json.dumps({**record, CHECKSUM: f"{crc:08x}"}) + "\n")
+    return "".join(lines)
+
+
+def records_of(data: bytes) -> list[dict[str, Any]]:
+    """The records of a file's content, in order.
+
+    Raises ValueError, which names the line, where one is damaged. Half a line after whole ones is
+    what a copy that was broken off ends in, and is left out.
+    """
+    lines = data.split(b"\n")
+    if (whole := _whole(lines)) is not None:
+        return whole
+    records, crc = list[dict[str, Any]](), 0
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                record, crc = _record(line, crc)
+                records.append(record)
+        except (ValueError, RecursionError) as error:
+            if number == len(lines) and records:
+                break
+            raise ValueError(f"line {number}: {error}") from None
+    return records
+
+
+def _whole(lines: list[bytes]) -> list[dict[str, Any]] | None:
+    """The records of lines that are all as they were written; None where one is not.
+
+    Ten times as fast as one by one: a run may have a hundred thousand.
+    """
+    if lines[-1] or len(lines) < 2:
+        return None
+    crc = 0
+    for line in lines[:-1]:
+        crc = zlib.crc32(line[:-_LENGTH] + b"}", crc) if len(line) > _LENGTH else 0
+        if line[-_LENGTH:] != _END % (b"%08x" % crc):
+            return None
+    try:
+        records = json.loads(b"[" + b",".join(lines[:-1]) + b"]")
+    except (ValueError, RecursionError):
+        return None
+    if len(records) != len(lines) - 1:
+        return None
+    for record in records:
+        if not isinstance(record, dict) or type(record.get("step")) is not int:
+            return None
+        del record[CHECKSUM]
+    return list(records)
+
+
+def _record(line: bytes, before: int) -> tuple[dict[str, Any], int]:
+    """The record of a line, and the checksum up to it. before: the checksum up to the last one."""
+    record = json.loads(line.decode("utf-8"))
+    if not isinstance(record, dict):
+        raise ValueError("no JSON object")
+    if type(record.get("step")) is not int:
+        raise ValueError("no step, a whole number")
+    wanted = record.pop(CHECKSUM, None)
+    crc = _checksum(record, before)
+    if wanted is not None and wanted != f"{crc:08x}":
+        raise ValueError("it or a line before it is not what was written")
+    return record, crc
+
+
+def _checksum(record: Mapping[str, Any], before: int) -> int:
+    return zlib.crc32(json.dumps(record).encode(), before)

@@ -1,0 +1,91 @@
+"""What a model expects, place by place, is what the scorer sums and the plain network says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conftest import PROSE
+from nextchar.apps.predictions import Reader, characters_of, places_of
+from nextchar.config import NetworkSettings, TextSettings
+from nextchar.model.file import Model
+from nextchar.model.initialise import initialise
+from nextchar.model.loss import log_softmax
+from nextchar.model.network import forward
+from nextchar.model.parameters import Architecture
+from nextchar.model.scorer import score
+from nextchar.text.vocabulary import Vocabulary
+
+
+def untrained(vocabulary: Vocabulary, cell: str = "lstm", scale: float = 3.0) -> Model:
+    network = NetworkSettings(hidden_size=8, num_layers=2, cell=cell)
+    parameters = initialise(Architecture(network, len(vocabulary)), 1, np.float64)
+    parameters.flat[:] *= scale  # that it minds what it reads
+    return Model(parameters, vocabulary, TextSettings())
+
+
+MODEL = untrained(Vocabulary.of_text(PROSE))
+CODES = MODEL.vocabulary.encode(PROSE * 40)
+
+
+def expected(codes: np.ndarray, model: Model = MODEL) -> np.ndarray:
+    """Log-probabilities (T, V) after each code of a text, by the plain network."""
+    state = model.parameters.zero_state(1)
+    return log_softmax(forward(model.parameters, codes[:, None], state)[0])[:, 0]
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_the_mean_is_the_score(lanes: int) -> None:
+    with Reader(MODEL) as reader:
+        made = reader.read(CODES, lanes)
+    scored = score(MODEL.parameters, CODES, lanes=lanes)
+    assert made.loss == pytest.approx(scored.nats_per_char, rel=1e-12)
+    assert int((made.guess == made.codes).sum()) == scored.correct
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_every_place_is_what_the_plain_network_says(cell: str) -> None:
+    model = untrained(MODEL.vocabulary, cell, 1.5)  # at 3 an RNN is chaos
+    codes = CODES[:300]
+    with Reader(model) as reader:
+        made = reader.read(codes)
+    log_p = expected(codes[:-1], model)
+    np.testing.assert_array_equal(made.guess, log_p.argmax(axis=1))
+    np.testing.assert_allclose(made.confidence, np.exp(log_p.max(axis=1)), rtol=1e-9)
+    np.testing.assert_allclose(made.log_p, log_p[np.arange(299), codes[1:]], rtol=1e-9)
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 64])
+def test_after_a_context_the_state_began_at_zero(length: int) -> None:
+    places = np.array([64, 65, 200, len(CODES) - 1])
+    with Reader(MODEL) as reader:
+        made = reader.read_after(CODES, places, length)
+    for log_p, place in zip(made, places, strict=True):
+        if length == 0:
+            wanted = log_softmax(MODEL.parameters["b_out"])[CODES[place]]
+        else:
+            wanted = expected(CODES[place - length : place])[-1, CODES[place]]
+        assert log_p == pytest.approx(wanted, rel=1e-9)
+
+
+def test_more_places_than_lanes_are_read_in_turn() -> None:
+    places = places_of(len(CODES), 200, 3)
+    assert len(places) == 200
+    assert places.min() == 3
+    assert places.max() < len(CODES)
+    with Reader(MODEL) as reader:
+        together = reader.read_after(CODES, places, 3)
+        alone = np.concatenate([reader.read_after(CODES, places[n : n + 1], 3) for n in (0, 150)])
+    np.testing.assert_allclose(together[[0, 150]], alone)
+
+
+def test_a_short_text_has_few_places() -> None:
+    assert places_of(5, 100, 3).tolist() == [3, 4]
+    assert places_of(3, 100, 3).tolist() == []
+
+
+def test_characters_are_shown_one_by_one() -> None:
+    some = Model(MODEL.parameters, Vocabulary(map(ord, "ab"), has_unknown=True))
+    assert characters_of(some, [0, 2, 1]) == ["a", "□", "b"]
+    raw = Model(MODEL.parameters, Vocabulary(is_bytes=True))
+    assert characters_of(raw, [65, 200]) == ["A", "0xC8"]
