@@ -34,8 +34,8 @@ LINE = [
     "live",
     "event_files",
     "notebook",
-    "inputs",
     "tuning",
+    "inputs",
     "api",
     "cli",
 ]

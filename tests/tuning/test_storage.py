@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nextchar.errors import RunError, SettingsError
+from nextchar.errors import MissingExtraError, RunError, SettingsError
 from nextchar.tuning.storage import Place, require_optuna
 from nextchar.tuning.study import begin, find, plan_of
 from tuning.studies import place, plan
@@ -24,7 +24,7 @@ def test_a_study_is_kept_in_sqlite(tmp_path: Path) -> None:
 
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(SettingsError, match=r'pip install "nextchar\[tune\]"'):
+    with pytest.raises(MissingExtraError, match=r'Optuna; install.*pip install "nextchar\[tune\]"'):
         require_optuna()
 
 

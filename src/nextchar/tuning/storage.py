@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nextchar.errors import RunError, SettingsError, in_one_line
+from nextchar.errors import MissingExtraError, RunError, SettingsError, in_one_line
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -23,13 +23,11 @@ HEARTBEAT_SECONDS, GRACE_SECONDS = 15, 60  # of workers on a database
 
 
 def require_optuna() -> None:
-    """Raise SettingsError where Optuna is not installed; silence it where it is."""
+    """Raise MissingExtraError where Optuna is not installed; silence it where it is."""
     try:
         import optuna
     except ImportError:
-        raise SettingsError(
-            'sweeps need Optuna, which is not installed: pip install "nextchar[tune]"'
-        ) from None
+        raise MissingExtraError("tune", "Optuna", "tune") from None
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # what there is to say, we say
 
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,35 +103,38 @@ class Worker:
 
     def _next(self, study: Study, runner: TrialRunner) -> bool:
         """Run a trial; False where there are enough."""
-        from optuna.exceptions import UpdateFinishedTrialError
-
+        began: list[int] = []
         with ExitStack() as held:
             held.enter_context(asking(self._place.locks))
             if self._are_enough(study):
                 return False
-            began: list[Trial] = []
 
             def objective(trial: Trial) -> float:
-                began.append(trial)
+                began.append(trial.number)
                 trial.set_user_attr("worker", self._job.name)
                 trial.set_user_attr("host", platform.node())
                 trial.set_user_attr("process", os.getpid())
                 held.close()  # others may ask now
                 return runner(trial, lambda: self._must_stop(study))
 
-            started = time.monotonic()
-            try:
-                study.optimize(objective, n_trials=1)
-                self._note(study.trials[began[0].number], time.monotonic() - started)
-            except InterruptedRun:
-                retry(study, study.trials[began[0].number], "it was interrupted", counts=False)
-            except (UpdateFinishedTrialError, ValueError):
-                if not began or not study.trials[began[0].number].state.is_finished():
-                    raise
-                # it was taken for lost, while this machine slept, say, and is tried again
-            finally:
-                self._tidy(study, [trial.number for trial in began])
+            self._run_one(study, objective, began)
+        self._tidy(study)
         return True
+
+    def _run_one(self, study: Study, objective: Callable[[Trial], float], began: list[int]) -> None:
+        """Ask for a trial and run it. began: the objective adds its number."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        started = time.monotonic()
+        try:
+            study.optimize(objective, n_trials=1)
+            self._note(study.trials[began[0]], time.monotonic() - started)
+        except InterruptedRun:
+            retry(study, study.trials[began[0]], "it was interrupted", counts=False)
+        except (UpdateFinishedTrialError, ValueError) as error:
+            # it was taken for lost, while this machine slept, say, and is tried again
+            if isinstance(error, ValueError) and not str(error).startswith("Cannot tell a "):
+                raise
 
     def _note(self, trial: FrozenTrial, seconds: float) -> None:
         """Learn from a trial how long one takes, and whether any can be trained."""
@@ -171,15 +175,13 @@ class Worker:
             return True
         return not self._has_time(0.0) and _whole(study)
 
-    def _tidy(self, study: Study, numbers: list[int]) -> None:
+    def _tidy(self, study: Study) -> None:
         """Remove run directories that no longer matter: all that are over, but the best's."""
         trials = study.get_trials(deepcopy=False)
         best = best_of(trials)
         for trial in trials:
-            if trial.state.is_finished() and (best is None or trial.number != best.number):
-                out = run_directory(self._place.folder, trial.number)
-                if out.exists():
-                    shutil.rmtree(out, ignore_errors=True)
+            if trial.state.is_finished() and trial is not best:
+                shutil.rmtree(run_directory(self._place.folder, trial.number), ignore_errors=True)
 
 
 def _whole(study: Study) -> bool:
