@@ -35,6 +35,7 @@ LINE = [
     "live",
     "event_files",
     "notebook",
+    "tuning",
     "inputs",
     "api",
     "cli",
@@ -55,6 +56,7 @@ EXTRAS = {
     "event_files": ("tensorboard",),
     "live": ("live",),
     "server": ("serve",),
+    "tuning": ("tune",),
 }
 
 

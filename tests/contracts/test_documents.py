@@ -14,7 +14,8 @@ from conftest import PROSE, ROOT
 from nextchar import __version__
 
 READMES = ["README.md", "README.zh-CN.md"]
-RUN = [*READMES, "docs/generation.md"]  # pages whose commands are run
+RUN = [*READMES, "docs/generation.md", "docs/tuning.md"]  # pages whose commands are run
+BUDGETS = {"--time", "--steps", "--epochs", "--trials", "--trial-time"}
 NAMES = "Anna\nBeta\nCarla\nDora\nJohn\nJosef\nJo\n" * 20
 
 
@@ -36,14 +37,17 @@ def commands(name: str) -> list[str]:
 def shortened(command: str) -> list[str]:
     """A command with a budget of a few steps in place of its own."""
     args = shlex.split(command)[1:]
-    if args[0] != "train":
+    if args[0] not in {"train", "tune"}:
         return args
     kept, skip = [], False
     for arg in args:
-        if not skip and arg not in {"--time", "--steps", "--epochs"}:
+        if not skip and arg not in BUDGETS:
             kept.append(arg)
-        skip = arg in {"--time", "--steps", "--epochs"}
-    return [*kept, "--steps", "4"]
+        skip = arg in BUDGETS
+    if args[0] == "train":
+        return [*kept, "--steps", "4"]
+    few = ["--trials", "3"] if "--resume" in args else ["--steps", "4", "--trials", "2"]
+    return [*kept, *few]
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -21,6 +21,7 @@ from nextchar.distributed.launch import speaks
 # the module is imported when the command is called, so that help and start-up stay quick
 COMMANDS = {
     "train": "Train a model on text.",
+    "tune": "Search the settings that suit a text best.",
     "generate": "Write text with a model, one next character at a time.",
     "plan": "Forecast how fast training would be on many machines.",
     "complete": "Tell the most probable ways to go on from a prefix.",

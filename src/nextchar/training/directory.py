@@ -169,14 +169,19 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def free_name(inputs: Sequence[str]) -> Path:
-    """`runs/NAME` for a text, with a number where that name is taken."""
+def name_of(inputs: Sequence[str]) -> str:
+    """What a run on a text is called: the first file's name without its ending."""
     first = inputs[0] if inputs else "text"
     try:
         name = Path(first).resolve().name
     except (OSError, ValueError, RuntimeError):  # reading it will say what is wrong with it
         name = ""
-    stem = "stdin" if first == "-" else name.split(".")[0][:60] or "text"
+    return "stdin" if first == "-" else name.split(".")[0][:60] or "text"
+
+
+def free_name(inputs: Sequence[str]) -> Path:
+    """`runs/NAME` for a text, with a number where that name is taken."""
+    stem = name_of(inputs)
     path, number = Path("runs") / stem, 1
     while path.exists() and not (path.is_dir() and not any(path.iterdir())):
         number += 1
