@@ -189,7 +189,7 @@ def test_a_run_killed_between_its_metrics_and_its_checkpoint_repeats_the_evaluat
     with pytest.raises(InterruptedRun):
         go(out, given, stop=10)
     with monkeypatch.context() as patched:
-        patched.setattr("nextchar.training.trainer.save_checkpoint", fail)
+        patched.setattr("nextchar.training.keeping.save_checkpoint", fail)
         with pytest.raises(KeyboardInterrupt):
             go(out, given, resume=True)
     assert [record["step"] for record in read_metrics(out)] == [7, 14]

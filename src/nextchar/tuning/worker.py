@@ -131,9 +131,11 @@ class Worker:
             self._note(study.trials[began[0]], time.monotonic() - started)
         except InterruptedRun:
             retry(study, study.trials[began[0]], "it was interrupted", counts=False)
-        except (UpdateFinishedTrialError, ValueError) as error:
+        except (UpdateFinishedTrialError, ValueError, AssertionError) as error:
             # it was taken for lost, while this machine slept, say, and is tried again
-            if isinstance(error, ValueError) and not str(error).startswith("Cannot tell a "):
+            said = (str(error), str(error.__context__))
+            was_lost = any(each.startswith("Cannot tell a ") for each in said)
+            if not was_lost and not isinstance(error, UpdateFinishedTrialError):
                 raise
 
     def _note(self, trial: FrozenTrial, seconds: float) -> None:
