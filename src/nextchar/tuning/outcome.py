@@ -52,7 +52,8 @@ class Tuned:
 
 def auto_loss(trials: Sequence[FrozenTrial]) -> float | None:
     """The loss of the trial with auto's settings."""
-    losses = [trial.value for trial in trials if trial.user_attrs.get("auto") and trial.value]
+    whole = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    losses = [trial.value for trial in whole if trial.user_attrs.get("auto")]
     return losses[-1] if losses else None
 
 

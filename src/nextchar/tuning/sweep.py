@@ -72,7 +72,10 @@ class Sweep:
             self._progress.begin(study.get_trials(deepcopy=False))
             if not self._watch(study, plan):
                 raise self._interrupted(study)
-            return self._outcome(study)
+            try:
+                return self._outcome(study)
+            except InterruptedRun:  # while the best was trained again
+                raise self._interrupted(study) from None
 
     def _planned(self, asked: Mapping[str, Any], space: Space) -> Plan:
         """The plan of a new study."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextchar.config import Settings
 from nextchar.errors import DivergedError, InterruptedRun, SettingsError
 from nextchar.training.events import Evaluated, Event, Stepped
 from nextchar.training.run import start
@@ -107,9 +106,7 @@ def run_directory(folder: Path, number: int) -> Path:
 def settings_with(plan: Plan, params: Mapping[str, Any], threads: int) -> dict[str, Any]:
     """All settings of a trial: auto's with the trial's parameters laid over them."""
     flat = {**plan.auto, **params, "threads": threads}
-    given = {name: value for name, value in flat.items() if value is not None}
-    Settings.make(EXACT, **given)
-    return given
+    return {name: value for name, value in flat.items() if value is not None}
 
 
 def train_as(given: Mapping[str, Any], texts: Texts, out: Path, hooks: Hooks) -> Trained:

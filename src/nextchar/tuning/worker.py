@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from nextchar.errors import InterruptedRun, RunError
-from nextchar.tuning.lost import alive, asking, retry
+from nextchar.tuning.lost import alive, asking, fail_lost, retry
 from nextchar.tuning.storage import Place, require_optuna
 from nextchar.tuning.study import find, plan_of, sampler
 from nextchar.tuning.texts import texts_of
@@ -96,6 +96,7 @@ class Worker:
             study.sampler = sampler(plan.seed)
             texts = texts_of(job.inputs, job.validation, job.start_from)
             runner = TrialRunner(plan, texts, self._place.folder, job.threads)
+            fail_lost(study, self._place)  # its own predecessor's among them
             if plan.auto["time"]:
                 self._longest = seconds_of(plan.auto["time"])
             while self._may_begin(study) and self._next(study, runner):
