@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import filelock
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-    from nextchar.tuning.storage import Place
 
 MOST_TRIES = 3  # of a trial whose workers died: it may be the trial that kills them
 
@@ -46,7 +45,19 @@ def alive(locks: Path, worker: str) -> Iterator[None]:
         raise RunError(f"{path}: cannot be used ({error.strerror or error})") from error
 
 
-def fail_lost(study: Study, place: Place) -> list[FrozenTrial]:
+class Kept(Protocol):
+    """What is asked of where a study is kept (`storage.Place`)."""
+
+    @property
+    def is_database(self) -> bool:
+        """Whether it is kept in a database."""
+
+    @property
+    def locks(self) -> Path:
+        """Where workers hold locks."""
+
+
+def fail_lost(study: Study, place: Kept) -> list[FrozenTrial]:
     """Fail the running trials of workers that are dead, and have them tried again."""
     from optuna.trial import TrialState
 
@@ -94,7 +105,7 @@ def _by_heartbeat(study: Study) -> None:
         fail_stale_trials(study)
 
 
-def _is_lost(place: Place, worker: str | None) -> bool:
+def _is_lost(place: Kept, worker: str | None) -> bool:
     """Whether a trial's worker is known to be dead."""
     path = place.locks / f"{worker}.lock"
     if worker is None or not path.exists():
