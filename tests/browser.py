@@ -2,6 +2,7 @@
 
 A test that asks for `page` or `new_page` fails, too, if the page says an error on the console,
 throws one, or asks anything of another machine. Where no Chromium is installed it is skipped.
+Pages that forbid `eval` cannot be waited for with `wait_for_function`: wait for a locator.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ELSEWHERE = re.compile(r"(?!http://(127\.0\.0\.1|localhost)[:/])(https?|wss?)://")
-WAIT = 20_000  # milliseconds until something awaited counts as missing; machines are shared
+WAIT = 60_000  # milliseconds until something awaited counts as missing; machines are shared
 
 
 def chromium() -> str | None:

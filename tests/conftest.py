@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import numpy as np
@@ -19,6 +20,9 @@ from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from serving import Server
 
 ROOT = Path(__file__).parent.parent
 SHAKESPEARE = ROOT.parent / "shared" / "data" / "tinyshakespeare.txt"
@@ -91,3 +95,29 @@ def nextchar(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return done
 
     return run
+
+
+@pytest.fixture
+def bytes_model() -> Model:
+    """An untrained GRU over bytes."""
+    vocabulary = Vocabulary(is_bytes=True)
+    network = NetworkSettings(cell="gru", hidden_size=8, num_layers=1)
+    text = TextSettings(alphabet="bytes")
+    return Model(initialise(Architecture(network, len(vocabulary)), 1), vocabulary, text)
+
+
+@pytest.fixture(scope="session")
+def served_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two small model files to serve: `prose`, of characters, and `bytes`."""
+    from serving import save_models
+
+    return save_models(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="session")
+def server(served_models: dict[str, Path]) -> Iterator[Server]:
+    """`nextchar serve` with both of them, for all tests that need no settings of their own."""
+    from serving import served_by_process
+
+    with served_by_process(served_models) as server:
+        yield server

@@ -113,11 +113,14 @@ def _use_model(run: Run) -> None:
 
 
 def _use_checkpoint(run: Run) -> None:
-    from nextchar.training.train import _fresh, _in_force, make_batches, prepare
+    from nextchar.text.batches import make_batches
+    from nextchar.text.corpus import prepare
+    from nextchar.training.beginning import fresh_start, in_force
+    from nextchar.training.cohort import SINGLE
 
-    settings = _in_force(Settings.make(**GIVEN))
+    settings = in_force(Settings.make(**GIVEN), SINGLE)
     prepared = prepare(TEXT.read(settings.text, Listener()), settings)
-    fresh = _fresh(prepared, make_batches(prepared.train, settings.training), settings)
+    fresh = fresh_start(prepared, make_batches(prepared.train, settings.training), settings)
     load_checkpoint(run.path / CHECKPOINT, fresh)
     assert fresh.parameters.flat.tobytes() == run.trained.model.parameters.flat.tobytes()
 

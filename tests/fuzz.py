@@ -30,12 +30,13 @@ from nextchar.generation.settings import GenerationSettings
 from nextchar.model import container
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.runs.reading import CONFIG, read_config
+from nextchar.text.batches import make_batches
 from nextchar.text.corpus import prepare, text_corpus
 from nextchar.text.sources import find_sources, read_text
 from nextchar.text.vocabulary import Vocabulary
+from nextchar.training.beginning import fresh_start
 from nextchar.training.checkpoint import load_checkpoint, save_checkpoint
 from nextchar.training.resuming import _require_same
-from nextchar.training.train import _fresh, make_batches
 from nextchar.validation import seconds_of
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too
@@ -249,7 +250,7 @@ def parts_of(kind: str) -> Parts:
 def _checkpoint() -> Any:
     settings = Settings.make(**GIVEN)
     prepared = prepare(text_corpus("to be or not " * 30, settings.text), settings)
-    return _fresh(prepared, make_batches(prepared.train, settings.training), settings)
+    return fresh_start(prepared, make_batches(prepared.train, settings.training), settings)
 
 
 def files_of(parts: Parts) -> st.SearchStrategy[Parts]:

@@ -23,7 +23,8 @@ def main(environment: str) -> None:
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--editable", f"{ROOT}[test]"], check=True)
-    subprocess.run([*pip, *map(lowest, project["dependencies"])], check=True)
+    promised = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
+    subprocess.run([*pip, *map(lowest, promised)], check=True)
     subprocess.run(
         [str(python), "-m", "pytest", "-n", "auto", "-m", "not live and not torture"], check=True
     )

@@ -57,6 +57,8 @@ def make_folder(folder: Path) -> None:
         "other.txt": FRENCH.encode(),
         "empty.txt": b"",
         "one.txt": b"x",
+        "blank.txt": b"\n\r\n\n",
+        "reserved.txt": PROSE.encode() + "\ufdd0".encode(),
         "gb18030.txt": CHINESE.encode("gb18030"),
         "shift-jis.txt": JAPANESE.encode("shift_jis"),
         "latin.txt": FRENCH.encode("cp1252"),
@@ -225,6 +227,31 @@ MISTAKES: dict[str, list[Mistake]] = {
             "… % of the text are control, private or unassigned characters (…) among … different "
             f"ones: it looks binary or wrongly decoded; give the right --encoding, {_BYTES}",
             status=0,
+        ),
+        Mistake(
+            "records that end by nothing",
+            f"train prose.txt --records '' {TRAIN}",
+            "records: wants line, file or what stands between two, got ''",
+            2,
+        ),
+        Mistake(
+            "records of bytes that end by more than one",
+            f"train prose.txt --alphabet bytes --records '%%' {TRAIN}",
+            "records: with the bytes alphabet wants line or one byte that ends a record, got '%%'; "
+            r"put one between them that they lack, such as '\0'",
+            2,
+        ),
+        Mistake(
+            "a text that holds what is to stand between records",
+            f"train reserved.txt --records file {TRAIN}",
+            "reserved.txt: holds the code point U+FDD0, which is no character and is to stand "
+            "between records here; take it out, or give --records line",
+        ),
+        Mistake(
+            "a list of records that are all empty",
+            f"train blank.txt --records line {TRAIN}",
+            "the training part has 0 characters; at least 2 are needed, one to read and one to "
+            "predict",
         ),
         Mistake("some NUL characters in a text", f"train nul.txt {TRAIN}", "", status=0),
         Mistake("line ends of a lone `\\r`", f"train old-mac.txt {TRAIN}", "", status=0),
@@ -424,6 +451,52 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
     ],
+    "Completions and interactive writing": [
+        Mistake(
+            "records of a model of running text",
+            "complete model.safetensors It --to record",
+            "to: record wants a model of records (train --records)",
+            2,
+        ),
+        Mistake(
+            "no continuation",
+            "complete model.safetensors It --count 0",
+            "count: wants a whole number of at least 1 and of at most 1000, got 0",
+            2,
+        ),
+        Mistake(
+            "a line of standard input with a character that the model never saw",
+            "complete model.safetensors -",
+            "-: line 2: the character '今' (U+4ECA) at position 0 is not in the model's "
+            'vocabulary; leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            stdin="It was\n今\n".encode(),
+        ),
+        Mistake(
+            "fewer beams than it would take to be sure",
+            "complete model.safetensors It --to line --beams 1",
+            "there may be more probable ones; more --beams look further",
+            status=0,
+        ),
+        Mistake(
+            "interactive writing without a terminal",
+            "generate model.safetensors --interactive",
+            "interactive: wants a terminal to type at; leave it out",
+            2,
+            stdin=b"",
+        ),
+        Mistake(
+            "several samples, interactively",
+            "generate model.safetensors --interactive --samples 2",
+            "interactive: one text is written; leave samples, best_of and num_beams out",
+            2,
+        ),
+        Mistake(
+            "many prompts, interactively",
+            "generate model.safetensors --interactive --prompts prose.txt",
+            "interactive: leave json, novel and prompts out",
+            2,
+        ),
+    ],
     "Model files": [
         Mistake("a path that is not there", "info nowhere", "nowhere: no such file"),
         Mistake(
@@ -519,6 +592,122 @@ MISTAKES: dict[str, list[Mistake]] = {
             "a text too short to score",
             "eval model.safetensors one.txt --unknown skip",
             "nothing to score: the text has 0 known characters, and the first one is only read",
+        ),
+        Mistake(
+            "a text too short to explain",
+            "explain model.safetensors one.txt --unknown skip",
+            "nothing to explain: the text has 0 known characters, and the first one is only read",
+        ),
+        Mistake(
+            "a place to explain that is past the text",
+            "explain model.safetensors prose.txt --at 99:1",
+            "at: wants a place in the text, which has 20 lines, got '99:1'",
+            status=2,
+        ),
+        Mistake(
+            "one past its line",
+            "explain model.safetensors prose.txt --at 2:500",
+            "at: line 2 ends at column 78, got '2:500'",
+            status=2,
+        ),
+        Mistake(
+            "the first character, before which there is nothing",
+            "explain model.safetensors prose.txt --at 1:1",
+            "at: nothing stands before the first character, got '1:1'",
+            status=2,
+        ),
+        Mistake(
+            "a place that is none",
+            "explain model.safetensors prose.txt --at 3",
+            "at: wants LINE:COLUMN, both from 1, got '3'",
+            status=2,
+        ),
+        Mistake(
+            "a page into a folder that is not there",
+            "explain model.safetensors prose.txt --out nowhere/page.html",
+            "nowhere/page.html: cannot be used (No such file or directory)",
+        ),
+    ],
+    "Starting from a trained model": [
+        Mistake(
+            "another network",
+            "train other.txt --from model.safetensors --hidden-size 9 --out new",
+            "hidden_size: the model to start from has 8, got 9; leave it out, or train anew",
+            2,
+        ),
+        Mistake(
+            "another alphabet",
+            "train other.txt --from model.safetensors --alphabet bytes --out new",
+            "alphabet: the model to start from has characters, got bytes; leave it out, or train "
+            "anew",
+            2,
+        ),
+        Mistake(
+            "a model that is not there",
+            "train other.txt --from nowhere --out new",
+            "nowhere: no such file",
+        ),
+        Mistake(
+            "a run that was started already",
+            f"{_RESUME} --from model.safetensors",
+            "from: a run that is resumed has started already; leave it out",
+            2,
+        ),
+    ],
+    "Serving": [
+        Mistake(
+            "no model",
+            "serve",
+            "Missing argument 'MODEL...': a model file or a run directory; nextchar serve --help "
+            "tells more",
+            2,
+        ),
+        Mistake("a model that is not there", "serve nothing", "nothing: no such file"),
+        Mistake(
+            "a port that is none",
+            "serve model.safetensors --port 70000",
+            "port: wants a whole number of at least 0 and of at most 65535, got 70000",
+            2,
+        ),
+        Mistake(
+            "an address that is not this machine's",
+            "serve model.safetensors --host 192.0.2.1",
+            "192.0.2.1:8000: cannot be listened on (…); give another --port or --host",
+        ),
+        Mistake(
+            "a name that nobody knows",
+            "serve model.safetensors --host no-such-host.invalid",
+            "no-such-host.invalid:8000: cannot be listened on (…); give another --port or --host",
+        ),
+        Mistake(
+            "the same model twice",
+            "serve model.safetensors model.safetensors",
+            "alias: two models would be called 'model'; name each with --alias",
+            2,
+        ),
+        Mistake(
+            "fewer names than models",
+            "serve model.safetensors runs/prose --alias one",
+            "alias: wants one for each model or none, got 1 for 2",
+            2,
+        ),
+        Mistake(
+            "a default beyond the limit",
+            "serve model.safetensors --max-tokens 10",
+            "default_max_tokens: wants at most max_tokens, got 16 of 10",
+            2,
+        ),
+        Mistake(
+            "a key that no header can carry",
+            "serve model.safetensors --api-key schlüssel",
+            "api_key: wants printable ASCII, which is what a header can carry",
+            2,
+        ),
+        Mistake(
+            "an empty key",
+            "serve model.safetensors --api-key ''",
+            "api_key: is empty; leave it out to need none",
+            2,
         ),
     ],
     "Run directories": [
@@ -664,6 +853,92 @@ MISTAKES: dict[str, list[Mistake]] = {
             f"train prose.txt --live --quiet {SMALL}",
             "--live wants a terminal; plain lines are shown instead",
             status=0,
+        ),
+    ],
+    "Sweeps": [
+        Mistake(
+            "a range without its other end",
+            "tune prose.txt --range learning_rate=0.1",
+            "range: wants such as learning_rate=0.001:0.03:log, got 'learning_rate=0.1'",
+            status=2,
+        ),
+        Mistake(
+            "a range of a setting that is misspelt",
+            "tune prose.txt --range lerning_rate=0.1:0.2",
+            "unknown setting 'lerning_rate'; did you mean learning_rate?",
+            status=2,
+        ),
+        Mistake(
+            "a range the wrong way round",
+            "tune prose.txt --range hidden_size=64:32",
+            "range: hidden_size wants low < high, got 64:32",
+            status=2,
+        ),
+        Mistake(
+            "a choice that there is not",
+            "tune prose.txt --choices cell=lstm,lstn",
+            "cell: wants one of rnn, lstm, gru, got 'lstn'",
+            status=2,
+        ),
+        Mistake(
+            "a choice among what makes losses incomparable",
+            "tune prose.txt --choices val_fraction=0.1,0.2",
+            "val_fraction: is the same for all trials, else their losses could not be compared; "
+            "leave it out of the ranges and choices",
+            status=2,
+        ),
+        Mistake(
+            "a setting that is both fixed and searched",
+            "tune prose.txt --cell lstm --choices cell=lstm,gru",
+            "cell: is to be both fixed and searched; leave one out",
+            status=2,
+        ),
+        Mistake(
+            "no validation, by which trials are compared",
+            "tune prose.txt --val-fraction 0",
+            "val_fraction: a sweep compares losses in validation; wants a number above 0, got 0",
+            status=2,
+        ),
+        Mistake(
+            "a sweep of no trials",
+            "tune prose.txt --trials 0",
+            "trials: wants a whole number of at least 1, got 0",
+            status=2,
+        ),
+        Mistake(
+            "a sweep over standard input",
+            "tune -",
+            "a sweep reads the text many times: give a file, not standard input",
+            status=2,
+            stdin=PROSE.encode(),
+        ),
+        Mistake(
+            "a sweep to go on with, but not which",
+            "tune --resume",
+            "resume: say which sweep, --out DIR",
+            status=2,
+        ),
+        Mistake(
+            "a sweep to go on with that is not there",
+            "tune --resume --out runs/prose-tune",
+            "runs/prose-tune: no sweep to go on with there (no sweep.json)",
+        ),
+        Mistake(
+            "a journal that is none",
+            "tune prose.txt --storage other.txt",
+            "other.txt: is no Optuna journal (…)",
+        ),
+        Mistake(
+            "a database that does not answer",
+            "tune prose.txt --storage postgresql://me:secret@127.0.0.1:1/sweeps",
+            "postgresql://me:***@127.0.0.1:1/sweeps: cannot be used (…)",
+        ),
+        Mistake(
+            "a database of a kind that there is not",
+            "tune prose.txt --storage sqlight:///study.db",
+            "storage: wants a file or the URL of a database that Optuna takes, got "
+            "sqlight:///study.db (…)",
+            status=2,
         ),
     ],
 }

@@ -374,3 +374,31 @@ def test_the_example_of_the_documentation_works() -> None:
     failed, tried = doctest.testmod(nextchar.api)
     assert failed == 0
     assert tried >= 3
+
+
+# many prompts, and records
+
+
+def test_a_list_of_prompts_is_answered_with_a_list(fitted: CharRNN) -> None:
+    prompts = ["It was", "", "the"]
+    made = fitted.generate(prompts, length=12, seed=3)
+    assert made == [fitted.generate(prompt, length=12, seed=3) for prompt in prompts]
+    many = fitted.generate(prompts, samples=2, length=12, seed=3)
+    assert many == [fitted.generate(prompt, samples=2, length=12, seed=3) for prompt in prompts]
+    assert fitted.generate([]) == []
+
+
+def test_records_that_are_not_in_the_text_come_as_a_list(tmp_path: Path) -> None:
+    names = ["anna", "anta", "bena", "beta"]
+    (tmp_path / "names.txt").write_text("\n".join(names * 20))
+    model = CharRNN(hidden_size=8, num_layers=1, steps=40, batch_size=4, records="line")
+    model.fit(tmp_path / "names.txt", verbose=False)
+    made = model.generate(samples=4, novel=True, length=20, seed=1)
+    assert len(set(made)) == 4
+    assert not set(made) & set(names)
+
+
+@pytest.mark.parametrize("given", [{"samples": 2}, {"novel": True}])
+def test_one_text_alone_is_streamed(fitted: CharRNN, given: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="stream: writes one text"):
+        fitted.generate("It", stream=True, **given)

@@ -485,3 +485,32 @@ def test_a_name_of_the_functions_own_in_a_table_is_an_unknown_setting() -> None:
     for name in ("preset", "self"):
         with pytest.raises((SettingsError, TypeError)):
             Settings.from_tables({"text": {name: "small"}})
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("line", "line"), ("\n", "line"), (r"\n", "line"), (r"\r\n", "line"), ("file", "file"),
+        ("%%", "%%"), ("\n\n", r"\n\n"), (r"\r\n\r\n", r"\n\n"), (r"\x41", "A"), ("。", "。"),
+        ("\\", r"\\"), (r"\q", r"\\q"), (r"\\n", r"\\n"), (r"\0", r"\x00"), ("\ud800", r"\ud800"),
+        (r"\U0001F600", "😀"),
+    ],
+)  # fmt: skip
+def test_a_delimiter_is_kept_with_its_escapes_always_the_same(given: str, kept: str) -> None:
+    settings = Settings.make(records=given)
+    assert settings.text.records == kept
+    assert Settings.from_tables(settings.tables()) == settings  # kept as it is, once more
+
+
+def test_records_of_bytes_end_with_one_byte() -> None:
+    for value in ("line", r"\0", "\n", r"\xff"):
+        assert Settings.make(records=value, alphabet="bytes").text.records
+    for value in ("file", "%%", "Ā"):
+        with pytest.raises(SettingsError, match="records: with the bytes alphabet wants line or"):
+            Settings.make(records=value, alphabet="bytes")
+
+
+@pytest.mark.parametrize("value", ["", "a\ufdd0", r"\ufdd0"])
+def test_what_cannot_stand_between_records_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="records: wants line, file or what stands between"):
+        Settings.make(records=value)

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
-from os import PathLike
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, Self, overload
+from typing import Any, Literal, Self, overload
 
 from nextchar.apps.evaluate import evaluate
-from nextchar.config import FIELDS, Settings, TextSettings
+from nextchar.config import FIELDS, Settings
 from nextchar.errors import NotFittedError, SettingsError, TextError
-from nextchar.generation.generate import choose_seed, generate
-from nextchar.generation.generate import stream as write
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.completion import Completions, CompletionSettings
+from nextchar.generation.settings import GenerationSettings, generation_settings
+from nextchar.inputs import Input, PathName, material_of
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
+from nextchar.notebook import Shown, records_at
 from nextchar.progress import Progress
-from nextchar.text.collector import IN_MEMORY
-from nextchar.text.corpus import Corpus, gather, text_corpus
-from nextchar.text.sources import PIECE, normalized
-from nextchar.text.vocabulary import Unknown, Vocabulary
+from nextchar.text.sources import as_symbols
+from nextchar.text.vocabulary import Unknown, Vocabulary, bytes_of
 from nextchar.training.interrupt import stop_on_interrupt
-from nextchar.training.run import Material, from_paths, start
+from nextchar.training.run import Base, base_of, start
 from nextchar.training.train import Hooks
 from nextchar.validation import require_known
 
-PathName = str | PathLike[str]
-Input = PathName | Sequence[PathName] | IO[str] | IO[bytes]
-
-LONGEST_PATH = 4096  # characters; what is longer is a text
 SAMPLE_LENGTH = 200  # characters that a training run shows of what it writes so far
 
 
-class CharRNN:
+class CharRNN(Shown):
     """A character-level recurrent language model.
 
     The constructor only stores settings; every setting of `nextchar train --help` is one, with
@@ -45,6 +39,7 @@ class CharRNN:
     model_: the trained `Model`; vocabulary_: its `Vocabulary`.
     loss_curve_: mean training loss before each evaluation, validation_scores_: validation loss at
     each (both nats per character; empty without a validation part), best_loss_, n_iter_: steps.
+    records_: all that was measured at each evaluation.
 
     >>> model = CharRNN(hidden_size=16, num_layers=1, steps=20, batch_size=4)
     >>> model.fit(text="to be or not to be, " * 50, verbose=False)
@@ -90,6 +85,7 @@ class CharRNN:
         *,
         text: str | bytes | None = None,
         validation: Input | None = None,
+        start_from: PathName | CharRNN | None = None,
         out: PathName | None = None,
         resume: bool = False,
         verbose: bool = True,
@@ -99,6 +95,8 @@ class CharRNN:
         X: a path, several paths, a folder, a data set's name or an open file; or give `text`.
         y: ignored, there for scikit-learn.
         validation: another such input to validate on; by default the last part of the text.
+        start_from: a trained model, its file or its run directory, to go on from: its network is
+        taken, and characters that are new to it are added to its vocabulary.
         out: a run directory to keep the run in; without it the run stays in memory.
         resume: go on with the run in `out`.
         verbose: show progress on standard error.
@@ -109,14 +107,15 @@ class CharRNN:
         with stop_on_interrupt() as should_stop:
             try:
                 trained = start(
-                    _material(X, text, settings),
+                    material_of(X, text, settings),
                     preset=self.preset,
                     given={
                         name: getattr(self, name)
                         for name in FIELDS
                         if getattr(self, name) is not None
                     },
-                    validation=_material(validation, None, settings),
+                    validation=material_of(validation, None, settings),
+                    base=_base(start_from),
                     out=None if out is None else Path(out),
                     resume=resume,
                     hooks=Hooks(progress, should_stop, write_sample),
@@ -125,6 +124,7 @@ class CharRNN:
                 progress.close()
         self.model_: Model = trained.model
         self.settings_: Settings = trained.settings
+        self.records_ = trained.records
         self.loss_curve_ = [record.train_loss for record in trained.records]
         self.validation_scores_ = [
             record.val_loss for record in trained.records if record.val_loss is not None
@@ -145,6 +145,16 @@ class CharRNN:
 
     @overload
     def generate(
+        self, prompt: list[str], *, samples: int, stream: Literal[False] = False, **options: Any
+    ) -> list[list[str]]: ...
+
+    @overload
+    def generate(
+        self, prompt: list[str], *, stream: Literal[False] = False, **options: Any
+    ) -> list[str]: ...
+
+    @overload
+    def generate(
         self,
         prompt: str | bytes = "",
         *,
@@ -160,41 +170,92 @@ class CharRNN:
 
     def generate(
         self,
-        prompt: str | bytes = "",
+        prompt: str | bytes | list[str] = "",
         *,
         stream: bool = False,
         samples: int | None = None,
+        novel: bool = False,
+        training_text: Sequence[str] = (),
         stop: str | Sequence[str] = (),
+        logit_bias: Mapping[str, float] | Mapping[int, float] | None = None,
+        pattern: str | None = None,
         unknown: Unknown = "error",
         seed: int | None = None,
         **options: Any,
-    ) -> str | list[str] | Iterator[str]:
+    ) -> str | list[str] | list[list[str]] | Iterator[str]:
         """The text that the model writes after a prompt, without the prompt.
 
         prompt: read first; may be empty. A character that the model never saw raises
-        UnknownCharacterError, or is left out with `unknown="skip"`.
-        options: length (500, new characters), temperature (1.0; 0 is greedy), top_k, top_p,
-        dtype (how weights are held: auto, float32 or bfloat16).
+        UnknownCharacterError, or is left out with `unknown="skip"`. A list of prompts is answered
+        with a list, all of them written in batches.
         samples: how many texts; then a list is returned, all drawn in one batch.
         stream: return an iterator over pieces of text as they are drawn.
+        novel: in a model of records, only those that are not in its training text; fewer where too
+        few are new. training_text: where to look instead of where it was found.
         stop: strings that end a text; they are not part of it.
+        logit_bias: character → what is added to its logit, -100 to 100; -100 bans.
+        pattern: a regular expression that the text matches as a whole.
         seed: of the draws; `last_seed_` tells which one was used.
+        options: every setting of generation (docs/generation.md): length (500, new characters),
+        temperature (1.0; 0 is greedy), top_k, top_p, min_p, typical_p, repetition_penalty,
+        presence_penalty, frequency_penalty, repeat_last_n, no_repeat_ngram_size, min_length,
+        best_of, num_beams, length_penalty, dtype.
         """
-        known = ("length", "temperature", "top_k", "top_p", "dtype")
-        for name in options:
-            require_known(name, dict.fromkeys(known), "option of generate")
-        settings = GenerationSettings(
-            samples=1 if samples is None else samples, seed=seed, **options
+        from nextchar.apps.novelty import novel_records
+        from nextchar.generation import generate as writing  # Numba comes along with it
+        from nextchar.generation.requests import request_for
+
+        settings = generation_settings(
+            {"samples": 1 if samples is None else samples, "seed": seed, **options}
         )
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
         model = self._fitted()
-        self.last_seed_ = choose_seed(seed)
+        self.last_seed_ = writing.choose_seed(seed)
+        how: dict[str, Any] = {
+            "seed": self.last_seed_,
+            "stop": stop,
+            "logit_bias": logit_bias,
+            "pattern": pattern,
+            "unknown": unknown,
+        }
         if stream:
-            if samples is not None:
-                raise SettingsError("stream: writes one text; give either stream or samples")
-            return write(model, prompt, settings, seed=self.last_seed_, stop=stops, unknown=unknown)
-        made = generate(model, prompt, settings, seed=self.last_seed_, stop=stops, unknown=unknown)
-        return made[0].text if samples is None else [each.text for each in made]
+            if samples is not None or novel or isinstance(prompt, list):
+                raise SettingsError(
+                    "stream: writes one text; give either stream or samples, novel, a list"
+                )
+            return writing.stream(model, prompt, settings, **how)
+        if isinstance(prompt, list):
+            asked = (request_for(model, each, settings, **how) for each in prompt)
+            answers = [[each.text for each in made] for made in writing.generate_many(model, asked)]
+            return answers if samples is not None else [texts[0] for texts in answers]
+        if novel:
+            made = novel_records(model, prompt, settings, texts=training_text, **how).records
+        else:
+            made = writing.generate(model, prompt, settings, **how)
+        return made[0].text if samples is None and not novel else [each.text for each in made]
+
+    def complete(
+        self,
+        prefix: str | bytes = "",
+        count: int = 5,
+        length: int = 20,
+        to: str | None = None,
+        *,
+        beams: int | None = None,
+        unknown: Unknown = "error",
+    ) -> Completions:
+        """The most probable ways to go on from a prefix, the best first, for autocompletion.
+
+        count: how many. length: characters of each at the most.
+        to: what ends one, the end of its `"word"`, of the `"line"`, of the `"record"` (the default
+        in a model of records; else it is the word), or `"length"`.
+        beams: prefixes tried of each length at the most.
+        Returns a list of `text`, `probability` and `ends` (False where it was cut at `length`);
+        its `exact` is False where more beams might find more probable ones.
+        """
+        from nextchar.generation.complete import complete
+
+        settings = CompletionSettings(count=count, length=length, to=to, beams=beams)
+        return complete(self._fitted(), prefix, settings, unknown=unknown)
 
     def score(self, X: str | bytes, y: None = None, *, unknown: Unknown = "error") -> float:
         """Mean log-likelihood of a text's characters in nats: the higher, the better.
@@ -206,8 +267,10 @@ class CharRNN:
     def evaluate(self, text: str | bytes, *, unknown: Unknown = "error") -> Score:
         """How well the model predicts a text: nats, bits, perplexity and accuracy."""
         model = self._fitted()
-        pieces = [text] if isinstance(text, bytes) else normalized([text], model.text.normalize)
-        return evaluate(model, pieces, unknown=unknown)[0]
+        if isinstance(text, bytes) and not model.vocabulary.is_bytes:
+            raise TextError("a model of characters wants a str, got bytes; decode them first")
+        whole = bytes_of(text) if model.vocabulary.is_bytes else text
+        return evaluate(model, as_symbols([whole], model.text), unknown=unknown)[0]
 
     def save(self, path: PathName) -> None:
         """Write the model file."""
@@ -220,6 +283,7 @@ class CharRNN:
         settings = {**vars(model.architecture.settings), **vars(model.text)}
         estimator = cls(**{**dict(model.training.get("settings", {})), **settings})
         estimator.model_, estimator.settings_ = model, estimator.settings()
+        estimator.records_ = records_at(Path(path))
         return estimator
 
     def _fitted(self) -> Model:
@@ -243,42 +307,13 @@ CharRNN.__signature__ = _signature()  # type: ignore[attr-defined]
 
 def write_sample(model: Model, step: int) -> str:
     """What a model in training writes, the same for the same step."""
+    from nextchar.generation.generate import generate
+
     settings = GenerationSettings(length=SAMPLE_LENGTH, temperature=0.8)
     return generate(model, "", settings, seed=step)[0].text
 
 
-def _material(X: Input | None, text: str | bytes | None, settings: Settings) -> Material | None:
-    if X is not None and text is not None:
-        raise SettingsError("fit: wants either a path or text=, not both")
-    if text is not None:
-        return Material(lambda how, listener: text_corpus(text, how))
-    if X is None:
-        return None
-    if isinstance(X, bytes) or (isinstance(X, str) and ("\n" in X or len(X) > LONGEST_PATH)):
-        raise SettingsError("fit: wants a path, got a text itself; give that as text=")
-    if isinstance(X, str | PathLike):
-        return from_paths([X])
-    if isinstance(X, Sequence):
-        return from_paths(X)
-    if not hasattr(X, "read"):
-        raise SettingsError(
-            f"fit: wants a path, several paths or an open file, got {type(X).__name__}"
-        )
-    return Material(lambda how, listener: _from_open_file(X, how))
-
-
-def _from_open_file(file: IO[str] | IO[bytes], settings: TextSettings) -> Corpus:
-    """The corpus of a file the caller opened: in text mode, or in binary mode for bytes."""
-    pieces = _pieces(file, settings.alphabet)
-    return gather(
-        pieces if settings.alphabet == "bytes" else normalized(pieces, settings.normalize),
-        IN_MEMORY,
-    )
-
-
-def _pieces(file: IO[Any], alphabet: str) -> Iterator[Any]:
-    wanted, mode = (bytes, "binary") if alphabet == "bytes" else (str, "text")
-    while piece := file.read(PIECE):
-        if not isinstance(piece, wanted):
-            raise TextError(f"alphabet={alphabet!r} wants a file that is open in {mode} mode")
-        yield piece
+def _base(start_from: PathName | CharRNN | None) -> Base | None:
+    if isinstance(start_from, CharRNN):
+        return Base(start_from._fitted())
+    return None if start_from is None else base_of(start_from)

@@ -13,12 +13,13 @@ from typing import Any
 
 from nextchar.errors import SettingsError
 from nextchar.presets import AUTO, PRESETS
-from nextchar.validation import Validated, require_known, seconds_of, setting
+from nextchar.validation import Validated, escaped, require_known, seconds_of, setting, unescaped
 
 CELLS = ("rnn", "lstm", "gru")
 INITIALISATIONS = ("uniform", "glorot", "orthogonal", "normal")
 OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "linear")
+RESERVED = "\ufdd0"  # stands between records where no character of theirs does; it is no character
 BUDGETS = ("epochs", "steps", "time")  # at most one of them ends a run
 
 
@@ -43,6 +44,33 @@ class TextSettings(Validated):
     min_count: int = setting(
         1, "Characters rarer than this become one unknown symbol.", low=1, metavar="N"
     )
+    records: str | None = setting(
+        None,
+        "The text is a list of records, and the model learns where one begins and ends: line (one "
+        "a line), file (one a file) or what stands between them, such as '%%' or '\\n\\n'. They "
+        "are shuffled by the seed before a part is kept for validation.",
+        metavar="line|file|TEXT",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.records is not None:
+            object.__setattr__(self, "records", _records(self.records, self.alphabet))
+
+
+def _records(value: str, alphabet: str) -> str:
+    """The setting `records` as it is kept: a delimiter with its escapes, always the same ones."""
+    delimiter = unescaped(value).replace("\r\n", "\n")
+    if delimiter == "\n" or value == "line":
+        return "line"
+    if not delimiter or RESERVED in delimiter:
+        raise SettingsError(f"records: wants line, file or what stands between two, got {value!r}")
+    if alphabet == "bytes" and (value == "file" or len(delimiter) > 1 or delimiter > "\xff"):
+        raise SettingsError(
+            "records: with the bytes alphabet wants line or one byte that ends a record, got "
+            f"{value!r}; put one between them that they lack, such as '\\0'"
+        )
+    return escaped(delimiter)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +194,11 @@ class TrainingSettings(Validated):
     seed: int = setting(1, "Seed of everything random.", low=0, high=2**63 - 1, metavar="N")
     threads: int | None = setting(
         None, "Worker threads; the usable physical cores by default.", low=1, metavar="N"
+    )
+    compress_gradients: str = setting(
+        "none",
+        "Between ranks of mpiexec: bf16 sends gradients in half the bytes.",
+        choices=("none", "bf16"),
     )
     dtype: str = setting(
         "auto",

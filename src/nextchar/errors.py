@@ -14,7 +14,12 @@ NextcharError
 
 
 class NextcharError(Exception):
-    """The root of all errors of nextchar."""
+    """The root of all errors of nextchar.
+
+    is_told_elsewhere: whether another process that trains along says it.
+    """
+
+    is_told_elsewhere = False
 
 
 class SettingsError(NextcharError, ValueError):
@@ -75,10 +80,12 @@ class DivergedError(NextcharError, ArithmeticError):
 class InterruptedRun(NextcharError):  # noqa: N818 - it is no error of anyone's
     """The run was asked to stop and did so, its checkpoint written.
 
-    signal: the number of the signal that asked for it.
+    signal: the number of the signal that asked for it. is_expected: as by a batch system that ends
+    the job of many ranks at its limit, which is no failure of the job.
     """
 
     signal = 2  # SIGINT, Ctrl-C
+    is_expected = False
 
 
 def in_one_line(error: Exception) -> str:

@@ -116,6 +116,26 @@ def _wanted(kind: str, setting: Setting) -> str:
     return " ".join([noun[kind], " and ".join(bounds)]).strip()
 
 
+_ESCAPE = re.compile(
+    r"\\(?:[abfnrtv0\\]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U00(?:0[\da-fA-F]|10)[\da-fA-F]{4})",
+    re.ASCII,
+)
+_UNPRINTABLE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def unescaped(text: str) -> str:
+    """A text with its escapes as what they stand for: a backslash and n are a line break.
+
+    A backslash that begins none stands for itself.
+    """
+    return _ESCAPE.sub(lambda match: match[0].encode().decode("unicode_escape"), text)
+
+
+def escaped(text: str) -> str:
+    """What `unescaped` makes the text of again, in characters that any file and console takes."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def seconds_of(duration: str) -> float:
     """Seconds of a duration: `"90s"` → 90.0, `"1.5h"` → 5400.0; a bare number is seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", duration.strip())

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import PROSE
+from nextchar import CharRNN
 from nextchar.apps.evaluate import as_json, evaluate, evaluate_files
 from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import TextError, UnknownCharacterError
@@ -147,3 +148,34 @@ def test_the_figures_are_what_their_names_say() -> None:
 
 def test_what_was_left_out_stands_beside_the_figures() -> None:
     assert as_json(Score(4, 1.0, 1), 3)["left_out"] == 3
+
+
+def test_a_model_of_records_scores_a_text_as_records(tmp_path: Path) -> None:
+    names = ["Anna", "Berta", "Bea"]
+    model = untrained(Vocabulary.of_text("\n".join(names)), TextSettings(records="line"))
+    whole = evaluate(model, ["\nAnna\nBerta\nBea\n"])[0]
+    assert whole.characters == sum(map(len, names)) + len(names)  # an end for each
+    (tmp_path / "names").write_bytes(b"Anna\r\n\r\nBerta\r\nBea")
+    assert evaluate_files(model, [tmp_path / "names"]) == (whole, 0)
+    (tmp_path / "more").write_bytes("Anna\nBörta\n".encode())
+    with pytest.raises(UnknownCharacterError) as error:
+        evaluate_files(model, [tmp_path / "more"])
+    assert error.value.position == 6
+    assert evaluate_files(model, [tmp_path / "more"], unknown="skip")[1] == 1
+
+
+@pytest.mark.parametrize("alphabet", ["characters", "bytes"])
+def test_validation_and_scoring_of_records_agree(alphabet: str, tmp_path: Path) -> None:
+    (tmp_path / "train").write_text("one\ntwo\nthree\n" * 20)
+    (tmp_path / "val").write_text("\ntwo\r\n\r\neight\none")
+    model = CharRNN(
+        "medium", records="line", alphabet=alphabet, hidden_size=8, num_layers=1, steps=3,
+        batch_size=2, threads=1, dtype="float32",
+    )  # fmt: skip
+    (tmp_path / "train").write_text("one\ntwo\neight\n" * 20)
+    model.fit(tmp_path / "train", validation=tmp_path / "val", verbose=False)
+    text = (tmp_path / "val").read_bytes()
+    scored = model.score(text if alphabet == "bytes" else text.decode())
+    # the engine sums lanes in another order than one after the other: float32 roundings
+    assert model.validation_scores_[-1] == pytest.approx(-scored, rel=1e-5)
+    assert evaluate_files(model.model_, [tmp_path / "val"])[0].nats_per_char == -scored

@@ -13,7 +13,7 @@ import pytest
 
 from nextchar import __version__
 from nextchar.cli import COMMANDS, run
-from nextchar.config import FIELDS, NetworkSettings, option_of
+from nextchar.config import FIELDS, NetworkSettings, TextSettings, option_of
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
@@ -306,3 +306,55 @@ def test_a_console_that_cannot_show_a_character_is_no_error(tmp_path: Path) -> N
 def test_the_program_alone_shows_its_help(capfd: pytest.CaptureFixture[str]) -> None:
     _, out, err = call(capfd)
     assert "Commands:" in out + err
+
+
+def test_records_are_trained_on_and_told(nextchar: Program, tmp_path: Path) -> None:
+    (tmp_path / "poems.txt").write_text("roses%%violets%%\nsugar\n" * 9, encoding="utf-8")
+    done = nextchar("train", "poems.txt", "--records", "%%", "--out", "poems", *SMALL)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    told = nextchar("info", "poems").stdout
+    assert "end_of_record    'a symbol of its own (U+FDD0)'" in told
+    assert "characters       '\\naegilorstuv'" in told
+    figures = json.loads(nextchar("info", "poems", "--json").stdout)
+    assert figures["text"]["records"] == "%%"
+    assert figures["vocabulary"]["size"] == len(figures["vocabulary"]["characters"]) + 1
+    assert figures["training"]["source"]["inputs"] == [str(tmp_path / "poems.txt")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (TextSettings(), "end_of_record    None"),
+        (TextSettings(records="line"), "end_of_record    'a line break'"),
+        (TextSettings(records=r"\0", alphabet="bytes"), "end_of_record    'the byte 0'"),
+    ],
+)
+def test_info_names_what_a_record_ends_by(
+    settings: TextSettings,
+    told: str,
+    tmp_path: Path,
+    small_model: Model,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    is_bytes = settings.alphabet == "bytes"
+    vocabulary = Vocabulary(is_bytes=True) if is_bytes else small_model.vocabulary
+    network = NetworkSettings(hidden_size=4, num_layers=1)
+    parameters = initialise(Architecture(network, len(vocabulary)), 1)
+    save_model(tmp_path / "m", Model(parameters, vocabulary, settings))
+    assert told in call(capfd, "info", tmp_path / "m")[1]
+
+
+def test_train_goes_on_from_a_model(nextchar: Program, prose: Path, tmp_path: Path) -> None:
+    assert nextchar("train", prose, "--out", "first", *SMALL, "--quiet").returncode == 0
+    (tmp_path / "new.txt").write_text("Voilà: c'est été.\n" * 50, encoding="utf-8")
+    done = nextchar(
+        "train", "new.txt", "--from", "first", "--out", "second", "--steps", 8, "--batch-size", 4
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert any(line.startswith("note: GRU 12×1") and "to start from" in line for line in lines)
+    assert "note: 5 characters are new to the model: ' : V à é; its vocabulary has" in done.stderr
+    assert any(line.startswith("note: before training: validation") for line in lines)
+    second = load_model(tmp_path / "second")
+    assert second.architecture.settings.hidden_size == 12
+    assert second.training["source"]["from"] == str(tmp_path / "first")

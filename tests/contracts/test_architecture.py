@@ -27,17 +27,37 @@ LINE = [
     "kernels",
     "runs",
     "training",
+    "distributed",
     "generation",
     "apps",
+    "server",
     "progress",
     "live",
     "event_files",
+    "notebook",
+    "tuning",
+    "inputs",
     "api",
     "cli",
 ]
-# what only some users need, and the rooms that may import it inside their functions
-OPTIONAL = {"matplotlib": {"apps"}, "plotille": {"live"}, "tensorboardX": {"event_files"}}
-NEVER = [("apps", "training"), ("generation", "training")]  # though it stands before them
+NEVER = [  # though it stands before them
+    ("apps", "training"),
+    ("generation", "training"),
+    ("server", "training"),
+    ("apps", "distributed"),
+    ("generation", "distributed"),
+    ("server", "distributed"),
+]
+# which rooms may import what an extra brings
+EXTRAS = {
+    "apps": ("plot",),
+    "cli": ("interactive",),
+    "distributed": ("mpi",),
+    "event_files": ("tensorboard",),
+    "live": ("live",),
+    "server": ("serve",),
+    "tuning": ("tune",),
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -101,14 +121,20 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_only_declared_dependencies_are_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[^\w.-]", name)[0] for name in project["dependencies"]}
-    allowed = {name.replace("-", "_").split(".")[0] for name in declared} | {"nextchar"}
-    allowed |= {"compression"}  # the standard library's, from Python 3.14 on
+    always = modules_of(project["dependencies"]) | {"nextchar"}
+    always |= {"compression"}  # the standard library's, from Python 3.14 on
     for name, path in modules():
+        extras = (project["optional-dependencies"][extra] for extra in EXTRAS.get(room(name), ()))
+        allowed = always | modules_of([each for extra in extras for each in extra])
         for each in imported(path):
             top = each.split(".")[0]
-            if room(name) not in OPTIONAL.get(top, set()):
-                assert top in allowed or top in sys.stdlib_module_names, f"{name} imports {top}"
+            assert top in allowed or top in sys.stdlib_module_names, f"{name} imports {top}"
+
+
+def modules_of(requirements: list[str]) -> set[str]:
+    """`["backports.zstd>=1.0"]` → `{"backports"}`: what they are imported as."""
+    names = (re.split(r"[^\w.-]", each)[0] for each in requirements)
+    return {name.replace("-", "_").split(".")[0] for name in names}
 
 
 def test_files_are_small_rooms() -> None:

@@ -14,6 +14,9 @@ from conftest import PROSE, ROOT
 from nextchar import __version__
 
 READMES = ["README.md", "README.zh-CN.md"]
+RUN = [*READMES, "docs/generation.md", "docs/tuning.md"]  # pages whose commands are run
+BUDGETS = {"--time", "--steps", "--epochs", "--trials", "--trial-time"}
+NAMES = "Anna\nBeta\nCarla\nDora\nJohn\nJosef\nJo\n" * 20
 
 
 def read(name: str) -> str:
@@ -34,21 +37,31 @@ def commands(name: str) -> list[str]:
 def shortened(command: str) -> list[str]:
     """A command with a budget of a few steps in place of its own."""
     args = shlex.split(command)[1:]
-    if args[0] != "train":
+    if args[0] not in {"train", "tune"}:
         return args
     kept, skip = [], False
     for arg in args:
-        if not skip and arg not in {"--time", "--steps", "--epochs"}:
+        if not skip and arg not in BUDGETS:
             kept.append(arg)
-        skip = arg in {"--time", "--steps", "--epochs"}
-    return [*kept, "--steps", "4"]
+        skip = arg in BUDGETS
+    if args[0] == "train":
+        return [*kept, "--steps", "4"]
+    few = ["--trials", "3"] if "--resume" in args else ["--steps", "4", "--trials", "2"]
+    return [*kept, *few]
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_the_commands_of_the_readme_run(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", RUN)
+def test_the_commands_of_a_page_run(name: str, tmp_path: Path) -> None:
     (tmp_path / "input.txt").write_text(PROSE * 20, encoding="utf-8")
+    (tmp_path / "names.txt").write_text(NAMES, encoding="utf-8")
+    (tmp_path / "new.txt").write_text(PROSE * 10, encoding="utf-8")
+    (tmp_path / "prompt.txt").write_text("It was", encoding="utf-8")
+    (tmp_path / "prompts.txt").write_text("It was\nthe age\n", encoding="utf-8")
     assert commands(name)
     for command in commands(name):
+        if command.startswith("nextchar serve"):
+            serve_for_a_moment(command, tmp_path)
+            continue
         done = subprocess.run(
             [sys.executable, "-m", "nextchar", *shortened(command)],
             cwd=tmp_path,
@@ -56,6 +69,22 @@ def test_the_commands_of_the_readme_run(name: str, tmp_path: Path) -> None:
             encoding="utf-8",
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def serve_for_a_moment(command: str, folder: Path) -> None:
+    """Start a server on a free port and end it as soon as it says where it listens."""
+    args = [*shlex.split(command)[1:], "--port", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "nextchar", *args],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as server:
+        assert server.stderr is not None
+        lines = iter(server.stderr.readline, "")
+        assert any("http://127.0.0.1:" in line for line in lines), command
+        server.terminate()
+        assert server.wait(60) == 0
 
 
 @pytest.mark.parametrize("name", READMES)
@@ -84,7 +113,7 @@ def test_the_readme_has_a_real_run_before_line_25(name: str) -> None:
     assert "$ nextchar train" in head
 
 
-@pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md", "docs/design.md"])
+@pytest.mark.parametrize("name", [*RUN, "CONTRIBUTING.md", "docs/design.md"])
 def test_links_to_files_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", read(name)):
         if "://" not in target:

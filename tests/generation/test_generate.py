@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,15 @@ from hypothesis import strategies as st
 
 from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import SettingsError, UnknownCharacterError
-from nextchar.generation.generate import Generated, choose_seed, draw_codes, generate, stream
+from nextchar.generation.generate import (
+    LANES,
+    Generated,
+    choose_seed,
+    generate,
+    generate_many,
+    stream,
+)
+from nextchar.generation.requests import Request, request_for
 from nextchar.generation.settings import GenerationSettings
 from nextchar.kernels.decoder import Decoder
 from nextchar.model.file import Model
@@ -19,6 +30,7 @@ from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.vocabulary import Vocabulary
 
+EXTRA = ("stop", "unknown", "pattern", "logit_bias")  # what is no setting of generation
 NO_BYTE = -1e9  # the logit of a byte that is never written
 
 
@@ -37,14 +49,14 @@ BYTES.parameters["b_out"][list("aé中🙂".encode())] = 0.0
 
 def write(model: Model = LETTERS, prompt: str | bytes = "", **given: Any) -> Generated:
     """One text; what is no setting of generation goes to `generate`."""
-    options = {name: given.pop(name) for name in ("stop", "unknown") if name in given}
+    options = {name: given.pop(name) for name in EXTRA if name in given}
     seed = given.pop("seed", 1)
     return generate(model, prompt, GenerationSettings(**given), seed=seed, **options)[0]
 
 
 def pieces(model: Model = LETTERS, prompt: str | bytes = "", **given: Any) -> list[str]:
     """The same text as `write` gives, as it comes."""
-    options = {name: given.pop(name) for name in ("stop", "unknown") if name in given}
+    options = {name: given.pop(name) for name in EXTRA if name in given}
     seed = given.pop("seed", 1)
     return list(stream(model, prompt, GenerationSettings(**given), seed=seed, **options))
 
@@ -78,8 +90,8 @@ def test_an_empty_prompt_begins_after_a_line_break_where_there_is_one(small_mode
 
 
 def test_an_empty_prompt_works_where_there_is_no_line_break() -> None:
-    first, *_ = draw_codes(LETTERS, "", GenerationSettings(temperature=0, length=1), seed=1)
-    assert first[0, 0] == LETTERS.parameters["b_out"].argmax()
+    made = write(temperature=0, length=1)
+    assert made.codes[0] == LETTERS.parameters["b_out"].argmax()
 
 
 def test_a_vocabulary_of_one_character_writes_it() -> None:
@@ -210,7 +222,8 @@ def test_no_part_of_a_stop_text_is_left_whatever_the_order(stop: list[str]) -> N
 def test_a_stop_text_at_the_very_start_leaves_nothing() -> None:
     whole = write(length=20).text
     made = write(length=20, stop=whole[:3])
-    assert made == Generated("", b"", "stop")
+    assert made == Generated("", b"", "stop", made.codes)
+    assert len(made.codes) == 0
     assert pieces(length=20, stop=whole[:3]) == []
 
 
@@ -277,3 +290,64 @@ def test_the_unknown_symbol_is_never_drawn() -> None:
     ]  # fmt: skip
     for rule in rules:
         assert set(write(model, "az", length=200, **rule).text) <= {"a", "b"}
+
+
+# many prompts
+
+
+def test_many_prompts_are_answered_in_their_order_each_as_alone() -> None:
+    prompts = ["ab"[: n % 3] * (1 + n % 5) for n in range(LANES + 50)]
+    how = [GenerationSettings(length=1 + n % 7) for n in range(len(prompts))]
+    asked = (
+        request_for(LETTERS, prompt, settings, seed=n)
+        for n, (prompt, settings) in enumerate(zip(prompts, how, strict=True))
+    )
+    made = [each.text for (each,) in generate_many(LETTERS, asked)]
+    assert len(made) == len(prompts)
+    for n in (0, 1, 2, 57, LANES, LANES + 49):
+        assert made[n] == write(LETTERS, prompts[n], length=how[n].length, seed=n).text
+
+
+def test_no_prompts_give_no_texts() -> None:
+    assert list(generate_many(LETTERS, [])) == []
+
+
+def test_prompts_are_taken_as_there_is_room_for_them() -> None:
+    taken = []
+
+    def requests() -> Iterator[Request]:
+        for n in itertools.count():
+            taken.append(n)
+            yield request_for(LETTERS, "a", GenerationSettings(length=3), seed=n)
+
+    made = generate_many(LETTERS, requests())
+    for _ in range(5):
+        next(made)
+    assert len(taken) <= 4 * LANES
+
+
+# patterns
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+@pytest.mark.parametrize("pattern", ["a(bc)+", "[ab]{3,9}c?", "(?i)CAB|abc", "a|b|c", "[^a]*a"])
+def test_a_text_matches_its_pattern_as_a_whole(pattern: str, num_beams: int) -> None:
+    for seed in range(10):
+        made = write(seed=seed, length=12, pattern=pattern, num_beams=num_beams)
+        assert re.fullmatch(pattern, made.text), made.text
+
+
+def test_texts_of_a_pattern_stream_as_they_are_written() -> None:
+    made = write(length=30, pattern="(ab|c)+", stop="cc")
+    assert "".join(pieces(length=30, pattern="(ab|c)+", stop="cc")) == made.text
+
+
+def test_characters_of_several_bytes_match_a_pattern_whole() -> None:
+    for seed in range(10):
+        made = write(BYTES, seed=seed, length=40, pattern="(é|中a)+🙂")
+        assert re.fullmatch("(é|中a)+🙂", made.text)
+
+
+def test_a_pattern_that_does_not_fit_the_length_is_refused() -> None:
+    with pytest.raises(SettingsError, match="pattern: has no match of fewer than 5 characters"):
+        write(length=4, pattern="a{5}")

@@ -10,11 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from nextchar.generation.penalties import (
+    with_bias,
+    with_presence_and_frequency,
+    with_repetition_penalty,
+    without_repeated_ngrams,
+)
 from nextchar.generation.sampling import (
     draw,
+    keep_min_p,
     keep_top_k,
     keep_top_p,
+    keep_typical_p,
     probabilities,
+    window,
     with_temperature,
 )
 from nextchar.generation.settings import GenerationSettings
@@ -162,7 +171,233 @@ def test_a_top_p_of_one_is_off() -> None:
     assert (probabilities(rows, settings(top_p=1)) > 0).all()
 
 
+# min_p
+
+
+@given(rows=ROWS, p=st.floats(0, 1))
+def test_min_p_keeps_what_is_p_times_as_probable_as_the_best(rows: Array, p: float) -> None:
+    for row, logits in zip(keep_min_p(rows, p), rows, strict=True):
+        chances = softmax(logits)
+        assert kept(row) >= {code for code in kept(logits) if logits[code] == max(logits)}
+        for code in kept(logits):
+            # a quotient of two rounded exponentials
+            if abs(chances[code] / max(chances) - p) > 1e-12:
+                assert (code in kept(row)) == (chances[code] / max(chances) > p)
+        assert all(row[code] == logits[code] for code in kept(row))
+
+
+def test_a_min_p_of_one_keeps_the_best_and_its_equals() -> None:
+    assert kept(keep_min_p(np.array([[3.0, 2, 3, -np.inf]]), 1.0)[0]) == {0, 2}
+
+
+def test_a_min_p_of_zero_is_off() -> None:
+    rows = np.array([[0.0, -700, -5]])
+    assert (probabilities(rows, settings(min_p=0)) > 0).all()
+
+
+# typical_p
+
+
+def distances(logits: Array) -> dict[int, float]:
+    """How far the surprise of each drawable code is from the entropy, by the definition."""
+    largest = max(logits)
+    total = math.log(math.fsum(math.exp(logit - largest) for logit in logits))
+    surprises = {code: total - (logits[code] - largest) for code in kept(logits)}
+    entropy = math.fsum(math.exp(-surprise) * surprise for surprise in surprises.values())
+    return {code: abs(surprise - entropy) for code, surprise in surprises.items()}
+
+
+@given(rows=ROWS, p=st.floats(0.001, 0.999))
+def test_typical_p_keeps_the_fewest_of_nearly_expected_surprise(rows: Array, p: float) -> None:
+    for row, logits in zip(keep_typical_p(rows, p), rows, strict=True):
+        chances, chosen, far = softmax(logits), kept(row), distances(logits)
+        assert chosen
+        assert all(row[code] == logits[code] for code in chosen)
+        # surprises of at most 125 nats, rounded
+        assert all(far[a] <= far[b] + 1e-11 for a in chosen for b in kept(logits) - chosen)
+        together = math.fsum(chances[code] for code in chosen)
+        assert together >= p - 1e-12
+        last = max(chosen, key=far.__getitem__)
+        if all(abs(far[code] - far[last]) > 1e-11 for code in chosen - {last}):
+            assert together - chances[last] < p + 1e-12
+
+
+def test_typical_p_may_leave_out_the_most_probable_character() -> None:
+    # entropy 1.95 nats: the first one surprises by 0.80, each of the others by 2.90
+    rows = np.log([[0.45] + [0.055] * 10])
+    assert kept(keep_typical_p(rows, 0.15)[0]) == {1, 2, 3}
+
+
+def test_of_two_as_typical_the_lower_code_is_kept() -> None:
+    rows = np.zeros((1, 4))
+    assert kept(keep_typical_p(rows, 0.5)[0]) == {0, 1}
+
+
+def test_a_typical_p_of_one_is_off() -> None:
+    rows = np.array([[0.0, -700, -5]])
+    assert (probabilities(rows, settings(typical_p=1)) > 0).all()
+
+
+# bias and bans
+
+
+@given(rows=ROWS, data=st.data())
+def test_bias_is_added_and_infinity_bans(rows: Array, data: st.DataObject) -> None:
+    V = rows.shape[1]
+    bias = np.array(data.draw(st.lists(LOGIT, min_size=V, max_size=V)))
+    for row, logits in zip(with_bias(rows, bias), rows, strict=True):
+        assert row.tolist() == [a + b for a, b in zip(logits, bias, strict=True)]
+
+
+def test_what_is_not_allowed_has_no_probability() -> None:
+    rows = np.log([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
+    allowed = np.array([[False, True, True], [True, True, True]])
+    made = probabilities(rows, settings(), allowed=allowed)
+    assert made[0] == pytest.approx([0, 0.6, 0.4])
+    assert made[1] == pytest.approx([0.5, 0.3, 0.2])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"temperature": 0},
+        {"top_k": 2, "top_p": 0.5, "min_p": 0.1, "typical_p": 0.5},
+        {"repetition_penalty": 2.0, "presence_penalty": -2.0, "frequency_penalty": -2.0},
+    ],
+)
+def test_a_row_in_which_all_is_banned_has_no_probabilities(given: dict[str, float]) -> None:
+    rows = np.array([[1.0, 2, -np.inf], [1, 2, 3]])
+    allowed = np.array([[False, False, True], [True, True, True]])
+    made = probabilities(rows, settings(**given), [np.array([0, 1])] * 2, allowed=allowed)
+    assert made[0].tolist() == [0, 0, 0]
+    assert made[1].sum() == pytest.approx(1)
+    assert draw(made, np.array([0.5, 0.5]))[0] == -1
+    assert draw(made, np.array([0.5, 0.5]))[1] >= 0
+
+
+# penalties
+
+CODES = st.lists(st.integers(0, 7), max_size=12)
+
+
+def histories_for(rows: Array, data: st.DataObject) -> list[NDArray[np.integer]]:
+    """Codes below V for each row, of different lengths, with many repeats."""
+    made = data.draw(st.lists(CODES, min_size=len(rows), max_size=len(rows)))
+    return [np.array(codes, dtype=np.uint8) % rows.shape[1] for codes in made]
+
+
+@given(codes=CODES, n=st.integers(-1, 14))
+def test_the_window_is_the_last_n_codes(codes: list[int], n: int) -> None:
+    expected = codes if n == -1 else [] if n == 0 else codes[-n:]
+    assert window(np.array(codes, dtype=int), n).tolist() == expected
+
+
+@given(rows=ROWS, data=st.data(), penalty=st.floats(0.01, 100))
+def test_the_repetition_penalty_moves_each_recent_logit_once(
+    rows: Array, data: st.DataObject, penalty: float
+) -> None:
+    before, recent = rows.copy(), histories_for(rows, data)
+    made = with_repetition_penalty(rows, recent, penalty)
+    for row, logits, codes in zip(made, rows, recent, strict=True):
+        expected = list(logits)
+        for code in {*codes.tolist()}:
+            expected[code] *= penalty if expected[code] < 0 else 1 / penalty
+        assert row == pytest.approx(expected, rel=1e-15)
+    assert rows.tolist() == before.tolist()
+
+
+@pytest.mark.parametrize("penalty", [5e-324, 1e-300, 1e300])
+def test_no_repetition_penalty_fails(penalty: float) -> None:
+    rows = np.array([[3.0, -2, 0, 1, -np.inf]])
+    given = settings(repetition_penalty=penalty)
+    made = probabilities(rows, given, [np.array([0, 1, 4])])
+    assert made.sum() == pytest.approx(1)
+    # towards infinity what was there goes to 0 or far below; towards 0 the opposite
+    assert made[0].argmax() == (3 if penalty > 1 else 0)
+    assert made[0, 4] == 0
+
+
+@given(rows=ROWS, data=st.data(), presence=st.floats(-2, 2), frequency=st.floats(-2, 2))
+def test_presence_counts_once_and_frequency_each_time(
+    rows: Array, data: st.DataObject, presence: float, frequency: float
+) -> None:
+    recent = histories_for(rows, data)
+    made = with_presence_and_frequency(rows, recent, presence, frequency)
+    for row, logits, codes in zip(made, rows, recent, strict=True):
+        for code in range(len(row)):
+            count = codes.tolist().count(code)
+            expected = logits[code] - presence * (count > 0) - frequency * count
+            assert row[code] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@given(rows=ROWS, data=st.data(), n=st.integers(1, 5))
+def test_no_ngram_comes_twice(rows: Array, data: st.DataObject, n: int) -> None:
+    histories = histories_for(rows, data)
+    made = without_repeated_ngrams(rows, histories, n)
+    for row, logits, codes in zip(made, rows, histories, strict=True):
+        text = codes.tolist()
+        there = [text[i : i + n] for i in range(len(text) - n + 1)]
+        for code in range(len(row)):
+            # with fewer than n-1 codes there is no n-gram to be the last of
+            repeats = [*text, code][-n:] in there
+            assert row[code] == (-math.inf if repeats else logits[code])
+
+
+def test_an_ngram_longer_than_the_text_bans_nothing() -> None:
+    rows = np.zeros((1, 3))
+    made = without_repeated_ngrams(rows, [np.array([0, 1, 2, 0])], 2**31 - 1)
+    assert made.tolist() == rows.tolist()
+
+
+def test_the_penalties_look_at_the_window_and_ngrams_at_all() -> None:
+    rows, history = np.zeros((1, 3)), [np.array([0, 1, 0])]
+    given = {"repeat_last_n": 1, "presence_penalty": 1.0}
+    made = probabilities(rows, settings(**given), history)
+    assert made[0, 1] == made[0, 2] > made[0, 0]
+    made = probabilities(rows, settings(**given, no_repeat_ngram_size=2), history)
+    assert made[0, 1] == 0
+    for none in ({"repeat_last_n": 0, "frequency_penalty": 2.0}, {}):
+        assert probabilities(rows, settings(**none), history).tolist() == [
+            [pytest.approx(1 / 3)] * 3
+        ]
+
+
 # together
+
+
+def test_rules_look_back_at_biased_logits() -> None:
+    # 1 - 2 = -1, times 2 is -2; were the bias added last, 1/2 - 2 = -1.5
+    bias, given = np.array([-2.0, 0]), settings(repetition_penalty=2)
+    made = probabilities(np.array([[1.0, 0]]), given, [np.array([0])], bias)
+    assert made[0, 0] / made[0, 1] == pytest.approx(math.exp(-2))
+
+
+def test_repetition_is_penalised_before_presence() -> None:
+    # 4/2 - 1 = 1; the other way round 3/2
+    given = settings(repetition_penalty=2, presence_penalty=1)
+    made = probabilities(np.array([[4.0, 0]]), given, [np.array([0])])
+    assert made[0, 0] / made[0, 1] == pytest.approx(math.e)
+
+
+def test_greedy_heeds_penalties_and_bans() -> None:
+    rows, history = np.array([[3.0, 2.5, 2.4]]), [np.array([0])]
+    assert probabilities(rows, settings(temperature=0)).argmax() == 0
+    assert probabilities(rows, settings(temperature=0, presence_penalty=1), history).tolist() == [
+        [0, 1, 0]
+    ]
+    banned = np.array([[False, False, True]])
+    assert probabilities(rows, settings(temperature=0), allowed=banned).tolist() == [[0, 0, 1]]
+
+
+def test_min_p_looks_at_what_top_p_left_and_typical_p_at_both() -> None:
+    # top_p leaves three, of which min_p drops the last; the two left have entropy 0.68,
+    # which -log 0.571 = 0.56 is nearer than -log 0.429 = 0.85
+    rows = np.log([[0.4, 0.3, 0.15, 0.15]])
+    made = probabilities(rows, settings(top_p=0.8, min_p=0.5))
+    assert made[0] == pytest.approx([4 / 7, 3 / 7, 0, 0])
+    made = probabilities(rows, settings(top_p=0.8, min_p=0.5, typical_p=0.5))
+    assert made[0] == pytest.approx([1, 0, 0, 0])
 
 
 def test_rules_apply_in_the_order_temperature_top_k_top_p() -> None:
@@ -177,25 +412,50 @@ def test_rules_apply_in_the_order_temperature_top_k_top_p() -> None:
 
 @given(
     rows=ROWS,
-    temperature=st.floats(0.1, 5),
-    k=st.integers(0, 9),
-    p=st.floats(0.01, 1),
+    data=st.data(),
+    given=st.fixed_dictionaries(
+        {},
+        optional={
+            "temperature": st.floats(0.1, 5),
+            "top_k": st.integers(-1, 9),
+            "top_p": st.floats(0.01, 1),
+            "min_p": st.floats(0, 1),
+            "typical_p": st.floats(0.01, 1),
+            "repetition_penalty": st.floats(0.1, 5),
+            "presence_penalty": st.floats(-2, 2),
+            "frequency_penalty": st.floats(-2, 2),
+            "repeat_last_n": st.integers(-1, 8),
+            "no_repeat_ngram_size": st.integers(0, 3),
+        },
+    ),
 )
 def test_the_rules_together_are_the_rules_one_after_the_other(
-    rows: Array, temperature: float, k: int, p: float
+    rows: Array, data: st.DataObject, given: dict[str, float]
 ) -> None:
-    before = rows.copy()
-    made = probabilities(rows, settings(temperature=temperature, top_k=k, top_p=p))
-    step = with_temperature(rows, temperature)
-    if 0 < k < rows.shape[1]:
-        step = keep_top_k(step, k)
-    if p < 1:
-        step = keep_top_p(step, p)
-    for row, logits in zip(made, step, strict=True):
-        assert row == pytest.approx(softmax(logits), rel=1e-11, abs=1e-300)
+    s, before, histories = settings(**given), rows.copy(), histories_for(rows, data)
+    bias = data.draw(st.lists(st.floats(-5, 5), min_size=rows.shape[1], max_size=rows.shape[1]))
+    made = probabilities(rows, s, histories, np.array(bias))
     assert rows.tolist() == before.tolist()
-    assert made.sum(axis=1) == pytest.approx(1)
-    assert (made[np.isneginf(rows)] == 0).all()
+    recent = [window(history, s.repeat_last_n) for history in histories]
+    step = with_bias(rows, np.array(bias))
+    step = with_repetition_penalty(step, recent, s.repetition_penalty)
+    step = with_presence_and_frequency(step, recent, s.presence_penalty, s.frequency_penalty)
+    if s.no_repeat_ngram_size:
+        step = without_repeated_ngrams(step, histories, s.no_repeat_ngram_size)
+    for row, logits in zip(made, step, strict=True):
+        if not drawable(logits.tolist()):
+            assert (row == 0).all()
+            continue
+        left = with_temperature(logits[None], s.temperature)
+        if 0 < s.top_k < rows.shape[1]:
+            left = keep_top_k(left, s.top_k)
+        if s.top_p < 1:
+            left = keep_top_p(left, s.top_p)
+        left = keep_min_p(left, s.min_p)
+        if s.typical_p < 1:
+            left = keep_typical_p(left, s.typical_p)
+        assert row == pytest.approx(softmax(left[0]), rel=1e-11, abs=1e-300)
+        assert row.sum() == pytest.approx(1)
 
 
 def test_float32_logits_are_worked_on_in_float64() -> None:
@@ -238,6 +498,10 @@ def test_rows_need_not_sum_to_one(total: float) -> None:
 
 def test_a_row_so_small_that_products_are_rounded_up_to_its_sum_is_drawn_from() -> None:
     assert draw(np.array([[0, 5e-324, 0]]), np.array([0.9])) == [1]
+
+
+def test_nothing_is_drawn_where_nothing_has_probability() -> None:
+    assert draw(np.array([[0.0, 0], [0, 1]]), np.array([0.0, 0.5])).tolist() == [-1, 1]
 
 
 def test_each_row_is_drawn_by_its_own_number() -> None:

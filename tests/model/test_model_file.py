@@ -198,3 +198,26 @@ def test_tensors_of_mixed_types_are_refused(tmp_path):
     model = make_model()
     mixed = {**model.parameters.views, "b_out": model.parameters["b_out"].astype(np.float64)}
     assert "neither float32 nor float64" in refusal(tmp_path, mixed, description(model))
+
+
+@pytest.mark.parametrize(
+    ("records", "vocabulary", "end"),
+    [
+        (None, Vocabulary.of_text("a\n\ufdd0"), None),
+        ("line", Vocabulary.of_text("\ta\n"), 1),
+        ("file", Vocabulary.of_text("a\n\ufdd0"), 2),
+        ("%%", Vocabulary.of_text("a\ufdd0\U00010000" * 2, min_count=2), 1),
+        ("line", Vocabulary(is_bytes=True), 10),
+        (r"\xff", Vocabulary(is_bytes=True), 255),
+    ],
+)
+def test_a_model_of_records_knows_by_what_one_ends(records, vocabulary, end, tmp_path):
+    text = TextSettings(records=records, alphabet="bytes" if vocabulary.is_bytes else "characters")
+    model = dataclasses.replace(make_model(vocabulary), text=text)
+    assert model.end_code == loaded(model, tmp_path).end_code == end
+
+
+def test_a_model_of_records_without_their_boundary_is_damaged(tmp_path):
+    model = dataclasses.replace(make_model(), text=TextSettings(records="file"))
+    with pytest.raises(ModelFileError, match="its vocabulary lacks the boundary of its records"):
+        loaded(model, tmp_path)

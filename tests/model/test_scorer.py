@@ -93,13 +93,32 @@ def test_a_text_without_a_pair_is_a_text_error(parameters, codes, length):
 
 def test_log_likelihoods_are_carried_from_chunk_to_chunk(parameters, codes):
     pairs = codes[:60].reshape(20, 3), codes[1:61].reshape(20, 3)
-    ((whole, right),) = log_likelihoods(parameters, [pairs])
+    ((whole, right, _),) = log_likelihoods(parameters, [pairs])
     cuts = [(pairs[0][part], pairs[1][part]) for part in (slice(7), slice(7, 20))]
     parts = list(log_likelihoods(parameters, cuts))
     # products of other heights may be summed in another order
-    np.testing.assert_allclose(np.concatenate([p for p, _ in parts]), whole, rtol=1e-12)
-    np.testing.assert_array_equal(np.concatenate([r for _, r in parts]), right)
+    np.testing.assert_allclose(np.concatenate([p.log_p for p in parts]), whole, rtol=1e-12)
+    np.testing.assert_array_equal(np.concatenate([p.right for p in parts]), right)
     assert whole.dtype == np.float64
+    # what was carried into a chunk is all that is needed to go on from there
+    ((again, _, _),) = log_likelihoods(parameters, cuts[1:], state=parts[1].state)
+    np.testing.assert_array_equal(again, parts[1].log_p)
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_who_watches_is_told_each_character_once_and_they_add_up(parameters, codes, lanes):
+    seen, chunks = np.full(MANY, np.nan), []
+
+    def watch(chunk):
+        chunks.append(chunk)
+        places = chunk.places[chunk.own]
+        assert np.isnan(seen[places]).all()
+        seen[places] = chunk.read.log_p[chunk.own]
+
+    result = score(parameters, codes, lanes=lanes, watch=watch)
+    assert np.isnan(seen[0])  # read and not scored
+    assert -seen[1:].sum() == pytest.approx(result.nats, rel=1e-12)
+    assert [lane for chunk in chunks[:1] for lane in chunk.lanes] == list(range(lanes))
 
 
 def test_parameters_that_are_nan_score_nan(parameters, codes):

@@ -7,6 +7,7 @@ import tracemalloc
 import unicodedata
 import weakref
 from collections import Counter
+from itertools import chain, permutations
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from hypothesis import strategies as st
 
 from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
+from nextchar.text import collector, sources
 from nextchar.text import corpus as corpus_module
-from nextchar.text import sources
 from nextchar.text.collector import _joined
 from nextchar.text.corpus import Corpus, Prepared, gather, prepare, text_corpus
 from nextchar.text.reading import read_corpus
+from nextchar.text.stored import StoredCodes
 
 texts = st.text(st.characters(exclude_categories=()))
 plain = TextSettings()
@@ -338,3 +340,110 @@ def test_shakespeare_is_what_everyone_knows(shakespeare: Path) -> None:
     assert (len(made.train), len(made.validation)) == (1_003_855, 111_539)
     assert made.left_out == 0
     assert made.vocabulary.decode(made.train[:14]) == "First Citizen:"
+
+
+# records
+
+
+def records_of(prepared: Prepared, codes: Any) -> list[str]:
+    """The records of a part, checked to have a boundary at both ends and none twice."""
+    text = prepared.vocabulary.decode(codes[0 : len(codes)])
+    assert text[0] == text[-1] == "\n"
+    return text.split("\n")[1:-1]
+
+
+LIST = [f"{a}{b}{c}" for a in "ABCDEFGHIJ" for b in "aeiou" for c in "lmnrst"]  # sorted
+
+
+def test_records_are_shuffled_before_a_part_is_kept() -> None:
+    made = prepared("\n".join(LIST), records="line", val_fraction=0.2, test_fraction=0.1)
+    parts = [records_of(made, part) for part in (made.train, made.test, made.validation)]
+    assert sorted(chain(*parts)) == LIST
+    assert [len(part) for part in parts] == [210, 30, 60]
+    assert {name[0] for name in parts[2]} == set("ABCDEFGHIJ")  # not those of the end only
+    assert made.left_out == 0
+    assert not made.by_position
+
+
+def test_the_order_of_records_follows_from_the_seed_alone() -> None:
+    one, again, other = (prepared("\n".join(LIST), records="line", seed=s) for s in (1, 1, 2))
+    assert np.array_equal(one.train, again.train)
+    assert np.array_equal(one.validation, again.validation)
+    assert not np.array_equal(one.validation, other.validation)
+    assert one.sha256 == other.sha256
+
+
+@given(
+    st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=12),
+    st.floats(0, 0.99),
+    st.booleans(),
+)
+def test_no_record_is_cut_and_none_is_lost(
+    records: list[str], share: float, by_position: bool
+) -> None:
+    text = "\n".join(records)
+    with pytest.MonkeyPatch.context() as patch:
+        if by_position:
+            patch.setattr(collector, "IN_MEMORY", 2)
+        made = prepared(text, records="line", val_fraction=share, test_fraction=(1 - share) / 3)
+    parts = [made.train, made.test, made.validation]
+    found = [*chain(*(records_of(made, part) for part in parts if len(part) > 1))]
+    if made.left_out == 0:
+        assert sorted(found) == sorted(records)
+        assert found == records or not by_position
+    assert records_of(made, made.train)
+
+
+def test_one_record_is_trained_on_whole() -> None:
+    made = prepared("abc", records="line", val_fraction=0.5)
+    assert records_of(made, made.train) == ["abc"]
+    assert len(made.validation) < 2
+
+
+def test_a_text_of_no_record_cannot_be_trained_on() -> None:
+    with pytest.raises(TextError, match="the training part has 0 characters"):
+        prepared("\n\n\r\n", records="line")
+
+
+def test_the_boundary_is_never_too_rare_for_the_vocabulary() -> None:
+    made = prepared("aaaa%%aaaa%%b", records="%%", min_count=5, val_fraction=0)
+    assert made.vocabulary.points.tolist() == [ord("a"), 0xFDD0]
+
+
+def test_records_may_be_validated_on_those_of_another_text() -> None:
+    made = prepared("\n".join(LIST), "Jal\nAut", records="line")
+    assert records_of(made, made.validation) == ["Jal", "Aut"]
+    assert sorted(records_of(made, made.train)) == LIST
+
+
+def test_records_on_disk_are_split_by_position(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(collector, "IN_MEMORY", 300)
+    words = ["".join(letters) for letters in permutations("abcdef", 3)]
+    (tmp_path / "list").write_text("\r\n".join(words) + "\r\n\r\n", encoding="utf-8", newline="")
+    settings = Settings.make(records="line", val_fraction=0.2)
+    for _ in range(2):  # encoded, and found again
+        made = prepare(read_corpus([tmp_path / "list"], settings.text), settings)
+        assert isinstance(made.train, StoredCodes)
+        assert records_of(made, made.train) + records_of(made, made.validation) == words
+        assert made.by_position
+    in_memory = prepared("\n".join(words), records="line", val_fraction=0.2)
+    assert np.array_equal(in_memory.train, made.train[0 : len(made.train)])
+    assert in_memory.sha256 == made.sha256
+
+
+def test_a_text_on_disk_that_memory_holds_is_shuffled_as_one_in_memory_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
+    text = "\n".join("".join(pair) for pair in permutations("赵钱孙李周吴", 2))
+    (tmp_path / "list").write_text(text, encoding="utf-8", newline="")
+    monkeypatch.setattr(collector, "IN_MEMORY", 2 * len(text))  # bytes are three times as many
+    settings = Settings.make(records="line")
+    corpus = read_corpus([tmp_path / "list"], settings.text)
+    assert isinstance(corpus.codes, StoredCodes)
+    made, other = prepare(corpus, settings), prepared(text, records="line")
+    assert np.array_equal(made.train, other.train)
+    assert np.array_equal(made.validation, other.validation)

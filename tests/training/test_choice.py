@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from nextchar.config import Settings
 from nextchar.model.parameters import Architecture
-from nextchar.training.choice import CHOSEN, MOST_PASSES, Choice, Known, choose
+from nextchar.training.choice import (
+    CHOSEN,
+    MOST_PASSES,
+    OF_A_TRAINED_ONE,
+    Choice,
+    Known,
+    choose,
+)
 from nextchar.training.speed import operations
 
 SPEED = 150e9  # operations in a second, of two cores of 2023
@@ -141,3 +148,14 @@ def test_the_reasons_name_what_was_chosen() -> None:
     assert f"{training.learning_rate:.2g}" in second
     assert f"dropout {training.dropout:g}" in third
     assert "1 M characters" in third
+
+
+def test_a_trained_model_is_trained_on_at_a_lower_rate() -> None:
+    given = {"cell": "lstm", "hidden_size": 100, "num_layers": 3}
+    fresh = choose(given, Known(10**6, 65)).settings
+    made = choose(given, Known(10**6, 65, is_trained=True))
+    assert made.settings.network == fresh.network
+    assert made.settings.training.learning_rate == pytest.approx(
+        OF_A_TRAINED_ONE * fresh.training.learning_rate
+    )
+    assert made.reasons[0].endswith("weights, those of the model to start from")

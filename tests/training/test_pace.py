@@ -17,14 +17,14 @@ from nextchar.errors import InterruptedRun
 from nextchar.model.file import Model
 from nextchar.model.parameters import Parameters
 from nextchar.model.scorer import Score
-from nextchar.text.batches import Batch, make_batches
+from nextchar.text.batches import ALL, Batch, Share, make_batches
 from nextchar.text.corpus import prepare, text_corpus
-from nextchar.training import trainer as trainer_module
+from nextchar.training import keeping
+from nextchar.training.beginning import fresh_start
 from nextchar.training.checkpoint import Progress, load_checkpoint
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
 from nextchar.training.pace import FEWEST, SAVE_SECONDS, StepPace, TimePace, _rounded
-from nextchar.training.train import _fresh
 from nextchar.training.trainer import Trainer
 
 TEXT = PROSE * 1200  # 205,200 characters, 20,520 of them to validate on
@@ -74,7 +74,7 @@ class Machine:
         """Nothing moves."""
         self.rates.append(learning_rate)
 
-    def score(self, parameters: Parameters, codes: Any) -> Score:
+    def score(self, parameters: Parameters, codes: Any, *, share: Share = ALL) -> Score:
         self.scored.append(len(codes))
         self.take("scoring", self.scoring * len(codes))
         return Score(len(codes) - 1, 2.0 * len(codes), 0)
@@ -126,7 +126,7 @@ def run(
         events.append(event)
 
     directory = None
-    start = _fresh(TEXT_PARTS, batches, settings)
+    start = fresh_start(TEXT_PARTS, batches, settings)
     if out is not None:
         directory = RunDirectory(out)
         if resume:
@@ -157,7 +157,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], None]:
     """Makes the writing of a file take a machine's time."""
 
     def install(machine: Machine) -> None:
-        write, model = trainer_module.save_checkpoint, RunDirectory.save_model
+        write, model = keeping.save_checkpoint, RunDirectory.save_model
 
         def slow_write(*args: Any) -> None:
             machine.take("writing", machine.writing)
@@ -167,7 +167,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], None]:
             machine.take("writing", machine.writing)
             model(*args)
 
-        monkeypatch.setattr(trainer_module, "save_checkpoint", slow_write)
+        monkeypatch.setattr(keeping, "save_checkpoint", slow_write)
         monkeypatch.setattr(RunDirectory, "save_model", slow_model)
 
     return install
@@ -216,7 +216,7 @@ def test_an_evaluation_that_is_longer_than_expected_is_the_last() -> None:
     machine = Machine(slowness=lambda now: 1.0)
     score = machine.score
 
-    def slow_score(parameters: Parameters, codes: Any) -> Score:
+    def slow_score(parameters: Parameters, codes: Any, *, share: Share = ALL) -> Score:
         if machine.now - machine.started > 1:
             machine.take("scoring", 6.0)
         return score(parameters, codes)

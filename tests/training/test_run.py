@@ -19,9 +19,13 @@ from nextchar.apps.evaluate import evaluate
 from nextchar.errors import InterruptedRun, RunError, SettingsError, TextError
 from nextchar.model import container
 from nextchar.model.file import BEST, LAST, load_model
+from nextchar.model.loss import log_softmax
+from nextchar.model.network import forward
 from nextchar.presets import PRESETS
 from nextchar.runs.reading import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
+from nextchar.text import collector
 from nextchar.text.corpus import text_corpus
+from nextchar.text.datasets import load
 from nextchar.training.events import Event, Finished, Note, Scored, Started, Stepped
 from nextchar.training.run import Material, from_paths, start
 from nextchar.training.train import Hooks, Trained
@@ -54,6 +58,8 @@ CASES: dict[str, dict[str, Any]] = {
     "patience": {"patience": 2, "learning_rate": 3.0, "schedule": "constant", "eval_every": 2},
     "one lane": {"batch_size": 1, "seq_length": 16},
     "samples": {"sample_every": 10},
+    "records": {"records": "line"},
+    "records in windows": {"records": "it was", "batching": "windows"},
 }
 
 
@@ -88,15 +94,17 @@ def go(
     return start(text or material(), given=given, out=out, hooks=hooks, **options)
 
 
-def with_interruptions(out: Path, given: dict[str, Any], stops: list[int]) -> Trained:
+def with_interruptions(
+    out: Path, given: dict[str, Any], stops: list[int], text: Material | None = None
+) -> Trained:
     """A run that is interrupted again and again, each time after some steps more."""
     resume = False
     for stop in stops:
         try:
-            return go(out, given, stop=stop, resume=resume)
+            return go(out, given, text=text, stop=stop, resume=resume)
         except InterruptedRun:
             resume = True
-    return go(out, given, resume=resume)
+    return go(out, given, text=text, resume=resume)
 
 
 def same_tensors(one: Path, other: Path, kind: str = "model") -> bool:
@@ -181,7 +189,7 @@ def test_a_run_killed_between_its_metrics_and_its_checkpoint_repeats_the_evaluat
     with pytest.raises(InterruptedRun):
         go(out, given, stop=10)
     with monkeypatch.context() as patched:
-        patched.setattr("nextchar.training.trainer.save_checkpoint", fail)
+        patched.setattr("nextchar.training.keeping.save_checkpoint", fail)
         with pytest.raises(KeyboardInterrupt):
             go(out, given, resume=True)
     assert [record["step"] for record in read_metrics(out)] == [7, 14]
@@ -521,3 +529,45 @@ def test_a_run_ends_with_finite_numbers_of_the_asked_type() -> None:
         flat = go(None, {**SMALL, "steps": 2, "dtype": dtype}).model.parameters.flat
         assert flat.dtype == wanted
         assert np.isfinite(flat).all()
+
+
+# records
+
+
+def test_records_on_disk_are_trained_on_and_told_to_be_split_by_position(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(collector, "IN_MEMORY", 1000)
+    (tmp_path / "list").write_text(TEXT, encoding="utf-8")
+    (tmp_path / "val").write_text(PROSE, encoding="utf-8")
+    text, val = (from_paths([tmp_path / name]) for name in ("list", "val"))
+    for batching in ("stream", "windows"):
+        given, events = {**SMALL, "records": "line", "batching": batching, "steps": 9}, []
+        whole = go(tmp_path / batching, given, text=text, events=events)
+        assert [e for e in events if isinstance(e, Note) and "too large for its records" in e.text]
+        parts = with_interruptions(tmp_path / f"{batching}-parts", {**given}, [3], text)
+        assert parts.model.parameters.flat.tobytes() == whole.model.parameters.flat.tobytes()
+        events = []
+        go(None, given, text=text, validation=val, events=events)
+        assert not [e for e in events if isinstance(e, Note) and "too large" in e.text]
+
+
+def test_words_of_the_documentation_are_learnt_as_records() -> None:
+    words = sorted({word for word in load("pydoc").decode().split() if word.isalpha()})
+    text = "\n".join(words)
+    given = {
+        **SMALL, "cell": "gru", "hidden_size": 32, "steps": 300, "seq_length": 32, "batch_size": 16,
+        "records": "line", "eval_every": 100,
+    }  # fmt: skip
+    model = go(None, given, text=material(text)).model
+    assert model.end_code == 0
+
+    def loss(word: str) -> float:
+        return evaluate(model, [f"\n{word}\n"])[0].nats_per_char
+
+    sample = words[:: len(words) // 60]
+    lists = [[loss(word) for word in made] for made in (sample, [w[::-1] for w in sample])]
+    assert np.mean(lists[0]) < np.mean(lists[1]) - 0.3  # words backwards are none
+    logits = forward(model.parameters, np.zeros((1, 1), int), model.parameters.zero_state(1))[0]
+    assert np.exp(log_softmax(logits))[0, 0, 0] < 0.01  # no record is empty

@@ -14,7 +14,7 @@ from nextchar.model.file import Model
 from nextchar.model.scorer import Score
 from nextchar.text import collector
 from nextchar.text.collector import Collector
-from nextchar.text.sources import find_sources, read_bytes, read_text
+from nextchar.text.sources import find_sources, read_symbols
 from nextchar.text.stored import CodeFile, Store, StoredCodes
 from nextchar.text.vocabulary import Codes, Unknown
 
@@ -34,10 +34,7 @@ def evaluate_files(
     """
     settings = model.text if encoding is None else replace(model.text, encoding=encoding)
     sources = find_sources(inputs, settings)
-    pieces: Iterable[str | bytes] = (
-        read_bytes(sources) if model.vocabulary.is_bytes else read_text(sources, settings)
-    )
-    return evaluate(model, pieces, unknown=unknown, lanes=lanes)
+    return evaluate(model, read_symbols(sources, settings), unknown=unknown, lanes=lanes)
 
 
 def evaluate(
@@ -47,8 +44,26 @@ def evaluate(
     unknown: Unknown = "error",
     lanes: int = 1,
 ) -> tuple[Score, int]:
-    """Score a text that comes in pieces; also how many characters were left out as unknown."""
-    total = 0
+    """Score a text that comes in pieces; also how many characters were left out as unknown.
+
+    That of a model of records is to have its boundaries, as `text.sources` puts them there.
+    """
+    codes, left_out = collect(model, pieces, unknown=unknown)
+    from nextchar.kernels.engine import Engine  # it brings Numba along
+
+    parameters = model.parameters
+    with Engine(model.architecture, threads=usable_cores(), dtype=parameters.dtype) as engine:
+        return engine.score(parameters, codes, lanes=lanes), left_out
+
+
+def collect(
+    model: Model, pieces: Iterable[str | bytes], *, unknown: Unknown = "error"
+) -> tuple[Codes, int]:
+    """The codes (N,) of a text that comes in pieces, and how many characters were left out.
+
+    They are in memory or, where there are many, on disk, and answer as an array does.
+    """
+    total = first = -1 if model.end_code is not None else 0  # the boundary it begins with is ours
     with Collector(collector.IN_MEMORY) as collected:
         for piece in pieces:
             collected.append(model.vocabulary.encode(piece, unknown=unknown, offset=total))
@@ -57,12 +72,8 @@ def evaluate(
     if isinstance(made, CodeFile):  # which the scorer reads as it would an array
         made = cast(Codes, StoredCodes.whole(Store(made)))
     codes = made if len(made) else np.empty(0, model.vocabulary.dtype)
-    left_out = 0 if model.vocabulary.is_bytes else total - len(codes)  # every byte is known
-    from nextchar.kernels.engine import Engine  # it brings Numba along
-
-    parameters = model.parameters
-    with Engine(model.architecture, threads=usable_cores(), dtype=parameters.dtype) as engine:
-        return engine.score(parameters, codes, lanes=lanes), left_out
+    # with bytes every one is known
+    return codes, 0 if model.vocabulary.is_bytes else total - first - len(codes)
 
 
 def as_json(result: Score, left_out: int = 0) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import re
 import sys
 import traceback
 
@@ -16,13 +15,19 @@ import click
 
 from nextchar import __version__
 from nextchar.cli.streams import drop_unwritable, open_missing
-from nextchar.errors import InterruptedRun, NextcharError, SettingsError
+from nextchar.cli.telling import complain, status_of, told
+from nextchar.distributed.launch import speaks
 
 # the module is imported when the command is called, so that help and start-up stay quick
 COMMANDS = {
     "train": "Train a model on text.",
+    "tune": "Search the settings that suit a text best.",
     "generate": "Write text with a model, one next character at a time.",
+    "plan": "Forecast how fast training would be on many machines.",
+    "complete": "Tell the most probable ways to go on from a prefix.",
+    "serve": "Serve models over HTTP: the completion API, and a page to try them.",
     "eval": "Tell how well a model predicts a text.",
+    "explain": "Show what a model makes of a text: surprise, neurons, memory.",
     "info": "Show what a model file holds.",
     "report": "Show what runs did and what their models know, as a page.",
     "cache": "List the texts that were encoded into the cache, or clear it.",
@@ -30,7 +35,6 @@ COMMANDS = {
 }
 
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # `nextchar` alone shows the help; click 8.1 does so without an error
 _ASKED_NOTHING: tuple[type[click.ClickException], ...] = tuple(
     kind for kind in [getattr(click.exceptions, "NoArgsIsHelpError", None)] if kind
@@ -94,18 +98,20 @@ def run(args: list[str]) -> int:
         if isinstance(error, _ASKED_NOTHING):
             error.show()
         else:
-            _complain(_usage(error, args))
+            if args[:1] != ["train"] or speaks():
+                complain(_usage(error, args))
         return error.exit_code
     except BrokenPipeError:  # the reader went away (`| head`): nothing is wrong
         return 0
     except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted")
+        complain("interrupted")
         return 130
     except Exception as error:
         if debug:
             traceback.print_exc()
-        _complain(_told(error))
-        return _status(error)
+        if not getattr(error, "is_told_elsewhere", False):  # by another rank
+            complain(told(error))
+        return status_of(error)
     return 0
 
 
@@ -114,32 +120,3 @@ def _usage(error: click.ClickException, args: list[str]) -> str:
     command = f"nextchar {args[0]}" if args and args[0] in COMMANDS else "nextchar"
     message = error.format_message().rstrip(".")
     return f"{message}{' ' if message.endswith('?') else '; '}{command} --help tells more"
-
-
-def _told(error: BaseException) -> str:
-    """The line that an error is told in."""
-    if isinstance(error, NextcharError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return f"not enough memory ({error}); give a smaller model, batch or text"
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else "output: "
-        return f"{where}cannot be used ({error.strerror or error})"
-    what = f"{type(error).__name__}: {error}"
-    return f"a fault of nextchar itself ({what}); please report it, with what --debug shows"
-
-
-def _status(error: BaseException) -> int:
-    if isinstance(error, InterruptedRun):
-        return 128 + error.signal
-    return 2 if isinstance(error, SettingsError) else 1
-
-
-def _complain(message: str) -> None:
-    with contextlib.suppress(OSError):
-        click.echo(f"nextchar: {_CONTROLS.sub(_escaped, message)}", err=True)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    """A control character of a file's name, say, as Python writes it in a string."""
-    return match[0].encode("unicode_escape").decode()

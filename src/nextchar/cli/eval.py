@@ -8,18 +8,13 @@ from typing import Any
 import click
 
 from nextchar.cli.compiling import telling
+from nextchar.cli.options import how_to_read
 
 
 @click.command("eval")
 @click.argument("model")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--encoding", metavar="NAME", help="Of the files.  [default: the training text's]")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    help="What to do with characters that the model never saw.  [default: error]",
-)
+@how_to_read
 @click.option(
     "--lanes",
     type=click.IntRange(min=1),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from nextchar.model.file import Model
 
 
 @click.command("info")
@@ -26,7 +29,8 @@ def command(model: str, as_json: bool) -> None:
             "size": len(vocabulary),
             "alphabet": "bytes" if vocabulary.is_bytes else "characters",
             "unknown": vocabulary.unknown_code is not None,
-            "characters": None if vocabulary.is_bytes else "".join(map(chr, vocabulary.points)),
+            "characters": None if vocabulary.is_bytes else _characters(loaded),
+            "end_of_record": _end_of_record(loaded),
         },
         "text": dataclasses.asdict(loaded.text),
         "training": dict(loaded.training),
@@ -41,6 +45,24 @@ def command(model: str, as_json: bool) -> None:
                 click.echo(f"  {name:<16} {_shown(value)}")
         else:
             click.echo(f"{group:<18} {content}")
+
+
+def _characters(model: Model) -> str:
+    """The characters of a text by the model: all but the boundary of records."""
+    points = model.vocabulary.points
+    return "".join(chr(point) for code, point in enumerate(points) if code != model.end_code)
+
+
+def _end_of_record(model: Model) -> str | None:
+    """What a record ends by, by its name, as it may be no character."""
+    from nextchar.text.records import boundary_of
+
+    boundary = boundary_of(model.text)
+    if boundary is None:
+        return None
+    if model.vocabulary.is_bytes:
+        return f"the byte {ord(boundary)}"
+    return "a line break" if boundary == "\n" else f"a symbol of its own (U+{ord(boundary):04X})"
 
 
 def _shown(value: Any) -> str:

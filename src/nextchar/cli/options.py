@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
@@ -14,9 +14,15 @@ from nextchar.validation import Setting
 Command = Callable[..., Any]
 
 
-def setting_options(fields: Iterable[dataclasses.Field[Any]]) -> Callable[[Command], Command]:
-    """A decorator that gives a command one option for each settings field; absent ones are None."""
-    options = [_option(field) for field in fields]
+def setting_options(
+    fields: Iterable[dataclasses.Field[Any]], aliases: Mapping[str, str] | None = None
+) -> Callable[[Command], Command]:
+    """A decorator that gives a command one option for each settings field; absent ones are None.
+
+    aliases: another name → a field's name.
+    """
+    others = {name: other for other, name in (aliases or {}).items()}
+    options = [_option(field, others.get(field.name)) for field in fields]
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
@@ -26,15 +32,30 @@ def setting_options(fields: Iterable[dataclasses.Field[Any]]) -> Callable[[Comma
     return decorate
 
 
-def _option(field: dataclasses.Field[Any]) -> Callable[[Command], Command]:
+def how_to_read(command: Command) -> Command:
+    """The options of commands that read texts for a model: --encoding and --unknown."""
+    unknown = click.option(
+        "--unknown",
+        type=click.Choice(["error", "skip"]),
+        default="error",
+        help="What to do with characters that the model never saw.  [default: error]",
+    )
+    encoding = click.option(
+        "--encoding", metavar="NAME", help="Of the files.  [default: the training text's]"
+    )
+    return encoding(unknown(command))
+
+
+def _option(field: dataclasses.Field[Any], other: str | None) -> Callable[[Command], Command]:
     setting: Setting = field.metadata["setting"]
     text = setting.help
     if field.default is not None and field.type != "bool":
         text += f"  [default: {field.default}]"
     if field.type == "bool":
         return click.option(option_of(field.name), is_flag=True, default=None, help=text)
+    names = [option_of(field.name), *([option_of(other)] if other else []), field.name]
     return click.option(
-        option_of(field.name),
+        *names,
         type=_type(field, setting),
         default=None,
         metavar=None if setting.choices else setting.metavar,

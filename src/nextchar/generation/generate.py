@@ -1,26 +1,28 @@
-"""Text from a model: prompt, draw, feed back, until the length or a stop string is reached."""
+"""Texts from a model: prompts, rules, an end; one or many, whole or as they come."""
 
 from __future__ import annotations
 
-import codecs
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
+from nextchar.generation.batch import Batch
+from nextchar.generation.beams import search
+from nextchar.generation.requests import Piece, Request, request_for
 from nextchar.generation.settings import GenerationSettings
-from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
-from nextchar.text.sources import normalized
-from nextchar.text.vocabulary import Unknown
+from nextchar.text.vocabulary import bytes_of
 
-Codes = NDArray[Any]
+LANES = 256  # texts written at once where there are many
+AHEAD = 2  # requests taken in advance, for each lane
 
-HELD = {"auto": None, "float32": False, "bfloat16": True}  # dtype → weights as bfloat16
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,23 @@ class Generated:
     text: the new characters, without the prompt and without the stop string.
     data: the same as bytes, exact with the bytes alphabet.
     finish_reason: `"length"` or `"stop"`.
+    codes: (n,) that the text is made of. logprobs (n,), top_codes and top_logprobs (n, N): as in
+    `Piece`, where they were asked for.
     """
 
     text: str
     data: bytes
     finish_reason: str
+    codes: Array = field(compare=False, repr=False)
+    logprobs: Array | None = field(default=None, compare=False, repr=False)
+    top_codes: Array | None = field(default=None, compare=False, repr=False)
+    top_logprobs: Array | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def mean_logprob(self) -> float:
+        """Mean log-probability of its characters in nats; of an empty text -inf."""
+        assert self.logprobs is not None
+        return float(self.logprobs.mean()) if len(self.logprobs) else -np.inf
 
 
 def choose_seed(seed: int | None) -> int:
@@ -48,30 +62,34 @@ def generate(
     settings: GenerationSettings,
     *,
     seed: int,
-    stop: Sequence[str] = (),
-    unknown: Unknown = "error",
+    **options: Any,
 ) -> list[Generated]:
-    """Write `settings.samples` texts in one batch.
+    """Write `settings.samples` texts in one batch. options: those of `request_for`.
 
     Each sample draws from a stream of its own, made of the seed and its index, and what a lane
     computes does not depend on the others: it is the same text whether it is drawn alone or among
     any number.
     """
-    stops = _checked_stops(stop)
-    lanes: list[list[Codes]] = [[] for _ in range(settings.samples)]
-    ends = [_Text(model, stops) for _ in lanes]
-    for block in draw_codes(model, prompt, settings, seed=seed, unknown=unknown):
-        for lane, end, codes in zip(lanes, ends, block.T, strict=True):
-            if not end.stopped:
-                lane.append(codes)
-                if stops:  # else there is no need to look at the text before it is whole
-                    end.add(codes)
-        if all(end.stopped for end in ends):
-            break
-    return [
-        _generated(model, np.concatenate([*lane, np.empty(0, int)]), end)
-        for lane, end in zip(lanes, ends, strict=True)
-    ]
+    request = request_for(model, prompt, settings, seed=seed, **options)
+    return next(generate_many(model, [request]))
+
+
+def generate_many(model: Model, requests: Iterable[Request]) -> Iterator[list[Generated]]:
+    """Write the texts of many requests together, given in the order of the requests.
+
+    Requests are taken from an iterator as there is room for them, so there may be any number.
+    Those with beams are searched one after the other.
+    """
+    coming = iter(requests)
+    first = list(islice(coming, LANES))
+    everything = chain(first, coming)
+    if first and first[0].settings.num_beams > 1:
+        for request in everything:
+            yield [_generated(model, [piece]) for piece in search(model, request)]
+    elif first:
+        lanes = min(LANES, sum(_sampled(request).settings.samples for request in first))
+        with Batch(model, lanes=lanes, dtype=first[0].settings.dtype) as batch:
+            yield from _in_order(model, batch, everything)
 
 
 def stream(
@@ -80,136 +98,89 @@ def stream(
     settings: GenerationSettings,
     *,
     seed: int,
-    stop: Sequence[str] = (),
-    unknown: Unknown = "error",
+    **options: Any,
 ) -> Iterator[str]:
-    """Write one text, yielded piece by piece as it is drawn.
+    """Write one text, yielded piece by piece as it is drawn. options: those of `request_for`.
 
     What might become a stop string, or is not yet a whole UTF-8 sequence, is held back until it
     is known. The pieces together are what `generate` gives.
     """
-    text = _Text(model, _checked_stops(stop))
-    drawn = draw_codes(model, prompt, settings, seed=seed, unknown=unknown)
-    return _pieces(text, drawn)  # a generator of its own, so that mistakes are told at once
+    for name, is_off in (("num_beams", settings.num_beams == 1), ("best_of", not settings.best_of)):
+        if not is_off:
+            raise SettingsError(f"{name}: is known when a text is whole; it cannot be streamed")
+    request = request_for(model, prompt, replace(settings, samples=1), seed=seed, **options)
+    return _pieces(model, request)  # a generator of its own, so that mistakes are told at once
 
 
-def _pieces(text: _Text, drawn: Iterator[Codes]) -> Iterator[str]:
-    for block in drawn:
-        if piece := text.add(block[:, 0]):
-            yield piece
-        if text.stopped:
+def _pieces(model: Model, request: Request) -> Iterator[str]:
+    with Batch(model, lanes=1, dtype=request.settings.dtype) as batch:
+        batch.add(0, request)
+        while len(batch):
+            yield from (piece.text for _, piece in batch.advance() if piece.text)
+
+
+class _Asked:
+    """A request and what was written for it."""
+
+    def __init__(self, request: Request) -> None:
+        self.keep = request.settings.samples if request.settings.best_of else None
+        self.request = request = _sampled(request)
+        self.pieces: list[list[Piece]] = [[] for _ in range(request.settings.samples)]
+        self.left = request.settings.samples
+
+    def take(self, piece: Piece) -> None:
+        self.pieces[piece.index].append(piece)
+        self.left -= piece.finish_reason is not None
+
+
+def _in_order(model: Model, batch: Batch, requests: Iterator[Request]) -> Iterator[list[Generated]]:
+    asked: dict[int, _Asked] = {}  # by number, in their order
+    numbered = enumerate(requests)
+    while True:
+        for number, request in islice(numbered, AHEAD * LANES - len(asked)):
+            asked[number] = _Asked(request)
+            batch.add(number, asked[number].request, is_streamed=False)
+        for key, piece in batch.advance():
+            asked[key].take(piece)  # type: ignore[index]
+        while asked and (first := next(iter(asked.values()))).left == 0:
+            del asked[next(iter(asked))]
+            made = [_generated(model, pieces) for pieces in first.pieces]
+            yield _best(made, first.keep)
+        if not asked:
             return
-    if rest := text.finish():
-        yield rest
 
 
-def draw_codes(
-    model: Model,
-    prompt: str | bytes,
-    settings: GenerationSettings,
-    *,
-    seed: int,
-    unknown: Unknown = "error",
-) -> Iterator[Codes]:
-    """The next `settings.length` codes of every sample, in blocks of shape (n, samples).
-
-    An empty prompt begins as after a line break where the vocabulary has one, else from the zero
-    state. The unknown symbol is never drawn.
-    """
-    vocabulary = model.vocabulary
-    if isinstance(prompt, str):
-        prompt = "".join(normalized([prompt], model.text.normalize))
-    codes = vocabulary.encode(prompt, unknown=unknown)
-    if len(codes) == 0 and (vocabulary.is_bytes or "\n" in vocabulary):
-        codes = vocabulary.encode("\n")
-    return _drawn(model, codes, settings, seed)
+def _sampled(request: Request) -> Request:
+    """The request with as many samples as have to be drawn, scored where the best are chosen."""
+    settings = request.settings
+    if settings.best_of is None:
+        return request
+    drawn = replace(settings, samples=settings.best_of, logprobs=settings.logprobs or 0)
+    return replace(request, settings=drawn)
 
 
-def _drawn(model: Model, prompt: Codes, settings: GenerationSettings, seed: int) -> Iterator[Codes]:
-    from nextchar.kernels.decoder import Decoder  # it brings Numba along
-    from nextchar.kernels.draw import Rules
+def _best(made: list[Generated], keep: int | None) -> list[Generated]:
+    """The texts whose characters are the most probable, the best first."""
+    if keep is None:
+        return made
+    return sorted(made, key=lambda each: -each.mean_logprob)[:keep]
 
-    unknown = model.vocabulary.unknown_code
-    rules = Rules(
-        -1 if unknown is None else unknown, settings.temperature, settings.top_k, settings.top_p
+
+def _generated(model: Model, pieces: list[Piece]) -> Generated:
+    text = "".join(piece.text for piece in pieces)
+    codes = np.concatenate([piece.codes for piece in pieces])
+    logprobs, top_codes, top_logprobs = (
+        _joined([getattr(piece, name) for piece in pieces])
+        for name in ("logprobs", "top_codes", "top_logprobs")
     )
-    streams = [np.random.default_rng([seed, index]) for index in range(settings.samples)]
-    threads = min(usable_cores(), settings.samples)
-    with Decoder(model.parameters, threads=threads, bfloat16=HELD[settings.dtype]) as decoder:
-        decoder.read(prompt)
-        decoder.split(settings.samples)
-        left = settings.length
-        while left:
-            count = min(left, decoder.block)
-            left -= count
-            yield decoder.write(np.stack([each.random(count) for each in streams], axis=1), rules)
+    data = bytes_of(text)
+    if model.vocabulary.is_bytes:
+        data = model.vocabulary.decode_bytes(codes)
+    reason = pieces[-1].finish_reason
+    assert reason is not None
+    return Generated(text, data, reason, codes, logprobs, top_codes, top_logprobs)
 
 
-class _Text:
-    """Codes → text as they come, up to a stop string."""
-
-    def __init__(self, model: Model, stops: Sequence[str]) -> None:
-        self.stopped = False
-        self.length = 0  # characters handed out
-        self._stops = stops
-        self._held = ""
-        self._vocabulary = model.vocabulary
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def add(self, codes: Codes) -> str:
-        """The text that is sure after some more codes."""
-        return self._sure(self._decoded(codes))
-
-    def finish(self) -> str:
-        """What was held back, nothing more coming."""
-        rest, self._held = self._held + self._utf8.decode(b"", final=True), ""
-        self.length += len(rest)
-        return rest
-
-    def _decoded(self, codes: Codes) -> str:
-        if self._vocabulary.is_bytes:
-            return self._utf8.decode(bytes(codes.tolist()))
-        return self._vocabulary.decode(codes)
-
-    def _sure(self, new: str) -> str:
-        text = self._held + new
-        starts = [text.index(stop) for stop in self._stops if stop in text]
-        if starts:  # of two that end together the longer one counts: none is given in part
-            self.stopped = True
-            text, self._held = text[: min(starts)], ""
-            self.length += len(text)
-            return text
-        hold = max((_overlap(text, stop) for stop in self._stops), default=0)
-        cut = len(text) - hold
-        self._held = text[cut:]
-        self.length += cut
-        return text[:cut]
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How long an end of the text is a beginning of the stop string."""
-    longest = min(len(text), len(stop) - 1)
-    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
-
-
-def _generated(model: Model, codes: Codes, end: _Text) -> Generated:
-    data = model.vocabulary.decode_bytes(codes)
-    if not end.stopped:
-        return Generated(model.vocabulary.decode(codes), data, "length")
-    text = model.vocabulary.decode(codes)[: end.length]
-    if not model.vocabulary.is_bytes:
-        return Generated(text, text.encode("utf-8", "surrogatepass"), "stop")
-    return Generated(text, _bytes_of(data, text), "stop")
-
-
-def _bytes_of(data: bytes, text: str) -> bytes:
-    """The most of the data that reads as the text, which is how its decoding begins."""
-    ends = range(len(data), -1, -1)
-    return next(data[:end] for end in ends if data[:end].decode("utf-8", "replace") == text)
-
-
-def _checked_stops(stop: Sequence[str]) -> tuple[str, ...]:
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
-    if not all(isinstance(each, str) and each for each in stops):
-        raise SettingsError(f"stop: wants texts that are not empty, got {stop!r}")
-    return stops
+def _joined(parts: list[Array | None]) -> Array | None:
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there else None

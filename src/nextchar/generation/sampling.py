@@ -1,36 +1,84 @@
 """Logits → the next character. Pure functions over rows of logits, in float64.
 
-Rules apply in this order: temperature, top_k, top_p (as in Hugging Face's transformers).
+Rules apply in this order, which is that of Hugging Face's transformers; each one sees what those
+before it left:
+
+    logit_bias               added to the logits; -inf bans
+    repetition_penalty       over the last repeat_last_n codes, the prompt's among them
+    presence_penalty, frequency_penalty    over the same
+    no_repeat_ngram_size     over all codes, the prompt's among them
+    min_length, pattern      ban what may not come here: `allowed`
+    temperature              0 takes the largest logit, and nothing below applies
+    top_k, top_p, min_p, typical_p
+
+Those up to no_repeat_ngram_size are in `penalties`, the others here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.generation.penalties import (
+    with_bias,
+    with_presence_and_frequency,
+    with_repetition_penalty,
+    without_repeated_ngrams,
+)
 from nextchar.generation.settings import GenerationSettings
 from nextchar.model.loss import log_softmax
 
 Array = NDArray[Any]
+Codes = NDArray[Any]
 
 
-def probabilities(logits: Array, settings: GenerationSettings) -> Array:
+def probabilities(
+    logits: Array,
+    settings: GenerationSettings,
+    histories: Sequence[Codes] | None = None,
+    bias: Array | None = None,
+    allowed: NDArray[np.bool_] | None = None,
+) -> Array:
     """The probabilities that characters are drawn with.
 
     logits: (N, V), -inf for what must not be drawn; not changed.
-    Returns (N, V) float64 rows that sum to 1 up to rounding.
+    histories: for each row all codes so far, the prompt's among them; None where there are none.
+    bias: (V,) added to every row, -inf for what is never drawn.
+    allowed: (N, V) what a pattern and min_length let through.
+    Returns (N, V) float64 rows that sum to 1 up to rounding, or to 0 where all is banned.
     """
     logits = logits.astype(np.float64)
-    if settings.temperature == 0:
-        return _greedy(logits)
-    logits = with_temperature(logits, settings.temperature)
-    if 0 < settings.top_k < logits.shape[1]:
-        logits = keep_top_k(logits, settings.top_k)
-    if settings.top_p < 1:
-        logits = keep_top_p(logits, settings.top_p)
-    return np.asarray(np.exp(log_softmax(logits)))
+    if bias is not None:
+        logits = with_bias(logits, bias)
+    if histories is not None:
+        logits = looking_back(logits, settings, histories)
+    if allowed is not None:
+        logits = np.where(allowed, logits, -np.inf)
+    nothing = np.isneginf(logits).all(axis=1, keepdims=True)
+    logits = np.where(nothing, 0, logits)  # without a largest logit there is no difference to it
+    return np.where(nothing, 0, _chances(logits, settings))
+
+
+def draw(probabilities: Array, uniforms: Array) -> NDArray[np.intp]:
+    """One code for each row, by inverting the cumulative distribution; -1 where all are zero.
+
+    probabilities: (N, V), non-negative; they need not sum to exactly 1.
+    uniforms: (N,) in [0, 1).
+    A code of probability zero is never drawn, whatever the rounding.
+    """
+    cumulative = np.cumsum(probabilities, axis=1)
+    targets = uniforms * cumulative[:, -1]
+    codes = (cumulative <= targets[:, None]).sum(axis=1)
+    last = probabilities.shape[1] - 1 - np.argmax(probabilities[:, ::-1] > 0, axis=1)
+    return np.where(cumulative[:, -1] == 0, -1, np.minimum(codes, last))
+
+
+def window(history: Codes, repeat_last_n: int) -> Codes:
+    """The last codes, which the penalties look at; -1 is all, 0 none."""
+    return history if repeat_last_n < 0 else history[max(len(history) - repeat_last_n, 0) :]
 
 
 def with_temperature(logits: Array, temperature: float) -> Array:
@@ -51,29 +99,67 @@ def keep_top_p(logits: Array, p: float) -> Array:
 
     Nucleus sampling (Holtzman et al., 2020); at least one is kept.
     """
-    order = np.argsort(-logits, axis=1, kind="stable")
-    ordered = np.exp(log_softmax(np.take_along_axis(logits, order, axis=1)))
-    before = np.cumsum(ordered, axis=1) - ordered  # what more probable characters have together
-    dropped = np.empty(logits.shape, dtype=bool)
-    np.put_along_axis(dropped, order, before >= p, axis=1)
-    return np.where(dropped, -np.inf, logits)
+    return _keep_first(logits, np.argsort(-logits, axis=1, kind="stable"), p)
 
 
-def draw(probabilities: Array, uniforms: Array) -> NDArray[np.intp]:
-    """One code for each row, by inverting the cumulative distribution.
+def keep_min_p(logits: Array, p: float) -> Array:
+    """Only what is at least p times as probable as the most probable one (Nguyen et al., 2024)."""
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.where(shares >= p, logits, -np.inf)
 
-    probabilities: (N, V), non-negative; they need not sum to exactly 1.
-    uniforms: (N,) in [0, 1).
-    A code of probability zero is never drawn, whatever the rounding.
+
+def keep_typical_p(logits: Array, p: float) -> Array:
+    """Only those whose surprise is nearest to the expected one and which together have p or more.
+
+    Locally typical sampling (Meister et al., 2022): surprise is -log probability, expected is the
+    row's entropy. Of two that are as near the lower code comes first; at least one is kept.
     """
-    cumulative = np.cumsum(probabilities, axis=1)
-    targets = uniforms * cumulative[:, -1]
-    codes = (cumulative <= targets[:, None]).sum(axis=1)
-    last = probabilities.shape[1] - 1 - np.argmax(probabilities[:, ::-1] > 0, axis=1)
-    return np.asarray(np.minimum(codes, last))
+    surprise = -log_softmax(logits)
+    # what has no probability adds nothing, though its surprise is infinite
+    terms = np.exp(-surprise) * np.where(np.isposinf(surprise), 0, surprise)
+    distance = np.abs(surprise - terms.sum(axis=1, keepdims=True))
+    return _keep_first(logits, np.argsort(distance, axis=1, kind="stable"), p)
+
+
+def looking_back(logits: Array, settings: GenerationSettings, histories: Sequence[Codes]) -> Array:
+    """Logits after the rules that look back; histories as in `probabilities`."""
+    recent = [window(history, settings.repeat_last_n) for history in histories]
+    presence, frequency = settings.presence_penalty, settings.frequency_penalty
+    if settings.repetition_penalty != 1:
+        logits = with_repetition_penalty(logits, recent, settings.repetition_penalty)
+    if presence or frequency:
+        logits = with_presence_and_frequency(logits, recent, presence, frequency)
+    if settings.no_repeat_ngram_size:
+        logits = without_repeated_ngrams(logits, histories, settings.no_repeat_ngram_size)
+    return logits
+
+
+def _chances(logits: Array, settings: GenerationSettings) -> Array:
+    """The rules from temperature on, and the probabilities that they leave."""
+    if settings.temperature == 0:
+        return _greedy(logits)
+    logits = with_temperature(logits, settings.temperature)
+    if 0 < settings.top_k < logits.shape[1]:
+        logits = keep_top_k(logits, settings.top_k)
+    if settings.top_p < 1:
+        logits = keep_top_p(logits, settings.top_p)
+    if settings.min_p > 0:
+        logits = keep_min_p(logits, settings.min_p)
+    if settings.typical_p < 1:
+        logits = keep_typical_p(logits, settings.typical_p)
+    return np.asarray(np.exp(log_softmax(logits)))
 
 
 def _greedy(logits: Array) -> Array:
     rows = np.zeros_like(logits)
     rows[np.arange(len(logits)), logits.argmax(axis=1)] = 1
     return rows
+
+
+def _keep_first(logits: Array, order: NDArray[np.intp], p: float) -> Array:
+    """Only as many in an order (N, V) of codes as have probability p together; at least one."""
+    ordered = np.exp(log_softmax(np.take_along_axis(logits, order, axis=1)))
+    before = np.cumsum(ordered, axis=1) - ordered  # what those in front of each have together
+    dropped = np.empty(logits.shape, dtype=bool)
+    np.put_along_axis(dropped, order, before >= p, axis=1)
+    return np.where(dropped, -np.inf, logits)

@@ -5,10 +5,13 @@ Names, defaults and order are those of the common libraries; docs/generation.md 
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nextchar.errors import SettingsError
-from nextchar.validation import Validated, setting
+from nextchar.validation import Validated, require_known, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,3 +124,27 @@ class GenerationSettings(Validated):
             raise SettingsError(
                 f"min_length: wants at most length, got {self.min_length} of {self.length}"
             )
+
+
+# what other libraries call them; both names are understood
+ALIASES = {
+    "max_new_tokens": "length",
+    "num_return_sequences": "samples",
+    "repeat_penalty": "repetition_penalty",
+}
+NAMES: Mapping[str, Any] = {
+    **{each.name: each for each in dataclasses.fields(GenerationSettings)},
+    **dict.fromkeys(ALIASES),
+}
+
+
+def generation_settings(options: Mapping[str, Any]) -> GenerationSettings:
+    """Settings from options by name. Raises SettingsError for an unknown one, with the nearest."""
+    given: dict[str, Any] = {}
+    for name, value in options.items():
+        require_known(name, NAMES, "option of generate")
+        own = ALIASES.get(name, name)
+        if own in given:
+            raise SettingsError(f"{name} and {own} are the same option; give one of them")
+        given[own] = value
+    return GenerationSettings(**given)

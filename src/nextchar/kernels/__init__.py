@@ -12,12 +12,15 @@
     weights.py      its weights, packed
     room.py         the memory that one thread works in
     forward.py      the network forward; backward.py: and backward
-    step.py         a whole training step over some lanes
+    step.py         a whole training step over some lanes, and in pieces
+    pieces.py       one whose gradients are summed over machines, piece by piece
     updates.py      sums of gradients, clipping, the optimizers; rules.py: their numbers
     engine.py       a batch cut over worker threads
-    draw.py         drawing a code from a row of logits
+    lanes.py        what lanes of text are written by: rules, history, what comes of it
+    bans.py         what changes a row of logits; draw.py: drawing a code from it
     decode.py       reading and writing character by character
-    decoder.py      lanes that do so, cut over worker threads
+    automata.py     the patterns of the lanes at work
+    shard.py        the lanes of one thread; decoder.py: all of them
     compiled.py     how kernels are compiled; cache.py: where they are kept
     threads.py      how many threads there are
     memory.py       arrays that begin at a cache line

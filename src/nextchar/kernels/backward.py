@@ -27,23 +27,29 @@ from nextchar.kernels.weights import TRANSPOSED, output_transposed_rows
 @kernel(inlined=True)
 def backward(shape, packed, room, gradient, T, B, dropout, first, lanes):
     """Write the gradient; the room's logits hold their own by now."""
-    N = T * B
-    top = output_of(shape, room, shape.L - 1, T, B, dropout)
-    _output_backward(shape, packed, room, gradient, N, top)
+    output_backward(shape, packed, room, gradient, T, B, dropout)
     for n in range(shape.L - 1, -1, -1):
-        d = states(shape, room.d[(shape.L - 1 - n) % 2], T, B)
-        if len(dropout.keys):
-            drop(d, d, n, dropout, shape.H, first, lanes)
-        _cell_backward(shape, packed, room, n, T, B, d)
-        _recurrent_gradient(shape, room, gradient, n, T, B)
-        _input_gradient(shape, packed, room, gradient, n, T, B, dropout)
-    if shape.E:
-        _embedding_gradient(shape, room, gradient, N)
+        layer_backward(shape, packed, room, gradient, n, T, B, dropout, first, lanes)
 
 
 @kernel(inlined=True)
-def _output_backward(shape, packed, room, gradient, N, top):
-    V, VP, H, P = shape.V, shape.VP, shape.H, shape.P
+def layer_backward(shape, packed, room, gradient, n, T, B, dropout, first, lanes):
+    """The part of layer n, after those above it; the embedding's belongs to the first layer's."""
+    d = states(shape, room.d[(shape.L - 1 - n) % 2], T, B)
+    if len(dropout.keys):
+        drop(d, d, n, dropout, shape.H, first, lanes)
+    _cell_backward(shape, packed, room, n, T, B, d)
+    _recurrent_gradient(shape, room, gradient, n, T, B)
+    _input_gradient(shape, packed, room, gradient, n, T, B, dropout)
+    if n == 0 and shape.E:
+        _embedding_gradient(shape, room, gradient, T * B)
+
+
+@kernel(inlined=True)
+def output_backward(shape, packed, room, gradient, T, B, dropout):
+    """The part of the output: the gradients of its weights, and of what the last layer gave."""
+    N, V, VP, H, P = T * B, shape.V, shape.VP, shape.H, shape.P
+    top = output_of(shape, room, shape.L - 1, T, B, dropout)
     dlogits = room.logits[: N * VP].reshape(N, VP)
     rows.sum_rows(dlogits.reshape(N, 1, VP), gradient[shape.b_out : shape.b_out + V])
     made = _outer(room, top, H, dlogits)

@@ -1,56 +1,53 @@
 """Drawing one code from a row of logits; its readable twin is generation/sampling.py.
 
     weights[j] = exp((z[j] - max z) / temperature)
-    a heap hands out places from the largest z down, as long as top_k and top_p want more;
-    what it did not hand out gets weight 0
+    top_k, top_p, min_p and typical_p set the weights of what they leave out to 0
     the first code at which the summed weights exceed uniform · (their sum) is the one
 
-A character costs one pass of exponentials and one of additions, and where top_k or top_p is set
-as many steps down the heap as there are characters kept.
+Nothing is sorted. The rules that keep the first ones in some order find where to cut by bisection:
+a few passes of additions, in vectors, narrow the cut down to a handful of codes, which are then
+put in order. A character costs one pass of exponentials and one of additions, and some ten passes
+for each such rule.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
 
 import numpy as np
 
 from nextchar.kernels.activations import exp
 from nextchar.kernels.compiled import kernel
 
-
-class Rules(NamedTuple):
-    """What decides which characters may be drawn, in the order in which it applies.
-
-    unknown: a code that is never drawn, -1 for none. temperature: 0 takes the largest logit.
-    top_k: 0 or less is off. top_p: 1 is off.
-    """
-
-    unknown: int
-    temperature: float
-    top_k: int
-    top_p: float
+HANDFUL = 12  # codes that are quickly put in order
+DOUBLINGS = 60  # of a width, or halvings, at the most
 
 
 @kernel()
-def choose(z, uniform, rules, weights, heap):
-    """The code drawn from logits z (V,) by a number in [0, 1).
+def choose(z, uniform, temperature, top_k, top_p, min_p, typical_p, desk):
+    """The code drawn from logits z (V,) by a number in [0, 1); -1 where all are -inf.
 
-    weights: (V,), of the logits' type, and heap: (V,) int64, are workspace.
+    temperature: 0 takes the largest logit. desk: workspace (lanes.py); z itself is kept.
     """
-    if rules.unknown >= 0:
-        z[rules.unknown] = -np.inf
-    best = _first_largest(z)
-    if rules.temperature == 0.0:
+    weights, best = desk.weights, _first_largest(z)
+    if z[best] == -np.inf:
+        return -1
+    if temperature == 0.0:
         return best
     kind = weights.dtype.type
     largest = np.float64(z[best])
     for j in range(z.size):  # in float64: no temperature is too small for it
-        weights[j] = kind((np.float64(z[j]) - largest) / rules.temperature)
+        weights[j] = kind((np.float64(z[j]) - largest) / temperature)
     for j in range(z.size):
         weights[j] = exp(weights[j])
-    if 0 < rules.top_k < z.size or rules.top_p < 1.0:
-        _keep(z, weights, rules.top_k, rules.top_p, heap)
+    if 0 < top_k < z.size:
+        _keep_top_k(z, best, weights, top_k, desk)
+    if top_p < 1.0:
+        _keep_first(z, largest, weights, top_p * _total(weights), desk)
+    if min_p > 0.0:
+        _keep_min_p(weights, min_p)
+    if typical_p < 1.0:
+        _keep_typical(z, best, weights, temperature, typical_p, desk)
     return _draw(weights, uniform, best)
 
 
@@ -80,57 +77,124 @@ def _draw(weights, uniform, best):
 
 
 @kernel()
-def _keep(z, weights, top_k, top_p, heap):
-    """Set the weights of what top_k and top_p leave out to zero."""
-    V = z.size
-    for j in range(V):
-        heap[j] = j
-    for j in range(V // 2 - 1, -1, -1):
-        _sink(z, heap, j, V)
-    popped, total = 0, 0.0  # what was handed out stands behind the heap, the first one last
-    if 0 < top_k < V:
-        while popped < V and (popped < top_k or z[heap[0]] == z[heap[V - popped]]):
-            popped = _pop(z, heap, popped)
-            total += weights[heap[V - popped]]
-        allowed = popped
-    else:
-        for j in range(V):
-            total += weights[j]
-        allowed = V
-    kept, before = 0, 0.0
-    while kept < allowed and (kept == 0 or before < top_p * total):
-        if kept == popped:
-            popped = _pop(z, heap, popped)
+def _keep_top_k(z, best, weights, k, desk):
+    """Set the weights of all but the k largest, and what equals the last of them, to zero."""
+    counts = desk.counts
+    for j in range(z.size):  # what has no weight is out in any case
+        counts[j] = 1 if weights[j] > 0 else 0
+    low, high = _bracket(z, counts, np.float64(k), np.float64(z[best]))
+    count = _find(z, counts, low, high, desk.found)
+    place = k - _above(z, counts, high)[0]  # of the cut among those found
+    cut = z[desk.found[min(max(int(place), 1), count) - 1]]
+    for j in range(z.size):
+        if z[j] < cut:
+            weights[j] = 0
+
+
+@kernel()
+def _keep_min_p(weights, p):
+    """Set weights below p to zero: the best one's is 1."""
+    for j in range(weights.size):
+        if weights[j] < p:
+            weights[j] = 0
+
+
+@kernel()
+def _keep_first(order, largest, weights, goal, desk):
+    """Keep the fewest of the largest in an order whose weights sum to a goal; at least one.
+
+    Of equal ones the lower code is first. The weights of the others are set to zero.
+    """
+    low, high = _bracket(order, weights, goal, largest)
+    count = _find(order, weights, low, high, desk.found)
+    before = _above(order, weights, high)[0]
+    kept = 0
+    while kept < count and (before < goal or (kept == 0 and before == 0.0)):
+        before += weights[desk.found[kept]]
         kept += 1
-        before += weights[heap[V - kept]]
-    for j in range(V - kept):
-        weights[heap[j]] = 0
+    for j in range(order.size):
+        if order[j] < low:
+            weights[j] = 0
+    for n in range(kept, count):
+        weights[desk.found[n]] = 0
 
 
 @kernel()
-def _pop(z, heap, popped):
-    """Move the largest of the heap behind it; how many have been moved by now."""
-    end = heap.size - popped - 1
-    heap[0], heap[end] = heap[end], heap[0]
-    _sink(z, heap, 0, end)
-    return popped + 1
+def _keep_typical(z, best, weights, temperature, typical_p, desk):
+    """Set the weights of all but the most typical codes to zero.
+
+    How typical a code is: how near -log of its probability is to the mean of that, the entropy.
+    """
+    keys, total = desk.keys, _total(weights)
+    entropy, log_total = 0.0, math.log(total)
+    for j in range(z.size):
+        keys[j] = log_total - (np.float64(z[j]) - np.float64(z[best])) / temperature
+        if weights[j] > 0:
+            entropy += weights[j] / total * keys[j]
+    nearest = -np.inf
+    for j in range(z.size):
+        keys[j] = -abs(keys[j] - entropy) if weights[j] > 0 else -np.inf
+        nearest = max(nearest, keys[j])
+    _keep_first(keys, nearest, weights, typical_p * total, desk)
 
 
 @kernel()
-def _sink(z, heap, place, size):
-    """Let the code at a place sink to where it belongs; of equal logits the lower code is first."""
-    code = heap[place]
-    while 2 * place + 1 < size:
-        child = 2 * place + 1
-        if child + 1 < size and _is_before(z, heap[child + 1], heap[child]):
-            child += 1
-        if not _is_before(z, heap[child], code):
+def _bracket(order, weights, goal, largest):
+    """Two values between which the cut lies, few codes between them.
+
+    Those above the higher one have less than the goal together, those above or at the lower one
+    all of it; where rounding keeps the goal out of reach the lower one is below everything.
+    """
+    low, high, width = largest, largest, 1.0
+    between, above = float(order.size), 0.0
+    for _ in range(DOUBLINGS):
+        low, width = largest - width, 2 * width
+        total, count = _above(order, weights, low)
+        if total >= goal:
+            between = count - above
             break
-        heap[place] = heap[child]
-        place = child
-    heap[place] = code
+        high, above = low, count
+    for _ in range(DOUBLINGS):
+        middle = low + (high - low) / 2
+        if between <= HANDFUL or not low < middle < high:
+            break
+        total, count = _above(order, weights, middle)
+        if total < goal:
+            high, above, between = middle, count, between - (count - above)
+        else:
+            low, between = middle, count - above
+    return low, high
 
 
 @kernel()
-def _is_before(z, one, other):
-    return z[one] > z[other] or (z[one] == z[other] and one < other)
+def _find(order, weights, low, high, found):
+    """Write the codes whose values lie from low to high to found, largest first; how many."""
+    count = 0
+    for j in range(order.size):
+        if low <= order[j] <= high and weights[j] > 0:
+            n = count
+            while n > 0 and order[found[n - 1]] < order[j]:  # equal ones stay in their order
+                found[n] = found[n - 1]
+                n -= 1
+            found[n] = j
+            count += 1
+    return count
+
+
+@kernel(sums_in_any_order=True)
+def _above(order, weights, value):
+    """The summed weights of what is larger than a value, and how many that are."""
+    total, count = 0.0, 0.0  # of one type, so that both are taken in vectors
+    for j in range(order.size):
+        is_above = order[j] > value
+        total += weights[j] if is_above else 0.0
+        count += 1.0 if is_above else 0.0
+    return total, count
+
+
+@kernel(sums_in_any_order=True)
+def _total(weights):
+    total = 0.0
+    for j in range(weights.size):
+        total += weights[j]
+    return total

@@ -9,7 +9,7 @@ gradients of the shards are summed in fixed order, so the same thread count give
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,7 @@ from nextchar.errors import SettingsError
 from nextchar.kernels.dropping import dropout_of
 from nextchar.kernels.isa import HOST
 from nextchar.kernels.memory import aligned_zeros
+from nextchar.kernels.pieces import Exchange, Pieces, Task, in_pieces, pieces_of
 from nextchar.kernels.room import Room, room_for
 from nextchar.kernels.rules import rule_of
 from nextchar.kernels.shape import require_codes, shape_of
@@ -31,25 +32,33 @@ from nextchar.kernels.updates import add_shards, update
 from nextchar.kernels.weights import Packed, pack_weights, room_for_weights
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import CHUNK, Score, score
-from nextchar.text.batches import Batch
+from nextchar.text.batches import ALL, Batch, Share
 from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
 
 SCORING_LANES = 64
 LEAST_PART = 20_000  # numbers of a flat array that are worth a thread's while
+POLL_SECONDS = 0.0002  # between two looks after messages, while threads compute
 
 
 class Engine:
     """Computes losses and gradients of an architecture on worker threads; a context manager.
 
     bfloat16: round the operands of products to bfloat16; needs a CPU that multiplies them.
+    exchange: sums gradients over the machines that compute the other lanes of a batch.
     gradient: where `loss_and_gradient` leaves the gradient of the mean loss, and gradient_norm
     its Euclidean norm.
     """
 
     def __init__(
-        self, architecture: Architecture, *, threads: int, dtype: Any, bfloat16: bool = False
+        self,
+        architecture: Architecture,
+        *,
+        threads: int,
+        dtype: Any,
+        bfloat16: bool = False,
+        exchange: Exchange | None = None,
     ) -> None:
         if bfloat16 and not HOST.has_bfloat16:
             raise SettingsError(
@@ -57,6 +66,7 @@ class Engine:
                 "lacks; use float32"
             )
         self._threads, self._dtype, self._pairs = threads, np.dtype(dtype), bfloat16
+        self._exchange = exchange
         self._shape = shape_of(architecture, dtype)
         self._packed = room_for_weights(self._shape, dtype, pairs=bfloat16)
         self._rooms: list[Room] = []
@@ -101,34 +111,78 @@ class Engine:
 
         state: (L, STATES, B, H), the state before it; not changed.
         dropout, seed, step: the share of units left out, and what their choice depends on.
+        Of a batch whose other lanes are elsewhere, loss and gradient are those of all lanes.
         """
         T, B = batch.inputs.shape
         codes, targets = (
             np.ascontiguousarray(each, np.int64) for each in (batch.inputs, batch.targets)
         )
-        bounds = _parts_of(B, min(self._threads, B))
-        self._lay_out(T, B, dropout > 0)
+        self._lay_out(T, max(B, 1), dropout > 0)
         self._pack(parameters, self._packed)
         state = np.ascontiguousarray(state)
         new_state = np.empty_like(state)
         dropped = dropout_of(self._shape.L, dropout, seed, step)
+        scale = 1 / batch.characters
+        task = Task(parameters.flat, codes, targets, state, new_state, scale, dropped)
+        if self._exchange is None:
+            loss = self._at_once(task)
+        else:
+            loss = self._exchanged(task, batch, self._exchange)
+        return loss / batch.characters, new_state
+
+    def _at_once(self, task: Task) -> float:
+        """The summed loss of all lanes, their gradient in `gradient`."""
+        B = task.codes.shape[1]
+        bounds = _parts_of(B, min(self._threads, B))
 
         def work(shard: int) -> float:
             first, end = bounds[shard], bounds[shard + 1]
             return float(
                 _step(
-                    self._shape, parameters.flat, self._packed, self._rooms[shard],
-                    self._shards[shard], codes, targets, state, new_state, first, end - first,
-                    1 / (T * B), dropped,
+                    self._shape, task.flat, self._packed, self._rooms[shard],
+                    self._shards[shard], task.codes, task.targets, task.state, task.new_state,
+                    first, end - first, task.scale, task.dropped,
                 )
             )  # fmt: skip
 
         losses = self._each(work, range(len(bounds) - 1))
+        self._require_known(losses, task)
+        self._add(self._shards[: len(losses)])
+        return float(sum(losses))
+
+    def _exchanged(self, task: Task, batch: Batch, exchange: Exchange) -> float:
+        """The same where others compute the other lanes: in pieces, each summed when it is ready.
+
+        There may be no lane left for this machine: its share of the sums is then zero.
+        """
+        B, gradient = task.codes.shape[1], self.gradient
+        bounds = _parts_of(B, min(self._threads, B)) if B else [0]
+        shards, rows = range(len(bounds) - 1), self._shards[: max(len(bounds) - 1, 1)]
+        pieces = Pieces(self._shape, self._packed, self._rooms, rows, bounds, task, batch)
+        if not B:
+            rows[:] = 0
+
+        def losses() -> list[float]:
+            found = self._polling(exchange, pieces.losses, shards)
+            self._require_known(found, task)
+            return found
+
+        loss = in_pieces(
+            pieces_of(self._shape, gradient.architecture.matrix_size),
+            gradient.flat,
+            exchange,
+            begin=losses,
+            compute=lambda n: self._polling(exchange, partial(pieces.compute, n), shards),
+            add=partial(self._over_parts, lambda a, b: add_shards(rows, gradient.flat, a, b)),
+        )
+        self._add(gradient.flat[None])  # for its norm
+        return loss
+
+    def _require_known(self, losses: Sequence[float], task: Task) -> None:
+        """Raise IndexError where a kernel met a code that is none."""
         if NO_CODE in losses:
-            require_codes(codes, self._shape.V)
-            require_codes(targets, self._shape.V)
-        self._add(len(losses))
-        return sum(losses) / (T * B), new_state
+            require_codes(task.codes, self._shape.V)
+            require_codes(task.targets, self._shape.V)
 
     def update(
         self,
@@ -151,7 +205,14 @@ class Engine:
             lambda first, end: update(rule, flat, gradient, one, two, first, end, size)
         )
 
-    def score(self, parameters: Parameters, codes: Codes, *, lanes: int = SCORING_LANES) -> Score:
+    def score(
+        self,
+        parameters: Parameters,
+        codes: Codes,
+        *,
+        lanes: int = SCORING_LANES,
+        share: Share = ALL,
+    ) -> Score:
         """Score a text, one lane exactly, several quickly (see `model.scorer.score`)."""
         require_codes(codes, self._shape.V)
         self._pack(parameters, self._unrounded)
@@ -162,7 +223,8 @@ class Engine:
                 for _ in range(min(self._threads, lanes))
             ]
         forwards = [partial(self._predict, parameters.flat, room) for room in self._readers]
-        return score(parameters, codes, lanes=lanes, forwards=forwards, run=self._pool.map)
+        how: Any = {"forwards": forwards, "run": self._pool.map, "share": share}
+        return score(parameters, codes, lanes=lanes, **how)
 
     def _predict(self, flat: Array, room: Room, codes: Codes, state: Array) -> tuple[Array, Array]:
         """Logits (T, B, V), valid until the next call, and the state after the codes (T, B)."""
@@ -190,15 +252,18 @@ class Engine:
         flat, parts = parameters.flat, self._parts()
         self._each(lambda part: pack_weights(self._shape, flat, into, part, parts), range(parts))
 
-    def _add(self, shards: int) -> None:
-        """The gradient is the sum of the shards'."""
-        rows, out = self._shards[:shards], self.gradient.flat
+    def _add(self, rows: Array) -> None:
+        """The gradient is the sum of the shards', (shards, size)."""
+        out = self.gradient.flat
         squares = self._over_parts(lambda first, end: add_shards(rows, out, first, end))
         self.gradient_norm = float(np.sqrt(sum(squares)))
 
-    def _over_parts(self, work: Callable[[int, int], Any]) -> list[Any]:
+    def _over_parts(
+        self, work: Callable[[int, int], Any], first: int = 0, end: int | None = None
+    ) -> list[Any]:
         """The results of some work over the flat arrays, a part for each thread."""
-        bounds = _parts_of(self.gradient.flat.size, self._parts())
+        size = (self.gradient.flat.size if end is None else end) - first
+        bounds = [first + bound for bound in _parts_of(size, self._parts())]
         return self._each(lambda n: work(bounds[n], bounds[n + 1]), range(len(bounds) - 1))
 
     def _parts(self) -> int:
@@ -207,6 +272,15 @@ class Engine:
     def _each(self, work: Callable[[int], Any], over: Sequence[int]) -> list[Any]:
         """The results of some work, done by all threads; by this one where there is but one."""
         return list(self._pool.map(work, over) if len(over) > 1 else map(work, over))
+
+    def _polling(
+        self, exchange: Exchange, work: Callable[[int], Any], over: Sequence[int]
+    ) -> list[Any]:
+        """The same, by other threads in any case, while this one looks after messages."""
+        futures = [self._pool.submit(work, each) for each in over]
+        while wait(futures, POLL_SECONDS).not_done:
+            exchange.poll()
+        return [future.result() for future in futures]
 
 
 def _parts_of(size: int, parts: int) -> list[int]:

@@ -1,12 +1,13 @@
 """What one thread does of a training step, and of scoring: one compiled call each.
 
+A step is cut into `begin` and a `piece` for each layer where gradients are summed over machines.
 It holds no lock, allocates nothing, and reads and writes its own lanes of what threads share.
 """
 
 from __future__ import annotations
 
 from nextchar.kernels import rows
-from nextchar.kernels.backward import backward
+from nextchar.kernels.backward import backward, layer_backward, output_backward
 from nextchar.kernels.compiled import kernel
 from nextchar.kernels.forward import forward, load_states, project, store_states
 
@@ -24,6 +25,25 @@ def step(
     NO_CODE, with nothing done, where one of them is not in [0, V).
     """
     T, lanes = codes.shape
+    loss = losses(
+        shape, parameters, packed, room, codes, targets, state, new_state, first, B, scale,
+        dropout, first, lanes,
+    )  # fmt: skip
+    if loss != NO_CODE:
+        backward(shape, packed, room, gradient, T, B, dropout, first, lanes)
+    return loss
+
+
+@kernel(inlined=True)
+def losses(
+    shape, parameters, packed, room, codes, targets, state, new_state, first, B, scale,
+    dropout, number, lanes,
+):  # fmt: skip
+    """The first half of a step: the summed loss, the gradient of logits times `scale` in the room.
+
+    number, lanes: that of the lane `first` among all lanes of the batch, and how many those are.
+    """
+    T = len(codes)
     for t in range(T):
         for lane in range(B):
             code, target = codes[t, first + lane], targets[t, first + lane]
@@ -31,14 +51,36 @@ def step(
                 return NO_CODE
             room.codes[t * B + lane], room.targets[t * B + lane] = code, target
     load_states(shape, room, state, T, B, first)
-    forward(shape, parameters, packed, room, T, B, dropout, first, lanes)
+    forward(shape, parameters, packed, room, T, B, dropout, number, lanes)
     project(shape, parameters, packed, room, T, B, dropout)
     store_states(shape, room, new_state, T, B, first)
     N = T * B
     logits = room.logits[: N * shape.VP].reshape(N, shape.VP)
-    loss = rows.cross_entropy(logits, room.targets[:N], shape.V, scale, room.maxima)
-    backward(shape, packed, room, gradient, T, B, dropout, first, lanes)
-    return loss
+    return rows.cross_entropy(logits, room.targets[:N], shape.V, scale, room.maxima)
+
+
+@kernel()
+def begin(
+    shape, parameters, packed, room, codes, targets, state, new_state, first, B, scale,
+    dropout, number, lanes,
+):  # fmt: skip
+    """`step` up to the gradient of logits, for lanes that may be some of more.
+
+    number, lanes: that of the lane `first` among all lanes of the batch, and how many those are.
+    """
+    return losses(
+        shape, parameters, packed, room, codes, targets, state, new_state, first, B, scale,
+        dropout, number, lanes,
+    )  # fmt: skip
+
+
+@kernel()
+def piece(shape, packed, room, gradient, n, T, B, dropout, number, lanes):
+    """The part of layer n in the gradient, of the output where n is L; `begin` came before."""
+    if n == shape.L:
+        output_backward(shape, packed, room, gradient, T, B, dropout)
+    else:
+        layer_backward(shape, packed, room, gradient, n, T, B, dropout, number, lanes)
 
 
 @kernel()

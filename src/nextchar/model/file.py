@@ -15,10 +15,12 @@ from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import ModelFileError, SettingsError, in_one_line
 from nextchar.model import container
 from nextchar.model.parameters import Architecture, Parameters
-from nextchar.text.vocabulary import Vocabulary
+from nextchar.text.records import boundary_of
+from nextchar.text.vocabulary import Vocabulary, points_of
 
 SUFFIX = ".safetensors"
 BEST, LAST = f"best{SUFFIX}", f"last{SUFFIX}"  # the models of a run directory
+START = f"start{SUFFIX}"  # the model that a run started from, where it did from one
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,19 @@ class Model:
     def architecture(self) -> Architecture:
         """The shape of the network."""
         return self.parameters.architecture
+
+    @property
+    def end_code(self) -> int | None:
+        """The code of the boundary after which a record begins and by which it ends.
+
+        None where the model was not trained on records.
+        """
+        boundary = boundary_of(self.text)
+        if boundary is None:
+            return None
+        if self.vocabulary.is_bytes:
+            return ord(boundary)
+        return int(self.vocabulary.codes_of_points(points_of(boundary))[0])
 
 
 def save_model(path: str | PathLike[str], model: Model) -> None:
@@ -69,6 +84,8 @@ def load_model(path: str | PathLike[str]) -> Model:
         architecture = Architecture(network, len(vocabulary))
         text = TextSettings(**document["text"])
         training = dict(document["training"])
+        if boundary_of(text) and not vocabulary.is_bytes and boundary_of(text) not in vocabulary:
+            raise ValueError("its vocabulary lacks the boundary of its records")
     except (KeyError, TypeError, ValueError, SettingsError, ModelFileError) as error:
         raise ModelFileError(
             f"{path}: damaged: its description is incomplete ({in_one_line(error)})"

@@ -98,6 +98,10 @@ class Parameters:
             for prefix in (f"layer{n}." for n in range(architecture.settings.num_layers))
         ]
 
+    def __reduce__(self) -> tuple[type[Parameters], tuple[Architecture, Array]]:
+        """Copies and pickles have views of their own flat array."""
+        return Parameters, (self.architecture, self.flat)
+
     def __getitem__(self, name: str) -> Array:
         return self.views[name]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from nextchar.errors import TextError
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Parameters
+from nextchar.text.batches import ALL, Share
 from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
@@ -62,6 +63,26 @@ class Score:
         return self.correct / self.characters
 
 
+class Likelihoods(NamedTuple):
+    """What a model made of a chunk of text, and what it carried into it."""
+
+    log_p: Array  # (T, B) float64, of each target, natural
+    right: NDArray[np.bool_]  # (T, B), whether it was the first guess
+    state: Array  # (L, STATES, B, H), before the chunk
+
+
+class Chunk(NamedTuple):
+    """A chunk of a text that was scored, for those who watch."""
+
+    lanes: NDArray[Any]  # (B,), their numbers
+    places: NDArray[np.int64]  # (T, B), of the predicted characters in the text
+    own: NDArray[np.bool_]  # (T, B), which of them count here; the others warm a lane up
+    read: Likelihoods
+
+
+Watch = Callable[[Chunk], None]
+
+
 def score(
     parameters: Parameters,
     codes: Codes,
@@ -69,6 +90,8 @@ def score(
     lanes: int = 1,
     forwards: Sequence[Forward] = (),
     run: Map = map,
+    share: Share = ALL,
+    watch: Watch | None = None,
 ) -> Score:
     """Score a text.
 
@@ -79,6 +102,8 @@ def score(
     forwards: what runs the network, one for each group that the lanes are cut into; that of
     `model.network` where none is given.
     run: how the groups are mapped over (a thread pool's map, say).
+    share: the part of the lanes that is scored here; nats and right guesses are theirs alone.
+    watch: told of each chunk, by the thread that scored it.
     """
     pairs = len(codes) - 1
     if pairs < 1:
@@ -89,9 +114,13 @@ def score(
     lanes = max(1, min(lanes, pairs // (4 * WARM_UP)))
     starts = np.linspace(0, pairs, lanes + 1).astype(np.int64)
     forwards = forwards or [_plain_forward(parameters)]
-    groups = np.array_split(np.arange(lanes), min(lanes, len(forwards)))
+    first, end = share.of(lanes)
+    groups = np.array_split(np.arange(first, end), max(min(end - first, len(forwards)), 1))
     tasks = list(zip(groups, forwards, strict=False))  # fewer lanes than forwards, fewer groups
-    parts = list(run(lambda task: _score_lanes(parameters, codes, starts, *task), tasks))
+    tasks = [task for task in tasks if len(task[0])]  # there are other ranks
+    parts = list(
+        run(lambda task: _score_lanes(parameters, codes, starts, task[0], task[1], watch), tasks)
+    )
     return Score(pairs, sum(nats for nats, _ in parts), sum(correct for _, correct in parts))
 
 
@@ -103,22 +132,21 @@ def log_likelihoods(
     parameters: Parameters,
     chunks: Iterable[tuple[Codes, Codes]],
     run_network: Forward | None = None,
-) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
-    """Chunk by chunk, log p (float64) of each target, and whether it was the first guess.
+    state: Array | None = None,
+) -> Iterator[Likelihoods]:
+    """Chunk by chunk, how likely each target was.
 
-    chunks: (inputs, targets), each of shape (T, B), one after the other in time; the lanes start
-    from the zero state, which is carried from chunk to chunk.
+    chunks: (inputs, targets), each of shape (T, B), one after the other in time.
     run_network: what runs the network, `model.network` by default.
+    state: what the lanes start from, the zero state by default; carried from chunk to chunk.
     """
     run_network = run_network or _plain_forward(parameters)
-    state: Array | None = None
     for x, y in chunks:
-        if state is None:
-            state = parameters.zero_state(x.shape[1])
-        logits, state = run_network(x, state)
+        before = parameters.zero_state(x.shape[1]) if state is None else state
+        logits, state = run_network(x, before)
         log_p = log_softmax(logits)
         chosen = np.take_along_axis(log_p, y[..., None].astype(np.intp), axis=-1)[..., 0]
-        yield chosen.astype(np.float64), logits.argmax(axis=-1) == y
+        yield Likelihoods(chosen.astype(np.float64), logits.argmax(axis=-1) == y, before)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite shows in the sum
@@ -128,6 +156,7 @@ def _score_lanes(
     starts: NDArray[np.int64],
     group: NDArray[Any],
     run_network: Forward,
+    watch: Watch | None,
 ) -> tuple[float, int]:
     """Summed nats and right guesses of some lanes.
 
@@ -138,12 +167,14 @@ def _score_lanes(
     chunk = max(1, CHUNK // len(group))
     pairs = _reading(codes, first, T, chunk)
     nats, correct, t = 0.0, 0, 0
-    for log_p, right in log_likelihoods(parameters, pairs, run_network):
-        place = first + np.arange(t, t + len(log_p))[:, None]
+    for read in log_likelihoods(parameters, pairs, run_network):
+        place = first + np.arange(t, t + len(read.log_p))[:, None]
         own = (place >= starts[group]) & (place < starts[group + 1])
-        t += len(log_p)
-        nats -= float(log_p[own].sum())
-        correct += int(right[own].sum())
+        t += len(read.log_p)
+        nats -= float(read.log_p[own].sum())
+        correct += int(read.right[own].sum())
+        if watch:
+            watch(Chunk(group, place + 1, own, read))
     return nats, correct
 
 

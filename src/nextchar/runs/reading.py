@@ -44,6 +44,7 @@ def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
     try:
         tables = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
         _require_format(path, tables.pop("format", FORMAT))
+        tables.pop("ranks", 1)
         source = _source(tables.pop("source"))
         for name, table in tables.items():
             if not isinstance(table, Mapping):
@@ -57,6 +58,11 @@ def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
         raise RunError(f"{path / CONFIG}: cannot be read (no table {error})") from error
     except (TypeError, AttributeError, ValueError, RecursionError) as error:
         raise RunError(f"{path / CONFIG}: cannot be read ({in_one_line(error)})") from error
+
+
+def read_ranks(path: Path) -> int:
+    """How many trained together in a run whose `config.toml` can be read."""
+    return int(tomllib.loads((path / CONFIG).read_text(encoding="utf-8")).get("ranks", 1))
 
 
 def _require_format(path: Path, found: Any) -> None:
@@ -73,6 +79,8 @@ def _source(table: Mapping[str, Any]) -> dict[str, Any]:
         value = table.get(name) if isinstance(table, Mapping) else None
         if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
             raise ValueError(f"source.{name} is no list of names")
+    if not isinstance(table.get("from", ""), str):
+        raise ValueError("source.from is no name")
     return dict(table)
 
 

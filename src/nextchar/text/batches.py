@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,39 @@ class Batch:
 
     inputs, targets: (T, B) codes; targets are the characters that follow the inputs.
     fresh: whether the state starts from zero rather than from the previous batch's end.
+    first, whole: where other machines have lanes of it too, the number of the first one here,
+    and how many there are in all.
     """
 
     inputs: Codes
     targets: Codes
     fresh: bool
+    first: int = 0
+    whole: int | None = None
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of the batch, wherever they are."""
+        return self.inputs.shape[1] if self.whole is None else self.whole
+
+    @property
+    def characters(self) -> int:
+        """Characters of all lanes."""
+        return len(self.inputs) * self.lanes
+
+
+class Share(NamedTuple):
+    """Which part of the lanes is computed here, where several machines share them."""
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, lanes: int) -> tuple[int, int]:
+        """The first lane of the part, and the one after its last; parts differ by one at most."""
+        return lanes * self.rank // self.size, lanes * (self.rank + 1) // self.size
+
+
+ALL = Share()
 
 
 class Batches(Protocol):
@@ -54,13 +82,13 @@ class Batches(Protocol):
         ...
 
 
-def make_batches(codes: AnyCodes, settings: TrainingSettings) -> Batches:
-    """The batches of a text of N ≥ 2 characters, as the settings want them."""
+def make_batches(codes: AnyCodes, settings: TrainingSettings, share: Share = ALL) -> Batches:
+    """The batches of a text of N ≥ 2 characters, as the settings want them; a share of each."""
+    B, T = settings.batch_size, settings.seq_length
     if settings.batching == "stream":
         seed = settings.seed if settings.lane_starts == "random" else None
-        return StreamBatches(codes, settings.batch_size, settings.seq_length, seed)
-    stride = settings.stride or settings.seq_length
-    return WindowBatches(codes, settings.batch_size, settings.seq_length, stride, settings.seed)
+        return StreamBatches(codes, B, T, seed, share)
+    return WindowBatches(codes, B, T, settings.stride or T, settings.seed, share)
 
 
 class StreamBatches:
@@ -74,14 +102,20 @@ class StreamBatches:
     """
 
     def __init__(
-        self, codes: AnyCodes, batch_size: int, seq_length: int, seed: int | None = None
+        self,
+        codes: AnyCodes,
+        batch_size: int,
+        seq_length: int,
+        seed: int | None = None,
+        share: Share = ALL,
     ) -> None:
         pairs = len(codes) - 1  # (character, next character)
         self.seq_length = min(seq_length, pairs)
         self.batch_size = min(batch_size, pairs // self.seq_length)
         self._lane = pairs // self.batch_size  # characters of a lane
         self.steps_per_epoch = -(-self._lane // self.seq_length)
-        self._lanes = np.arange(self.batch_size, dtype=np.int64) * self._lane
+        self._share = share.of(self.batch_size)
+        self._lanes = np.arange(*self._share, dtype=np.int64) * self._lane
         self._codes, self._pairs, self._seed = codes, pairs, seed
 
     def at(self, step: int) -> Batch:
@@ -91,9 +125,11 @@ class StreamBatches:
         length = min(self.seq_length, self._lane - start)
         begins = (self._first(epoch) + self._lanes + start) % self._pairs  # (B,)
         if begins.max() + length <= self._pairs:
-            return _batch(self._codes, begins, length, fresh=start == 0)
-        places = (begins + np.arange(length, dtype=np.int64)[:, None]) % self._pairs  # (T, B)
-        return Batch(self._codes[places], self._codes[places + 1], fresh=start == 0)
+            inputs, targets = _windows(self._codes, begins, length)
+        else:
+            places = (begins + np.arange(length, dtype=np.int64)[:, None]) % self._pairs  # (T, B)
+            inputs, targets = self._codes[places], self._codes[places + 1]
+        return Batch(inputs, targets, start == 0, self._share[0], self.batch_size)
 
     def _first(self, epoch: int) -> int:
         """Where the first lane begins in a pass."""
@@ -111,7 +147,13 @@ class WindowBatches:
     """Shuffled windows, each from a zero state; the last batch of an epoch may have fewer lanes."""
 
     def __init__(
-        self, codes: AnyCodes, batch_size: int, seq_length: int, stride: int, seed: int
+        self,
+        codes: AnyCodes,
+        batch_size: int,
+        seq_length: int,
+        stride: int,
+        seed: int,
+        share: Share = ALL,
     ) -> None:
         pairs = len(codes) - 1
         self.seq_length = min(seq_length, pairs)
@@ -119,18 +161,21 @@ class WindowBatches:
         self.batch_size = min(batch_size, self.windows)
         self.steps_per_epoch = -(-self.windows // self.batch_size)
         self._codes, self._stride, self._seed = codes, stride, seed
+        self._share = share
 
     def at(self, step: int) -> Batch:
         """The batch of a step."""
         epoch, index = divmod(step, self.steps_per_epoch)
         first = index * self.batch_size
-        lanes = np.arange(first, min(first + self.batch_size, self.windows), dtype=np.int64)
+        whole = min(self.batch_size, self.windows - first)
+        here, end = self._share.of(whole)
+        lanes = np.arange(first + here, first + end, dtype=np.int64)
         key = self._seed * 0x1_0000_0001 + epoch
         starts = shuffled(lanes, self.windows, key) * self._stride  # (B,)
-        return _batch(self._codes, starts, self.seq_length, fresh=True)
+        return Batch(*_windows(self._codes, starts, self.seq_length), True, here, whole)
 
 
-def _batch(codes: AnyCodes, starts: NDArray[np.int64], length: int, *, fresh: bool) -> Batch:
-    """Windows of a text and what follows each character. starts: (B,)."""
+def _windows(codes: AnyCodes, starts: NDArray[np.int64], length: int) -> tuple[Codes, Codes]:
+    """Windows of a text and what follows each character, (T, B) each. starts: (B,)."""
     window = codes[starts + np.arange(length + 1, dtype=np.int64)[:, None]]  # (T+1, B)
-    return Batch(window[:-1], window[1:], fresh)
+    return window[:-1], window[1:]

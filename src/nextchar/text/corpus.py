@@ -7,17 +7,21 @@ text stays on disk all the while: there, renumbering is a table that is applied 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
+from nextchar.text import collector as collecting
+from nextchar.text.borders import border_near, shuffled_records
 from nextchar.text.collector import Collector
 from nextchar.text.encoder import Encoder
-from nextchar.text.sources import PIECE, normalized
+from nextchar.text.records import boundary_of
+from nextchar.text.sources import PIECE, as_symbols
 from nextchar.text.stored import AnyCodes, CodeFile, Store, StoredCodes
 from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of
 
@@ -45,6 +49,9 @@ class Prepared:
     train, validation, test: codes of the vocabulary; the latter two may be empty.
     left_out: characters of those two that the vocabulary lacks, left out of them.
     sha256: identifies the text that was read, training and validation.
+    by_position: whether records were kept for validation by their place in a text too large to be
+    shuffled.
+    source: where the text came from, as a run notes it.
     """
 
     vocabulary: Vocabulary
@@ -53,16 +60,17 @@ class Prepared:
     test: AnyCodes
     left_out: int
     sha256: str
+    by_position: bool = False
+    source: Mapping[str, Any] = field(default_factory=dict)
 
 
 def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
     """The corpus of a text in memory."""
-    if settings.alphabet == "bytes":
-        return gather([bytes_of(text)])
-    if isinstance(text, bytes):
+    whole = bytes_of(text) if settings.alphabet == "bytes" else text
+    if isinstance(whole, bytes) and settings.alphabet != "bytes":
         raise TextError('text: wants a str, got bytes; use alphabet="bytes" to train on bytes')
-    pieces = (text[start : start + PIECE] for start in range(0, len(text), PIECE))
-    return gather(normalized(pieces, settings.normalize))
+    pieces = (whole[start : start + PIECE] for start in range(0, len(whole), PIECE))
+    return gather(as_symbols(pieces, settings))
 
 
 def gather(pieces: Iterable[str] | Iterable[bytes], limit: int | None = None) -> Corpus:
@@ -88,50 +96,97 @@ def encode(pieces: Iterable[str] | Iterable[bytes], collector: Collector) -> Enc
     return encoder
 
 
-def prepare(corpus: Corpus, settings: Settings, validation: Corpus | None = None) -> Prepared:
-    """Split a corpus by position and number its characters by the training part's vocabulary.
+def prepare(
+    corpus: Corpus,
+    settings: Settings,
+    validation: Corpus | None = None,
+    known: Vocabulary | None = None,
+) -> Prepared:
+    """Split a corpus and number its characters by the training part's vocabulary.
 
         training | test | validation
 
+    By position; records are shuffled first, where they are few enough to be held in memory, and
+    none is cut.
     validation: a text of its own to validate on; then no validation part is split off.
+    known: a vocabulary that is to be a part of the new one.
     Characters of the other parts that training never saw become the unknown symbol where the
     vocabulary has one and are left out, and counted, where not.
     Raises TextError where there is nothing to train on.
     """
-    total, shares = len(corpus.codes), settings.training
-    end = total if validation else total - int(total * shares.val_fraction)
-    kept = end - int(total * shares.test_fraction)
-    train = _part(corpus.codes, 0, kept)
+    boundary = _boundary(corpus, settings.text)
+    shuffles = boundary is not None and len(corpus.codes) <= collecting.IN_MEMORY
+    if boundary is not None and shuffles:
+        in_memory = corpus.codes[0 : len(corpus.codes)]
+        shuffled = shuffled_records(in_memory, boundary, settings.training.seed)
+        corpus = replace(corpus, codes=shuffled)
+    train, between, rest = _parts(corpus.codes, boundary, settings, splits=validation is None)
     if len(train) < 2:
         raise TextError(
             f"the training part has {len(train)} character{'' if len(train) == 1 else 's'}; at "
             "least 2 are needed, one to read and one to predict"
         )
-    vocabulary = _vocabulary(corpus.points, train, settings.text)
-    held_out = validation or Corpus(_part(corpus.codes, end, total), corpus.points, "")
-    codes, left_out = _renumbered(held_out, vocabulary)
-    between = Corpus(_part(corpus.codes, kept, end), corpus.points, "")
-    test, more = _renumbered(between, vocabulary)
+    vocabulary = _vocabulary(corpus.points, train, settings.text, known)
+    codes, left_out = _renumbered(validation or replace(corpus, codes=rest), vocabulary)
+    test, more = _renumbered(replace(corpus, codes=between), vocabulary)
     sha256 = corpus.sha256 + (f"+{validation.sha256}" if validation else "")
     return Prepared(
         vocabulary,
-        _renumbered(Corpus(train, corpus.points, ""), vocabulary)[0],
+        _renumbered(replace(corpus, codes=train), vocabulary)[0],
         codes,
         test,
         left_out + more,
         sha256,
+        by_position=boundary is not None and not shuffles and len(rest) > 1,
     )
+
+
+def _boundary(corpus: Corpus, settings: TextSettings) -> int | None:
+    """The code of what stands between records; None where the text is none of records."""
+    boundary = boundary_of(settings)
+    if boundary is None or not len(corpus.points):
+        return None
+    return int(np.flatnonzero(corpus.points == ord(boundary))[0])
+
+
+def _parts(
+    codes: AnyCodes, boundary: int | None, settings: Settings, *, splits: bool
+) -> tuple[AnyCodes, AnyCodes, AnyCodes]:
+    """The training, test and validation parts. Those of records share the boundary between them.
+
+    splits: whether there is a validation part.
+    """
+    total, shares = len(codes), settings.training
+    held = int(total * shares.val_fraction) * splits
+    tested = int(total * shares.test_fraction)
+    if boundary is None:
+        end, last = total - held, 0
+        kept = end - tested
+    else:
+        end, last = total - 1, 1
+        if held:
+            end = border_near(codes, boundary, end - held, end)
+        kept = border_near(codes, boundary, end - tested, end) if tested else end
+    return _part(codes, 0, kept + last), _part(codes, kept, end + last), _part(codes, end, total)
 
 
 def _part(codes: AnyCodes, start: int, stop: int) -> AnyCodes:
     return codes.part(start, stop) if isinstance(codes, StoredCodes) else codes[start:stop]
 
 
-def _vocabulary(points: NDArray[np.uint32], train: AnyCodes, settings: TextSettings) -> Vocabulary:
+def _vocabulary(
+    points: NDArray[np.uint32], train: AnyCodes, settings: TextSettings, known: Vocabulary | None
+) -> Vocabulary:
     if settings.alphabet == "bytes":
         return Vocabulary(is_bytes=True)
     counts = _counts(train, len(points))
+    boundary = boundary_of(settings)
+    if boundary is not None:  # which is no rare character, however few records there are
+        counts[points == ord(boundary)] += settings.min_count
     seen = counts > 0
+    if known is not None:
+        often = points[counts >= settings.min_count]
+        return known.extended(often, has_unknown=settings.min_count > 1)
     return Vocabulary.of_counts(points[seen], counts[seen], settings.min_count)
 
 

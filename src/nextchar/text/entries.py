@@ -61,10 +61,13 @@ def name_of(sources: Sequence[Source], settings: TextSettings) -> str | None:
     paths = [source.path for source in sources if source.path is not None]
     if len(paths) < len(sources):
         return None
+    how = [settings.alphabet, settings.encoding, settings.normalize]
+    if settings.records is not None:  # or else those that were made before there were any go on
+        how.append(settings.records)
     where = [
         MAGIC.decode(),
         [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would ask the disk
-        [settings.alphabet, settings.encoding, settings.normalize],
+        how,
     ]
     states = [path.stat() for path in paths]
     if not all(stat.S_ISREG(status.st_mode) for status in states):  # a pipe, say

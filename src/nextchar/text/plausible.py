@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.config import TextSettings
+from nextchar.text.records import boundary_of
 from nextchar.text.stored import AnyCodes
-from nextchar.text.vocabulary import Codes, Vocabulary
+from nextchar.text.vocabulary import Codes, Vocabulary, points_of
 
 WINDOWS, WINDOW = 10, 10_000  # how many stretches of how many characters are looked at
 STRANGE = 0.01  # a share of characters above which it is no accident
@@ -31,10 +32,14 @@ def doubt(vocabulary: Vocabulary, codes: AnyCodes, settings: TextSettings) -> st
         return None
     places = range(0, len(codes), max(len(codes) // WINDOWS, WINDOW))
     windows = [np.asarray(codes[place : place + WINDOW]) for place in places]
+    if boundary := boundary_of(settings):  # which is no part of the text
+        (code,) = vocabulary.codes_of_points(points_of(boundary))
+        windows = [window[window != code] for window in windows]
     sample = np.concatenate(windows)
     counts = np.bincount(sample, minlength=len(vocabulary))[: len(vocabulary.points)]
     points = vocabulary.points
-    if points[sample[0] :][:1].tolist() == [0xFEFF]:
+    first = points if boundary else points[sample[0] :][:1]  # records are in another order
+    if 0xFEFF in first.tolist():
         return (
             "the text begins with a byte order mark, which is kept as a character (U+FEFF); "
             "--encoding utf-8-sig leaves it out"

@@ -18,7 +18,7 @@ from nextchar.text import collector as collecting
 from nextchar.text.collector import Collector
 from nextchar.text.corpus import Corpus, encode
 from nextchar.text.entries import name_of, open_entry
-from nextchar.text.sources import Source, find_sources, read_bytes, read_text
+from nextchar.text.sources import Source, find_sources, read_symbols
 from nextchar.text.store import DamagedError
 from nextchar.text.stored import CodeFile, Store, StoredCodes
 from nextchar.text.vocabulary import Codes
@@ -103,9 +103,7 @@ class _Reading:
         known = not any(source.path is None or source.is_compressed for source in self.sources)
         total = _size(self.sources, 1) if known else 0
         sources = watched(self.sources, total or None, collecting.IN_MEMORY, self.listener)
-        if self.settings.alphabet == "bytes":
-            return read_bytes(sources)
-        return read_text(sources, self.settings)
+        return read_symbols(sources, self.settings)
 
     def _mended(self, points: NDArray[np.uint32], sha256: str) -> CodeFile:
         """The file once more. Raises TextError where the text is no longer the same."""

@@ -1,8 +1,8 @@
 """Where a corpus comes from: files, folders, standard input and named data sets.
 
-`find_sources` says which streams of bytes a user's words stand for and in which order;
-`read_text` and `read_bytes` turn those into pieces of bounded size, so that nothing here ever
-holds a whole file.
+`find_sources` says which streams of bytes a user's words stand for and in which order; `read_text`
+and `read_bytes` turn those into pieces of bounded size, so that nothing here ever holds a whole
+file; `read_symbols` calls the one that the alphabet wants.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from nextchar.config import TextSettings
 from nextchar.errors import TextError
 from nextchar.text import datasets
 from nextchar.text.encodings import advice
+from nextchar.text.records import ended, split
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -160,6 +161,28 @@ def _file(path: Path) -> Source:
     )
 
 
+def read_symbols(
+    sources: Sequence[Source], settings: TextSettings
+) -> Iterator[str] | Iterator[bytes]:
+    """The text of all sources as training and scoring read it: in pieces, and as records."""
+    if settings.alphabet != "bytes":
+        return read_text(sources, settings)
+    pieces = (
+        piece for source in sources for piece in ended(read_bytes([source]), settings, source.name)
+    )
+    return split(pieces, settings)
+
+
+def as_symbols(
+    pieces: Iterable[Any], settings: TextSettings, name: str = "the text"
+) -> Iterator[Any]:
+    """A text that is no file (str or bytes, in pieces) as `read_symbols` gives those of files."""
+    pieces = ended(pieces, settings, name)
+    if settings.alphabet != "bytes":
+        pieces = normalized(pieces, settings.normalize)
+    return split(pieces, settings)
+
+
 def read_bytes(sources: Sequence[Source]) -> Iterator[bytes]:
     """The bytes of all sources, one after the other, in pieces of at most `PIECE` bytes."""
     for source in sources:
@@ -180,6 +203,8 @@ def _unreadable(name: str, error: OSError) -> TextError:
 def read_text(sources: Sequence[Source], settings: TextSettings) -> Iterator[str]:
     """The text of all sources in pieces, exactly as it stands: no newline is translated.
 
+    But for records, of which it is then a list (`text.records`).
+
     Raises TextError with the file, the byte offset and the option to use where the bytes are not
     of `settings.encoding`. Data sets have an encoding of their own.
     """
@@ -187,9 +212,11 @@ def read_text(sources: Sequence[Source], settings: TextSettings) -> Iterator[str
     pieces = (
         piece
         for source in sources
-        for piece in _decode(source, source.encoding or settings.encoding)
+        for piece in ended(
+            _decode(source, source.encoding or settings.encoding), settings, source.name
+        )
     )
-    return normalized(pieces, settings.normalize)
+    return split(normalized(pieces, settings.normalize), settings)
 
 
 def _codec(encoding: str) -> codecs.CodecInfo:

@@ -59,6 +59,13 @@ class Vocabulary:
             raise TextError(f"min_count: no character is there {min_count} times; give a lower one")
         return cls(kept.tolist(), has_unknown=min_count > 1)
 
+    def extended(self, points: NDArray[Any], *, has_unknown: bool = False) -> Vocabulary:
+        """A vocabulary of these symbols and more code points, still in order."""
+        if self.is_bytes:
+            return self
+        more = self.unknown_code is not None or has_unknown
+        return Vocabulary(np.union1d(self.points, points).tolist(), has_unknown=more)
+
     def __len__(self) -> int:
         return len(self.points) + (self.unknown_code is not None)
 
@@ -78,6 +85,13 @@ class Vocabulary:
         what = "bytes" if self.is_bytes else "characters"
         unknown = " and an unknown symbol" if self.unknown_code is not None else ""
         return f"<Vocabulary of {len(self.points)} {what}{unknown}>"
+
+    @property
+    def symbols(self) -> list[str]:
+        """What each code is called: its character; a byte beyond ASCII by its number, in hex."""
+        if self.is_bytes:
+            return [chr(code) if code < 128 else f"bytes:\\x{code:02x}" for code in range(256)]
+        return [self.decode([code]) for code in range(len(self))]
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,12 @@ class Checkpoint:
     text_sha256: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     good: Checkpoint | None = None
+
+
+def with_states(change: Callable[[Array], Array], checkpoint: Checkpoint) -> Checkpoint:
+    """A checkpoint whose states are changed: cut to a rank's lanes, or whole again."""
+    good = checkpoint.good and with_states(change, checkpoint.good)
+    return replace(checkpoint, state=change(checkpoint.state), good=good)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -30,6 +30,7 @@ PER_CHARACTER = 1.0  # weights for each character of the text, at most
 ANY_TEXT = 350_000  # weights that no text is too small for, with dropout
 RATES = {"gru": 0.01, "lstm": 0.01, "rnn": 0.003}  # learning rates up to RATE_SIZE units
 RATE_SIZE = 256
+OF_A_TRAINED_ONE = 0.5  # what the learning rate of a fine-tuning run is multiplied by
 FEW = 2.0  # passes that do no harm
 DROPOUT_PER_DOUBLING, MOST_DROPOUT = 0.08, 0.5
 CHOSEN = (  # the settings that are, where they are not given
@@ -57,11 +58,13 @@ class Known:
 
     characters, distinct: of the training part.
     work: operations that a time affords; None where the run does not end by time.
+    is_trained: whether the run starts from a trained model.
     """
 
     characters: int
     distinct: int
     work: float | None = None
+    is_trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def choose(given: Mapping[str, Any], known: Known) -> Choice:
     affordable = work / cost
     if known.work is None:
         affordable = min(affordable, MOST_PASSES * known.characters)
-    chosen |= _batches(network, affordable)
+    chosen |= _batches(network, affordable, is_trained=known.is_trained)
     settings = Settings.make(None, **{**chosen, **given})
     characters = _characters(settings, given, known, affordable)
     passes = characters / known.characters
@@ -117,13 +120,14 @@ def _network(given: Mapping[str, Any], known: Known, work: float) -> NetworkSett
     return best
 
 
-def _batches(network: NetworkSettings, characters: float) -> dict[str, Any]:
-    """Few lanes where there would be few steps; smaller steps for large networks."""
+def _batches(network: NetworkSettings, characters: float, *, is_trained: bool) -> dict[str, Any]:
+    """Few lanes where there would be few steps; lower rates for large and for trained networks."""
     is_long = characters > MANY_STEPS * FEW_LANES * LENGTH
+    rate = RATES[network.cell] * min(1.0, RATE_SIZE / network.hidden_size)
     return {
         "seq_length": LENGTH,
         "batch_size": LANES if is_long else FEW_LANES,
-        "learning_rate": RATES[network.cell] * min(1.0, RATE_SIZE / network.hidden_size),
+        "learning_rate": rate * (OF_A_TRAINED_ONE if is_trained else 1.0),
         "optimizer": "adamw",
     }
 
@@ -154,9 +158,11 @@ def _reasons(
     when = f"in {training.time} here" if training.time else "in this run"
     why = "large ones are faster" if training.batch_size >= LANES else "small ones give more steps"
     name = f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}"
+    taught = f"as many as {_short(characters)} characters {when} can teach"
+    if known.is_trained:
+        taught = "those of the model to start from"
     return (
-        f"{name}: {_short(weights)} weights, as many as {_short(characters)} characters {when} can "
-        "teach",
+        f"{name}: {_short(weights)} weights, {taught}",
         f"batches of {training.batch_size} × {training.seq_length} characters, since {why}; "
         f"learning rate {training.learning_rate:.2g}, falling to zero",
         f"dropout {training.dropout:g}, weight decay {training.weight_decay:g}: the text of "

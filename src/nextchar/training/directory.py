@@ -5,6 +5,7 @@ metrics.jsonl            one record per evaluation, and one for each time the ru
 samples.jsonl            what the model wrote in the course of the run
 best.safetensors         the model that did best in validation
 last.safetensors         the model at the last evaluation
+start.safetensors        the model that the run started from (fine-tuning)
 checkpoint.safetensors   all that resume needs
 .owner.json              who holds it: process, host, since when
 .lock                    held while a trainer owns the directory; a dead one's does not block
@@ -25,7 +26,7 @@ import tomli_w
 from nextchar.config import Settings
 from nextchar.errors import DivergedError, RunError
 from nextchar.files import remove_leftovers, write_atomically
-from nextchar.model.file import BEST, LAST, Model, save_model
+from nextchar.model.file import BEST, LAST, START, Model, save_model
 from nextchar.runs.reading import (
     CHECKPOINT,
     CONFIG,
@@ -100,16 +101,18 @@ class RunDirectory:
         self._lock.release()
         if self._made and not (self.path / CONFIG).exists():
             with contextlib.suppress(OSError):  # of what others put there in the meantime
-                (self.path / LOCK).unlink(missing_ok=True)
+                for name in (LOCK, START):
+                    (self.path / name).unlink(missing_ok=True)
                 for folder in self._made:
                     folder.rmdir()
 
-    def write_config(self, settings: Settings, source: Mapping[str, Any]) -> None:
+    def write_config(self, settings: Settings, source: Mapping[str, Any], ranks: int = 1) -> None:
         """Write `config.toml`. source: where the text came from, as `read_config` gives it.
 
-        It comes last: a file that lost its end lacks it.
+        It comes last: a file that lost its end lacks it. ranks: how many train together.
         """
-        tables = {"format": FORMAT, **settings.tables(), "source": source}
+        several = {"ranks": ranks} if ranks > 1 else {}
+        tables = {"format": FORMAT, **several, **settings.tables(), "source": source}
         self._write(CONFIG, tomli_w.dumps(tables))
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
@@ -151,8 +154,8 @@ class RunDirectory:
         self._write(SAMPLES, "".join(json.dumps(sample) + "\n" for sample in samples))
 
     def save_model(self, name: str, model: Model) -> None:
-        """Write `best.safetensors` or `last.safetensors`."""
-        assert name in {BEST, LAST}
+        """Write `best.safetensors`, `last.safetensors` or `start.safetensors`."""
+        assert name in {BEST, LAST, START}
         save_model(self.path / name, model)
 
     def _write(self, name: str, text: str) -> None:
@@ -166,14 +169,19 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def free_name(inputs: Sequence[str]) -> Path:
-    """`runs/NAME` for a text, with a number where that name is taken."""
+def name_of(inputs: Sequence[str]) -> str:
+    """What a run on a text is called: the first file's name without its ending."""
     first = inputs[0] if inputs else "text"
     try:
         name = Path(first).resolve().name
     except (OSError, ValueError, RuntimeError):  # reading it will say what is wrong with it
         name = ""
-    stem = "stdin" if first == "-" else name.split(".")[0][:60] or "text"
+    return "stdin" if first == "-" else name.split(".")[0][:60] or "text"
+
+
+def free_name(inputs: Sequence[str]) -> Path:
+    """`runs/NAME` for a text, with a number where that name is taken."""
+    stem = name_of(inputs)
     path, number = Path("runs") / stem, 1
     while path.exists() and not (path.is_dir() and not any(path.iterdir())):
         number += 1

@@ -14,6 +14,7 @@ from typing import Any
 from nextchar.config import TrainingSettings
 from nextchar.model.file import Model
 from nextchar.runs.reading import read_samples
+from nextchar.training.cohort import SINGLE, Cohort
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import OnEvent, Sampled
 
@@ -25,7 +26,8 @@ class Gallery:
 
     directory: where they are kept, if anywhere. make_sample: writes some text with a model, given
     the step; without one nothing is done. timed: a context that notes how long what is named in it
-    takes. step: where the run stands.
+    takes. step: where the run stands. cohort: who trains along; all know what is kept, so that all
+    know what is due.
     """
 
     def __init__(
@@ -37,18 +39,23 @@ class Gallery:
         timed: Callable[[str], AbstractContextManager[None]],
         *,
         step: int,
+        cohort: Cohort = SINGLE,
     ) -> None:
         self._directory, self._make = directory, make_sample
         self._on_event, self._timed = on_event, timed
         self._every = settings.sample_every or 0
-        self._most = settings.keep_samples if directory else 0
-        self._kept: list[dict[str, Any]] = read_samples(directory.path) if directory else []
+        self._cohort = cohort
+        kept = cohort.first(lambda: read_samples(directory.path) if directory else None)
+        self._most = 0 if kept is None else settings.keep_samples
+        self._kept: list[dict[str, Any]] = kept or []
         self.rewind(step)
 
     def rehearsal(self, model: Model) -> Callable[[], object] | None:
         """What writes a sample that is thrown away; None where the run does not end with one."""
         make = self._make
-        return partial(make, model, 0) if make and (self._every or self._most) else None
+        if make is None or not (self._every or self._most):
+            return None
+        return partial(self._cohort.first, partial(make, model, 0))
 
     def rewind(self, step: int) -> None:
         """Forget the samples after a step."""
@@ -60,9 +67,13 @@ class Gallery:
         fraction: of the run, 1 at its end.
         """
         last = self._kept[-1]["fraction"] if self._kept else None
-        if self._make and self._directory and is_due(fraction, last, self._most):
+        if self._make and is_due(fraction, last, self._most):
             sample = {"step": step, "fraction": fraction, "text": self._written(step, model)}
             self._kept.append(sample)
+            self._cohort.first(self._write)
+
+    def _write(self) -> None:
+        if self._directory:
             self._directory.write_samples(self._kept)
 
     def show_if_due(self, step: int, done: bool, model: Callable[[], Model]) -> None:
@@ -75,7 +86,7 @@ class Gallery:
         if self._kept and self._kept[-1]["step"] == step:
             return str(self._kept[-1]["text"])
         with self._timed("sample"):
-            return self._make(model(), step)
+            return self._cohort.first(partial(self._make, model(), step))
 
 
 def is_due(fraction: float, last: float | None, most: int) -> bool:

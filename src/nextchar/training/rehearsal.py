@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nextchar.config import TrainingSettings
 from nextchar.model.parameters import Parameters
 from nextchar.text.batches import Batch
+from nextchar.training.cohort import Cohort
 from nextchar.training.optimizers import Slots
 from nextchar.training.pace import FEWEST, TimePace
 
@@ -69,3 +72,13 @@ def thrown_away(
         engine.update(copy, their_slots, learning_rate=0.0, step=1, settings=settings)
 
     return step
+
+
+def warm_up(
+    cohort: Cohort, engine: Engine, parameters: Parameters, step: Callable[[], object]
+) -> None:
+    """Have compiled what a run needs, by one rank of each machine before the others."""
+    with cohort.leaders_first():
+        step()
+        if cohort.exchange:  # else an evaluation would be compiled by all ranks at once
+            engine.score(parameters, np.zeros(2, np.int64))

@@ -9,7 +9,7 @@ from typing import Any
 
 from nextchar.config import BUDGETS, Settings, option_of
 from nextchar.errors import RunError
-from nextchar.runs.reading import CONFIG, METRICS, read_config
+from nextchar.runs.reading import CONFIG, METRICS, read_config, read_ranks
 from nextchar.training.checkpoint import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Note, OnEvent
@@ -21,13 +21,18 @@ _ENDS = {*BUDGETS, "patience"}  # settings by which a run ends
 _MAY_CHANGE = {*_ENDS, "eval_every", "sample_every", "keep_samples", "on_divergence"}
 
 
-def resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+def resumed_settings(
+    path: Path, given: Mapping[str, Any], ranks: int = 1
+) -> tuple[Settings, dict[str, Any]]:
     """The settings of a run that is to go on, with the given ones laid over where they may change.
 
     Also where its text came from. Raises RunError that lists what may not change and differs.
+    ranks: how many are to go on together; if they are others than before, so may threads be.
     """
     settings, source = read_config(path)
     old = settings.flat()
+    if ranks != read_ranks(path):
+        old["threads"] = given.get("threads")
     _require_same(path, old, given)
     if given.keys() & set(BUDGETS):
         old = {name: value for name, value in old.items() if name not in BUDGETS}
@@ -35,14 +40,21 @@ def resumed_settings(path: Path, given: Mapping[str, Any]) -> tuple[Settings, di
 
 
 def resumed(
-    directory: RunDirectory, settings: Settings, fresh: Checkpoint, on_event: OnEvent
+    directory: RunDirectory,
+    settings: Settings,
+    fresh: Checkpoint,
+    on_event: OnEvent,
+    ranks: int = 1,
 ) -> Checkpoint:
     """The directory's checkpoint, or the fresh start where it was stopped before its first one."""
     if not directory.checkpoint.exists():
         return fresh
     now, noted = settings.flat(), read_config(directory.path)[0].flat()
+    kept = dict(now)
+    if ranks > 1 or read_ranks(directory.path) > 1:
+        del kept["threads"]
     checkpoint = load_checkpoint(
-        directory.checkpoint, fresh, lambda before: _require_same(directory.path, before, now)
+        directory.checkpoint, fresh, lambda before: _require_same(directory.path, before, kept)
     )
     before = checkpoint.settings or noted
     if changed := _differing(before, {name: noted[name] for name in _MAY_CHANGE}):

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nextchar.config import Settings, TextSettings, laid_over
 from nextchar.errors import InterruptedRun, RunError, SettingsError
+from nextchar.model.file import START, Model, load_model
 from nextchar.presets import AUTO
 from nextchar.runs.machine import describe
 from nextchar.text.corpus import Corpus
 from nextchar.text.reading import read_corpus
 from nextchar.text.watching import Listener
+from nextchar.training.cohort import SINGLE, Cohort
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Encoding, Note
+from nextchar.training.fine_tuning import settings_from
 from nextchar.training.resuming import resumed_settings
 from nextchar.training.train import Hooks, Trained, train
 
@@ -29,6 +32,19 @@ class Material:
 
     read: Callable[[TextSettings, Listener], Corpus]
     names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Base:
+    """A trained model that a run starts from, and what the run is to call it."""
+
+    model: Model
+    name: str = "a model in memory"
+
+
+def base_of(path: str | PathLike[str]) -> Base:
+    """The model of a file or a run directory. Raises ModelFileError."""
+    return Base(load_model(path), _found_again(str(path)))
 
 
 def from_paths(paths: Sequence[str | PathLike[str]]) -> Material:
@@ -51,54 +67,114 @@ def start(
     preset: str | None = None,
     given: Mapping[str, Any] | None = None,
     validation: Material | None = None,
+    base: Base | None = None,
     out: Path | None = None,
     resume: bool = False,
     hooks: Hooks | None = None,
+    cohort: Cohort = SINGLE,
 ) -> Trained:
     """Run a training from what the user gave to the trained model.
 
     text: None takes that of the run that is resumed; so does validation.
     given: settings laid over the preset's.
+    base: the model to start from; a run that is resumed has it.
     out: the run directory; None keeps the run in memory.
+    cohort: who trains along, each with the same arguments.
     """
-    given = given or {}
     chooses = not resume and preset in {None, AUTO}
+    names = {"text": text and text.names, "validation": validation and validation.names}
+    told = {"preset": preset, "resume": resume, **names, **(given or {})}
+    cohort.require_alike(lambda: told)
+    ranks = cohort.share.size
+    asked = cohort.first(lambda: _asked(text, preset, given or {}, base, out, resume, ranks))
+    settings, source, base = asked.settings, asked.source, asked.base
+    text = text or from_paths(source["inputs"])
+    if validation is None and source.get("validation"):
+        validation = from_paths(source["validation"])
+    source = {
+        **describe(),
+        **({"began": source["began"]} if "began" in source else {}),
+        "inputs": list(text.names),
+        "validation": list(validation.names if validation else ()),
+        **({"from": base.name} if base else {}),
+    }
+    listener = _listener(hooks or Hooks())
+    with _opened(out, resume, cohort) as directory:
+        return train(
+            _corpus(text, settings, listener, cohort),
+            settings,
+            given=asked.given if chooses else None,
+            validation=_corpus(validation, settings, listener, cohort) if validation else None,
+            directory=directory,
+            source=source,
+            base=base.model if base else None,
+            resume=resume,
+            hooks=hooks,
+            cohort=cohort,
+        )
+
+
+class _Asked(NamedTuple):
+    """What was asked for.
+
+    source, base: where the text of a run that goes on came from, and the model it started from.
+    """
+
+    settings: Settings
+    given: Mapping[str, Any]
+    source: dict[str, Any]
+    base: Base | None
+
+
+def _asked(
+    text: Material | None,
+    preset: str | None,
+    given: Mapping[str, Any],
+    base: Base | None,
+    out: Path | None,
+    resume: bool,
+    ranks: int,
+) -> _Asked:
+    if resume and base:
+        raise SettingsError("from: a run that is resumed has started already; leave it out")
+    if base:
+        given = settings_from(base.model, given)
     if not resume:
         settings, source = Settings.make(preset, **given), dict[str, Any]()
     elif out is None:
         raise SettingsError("resume: wants out, the directory of the run to go on with")
     else:
         changed = laid_over(preset, given) if preset or given else {}
-        settings, source = resumed_settings(out, changed)
+        settings, source = resumed_settings(out, changed, ranks)
     if text is None and "-" in source.get("inputs", ()):
         raise RunError(
             f"{out}: was trained from standard input; give the same text again: "
             f"nextchar train - --out {shlex.quote(str(out))} --resume"
         )
-    text = text or (from_paths(source["inputs"]) if source.get("inputs") else None)
-    if validation is None and source.get("validation"):
-        validation = from_paths(source["validation"])
-    if text is None:
+    if text is None and not source.get("inputs"):
         raise SettingsError("a text to train on is needed: give a path, or text=")
-    source = {
-        **describe(),
-        **({"began": source["began"]} if "began" in source else {}),
-        "inputs": list(text.names),
-        "validation": list(validation.names if validation else ()),
-    }
-    opened = RunDirectory.open if resume else RunDirectory.create
-    listener = _listener(hooks or Hooks())
-    with nullcontext() if out is None else opened(out) as directory:
-        return train(
-            text.read(settings.text, listener),
-            settings,
-            given=given if chooses else None,
-            validation=validation.read(settings.text, listener) if validation else None,
-            directory=directory,
-            source=source,
-            resume=resume,
-            hooks=hooks,
-        )
+    if out is not None and "from" in source:
+        base = Base(load_model(out / START), source["from"])
+    return _Asked(settings, given, source, base)
+
+
+@contextmanager
+def _opened(out: Path | None, resume: bool, cohort: Cohort) -> Iterator[RunDirectory | None]:
+    """The run directory, for the first rank."""
+    directory: RunDirectory | None = None
+
+    def open_it() -> None:
+        nonlocal directory
+        if out is not None:
+            directory = (RunDirectory.open if resume else RunDirectory.create)(out)
+
+    cohort.first(open_it)
+    with directory or nullcontext():
+        yield directory
+
+
+def _corpus(text: Material, settings: Settings, listener: Listener, cohort: Cohort) -> Corpus:
+    return cohort.corpus(lambda: text.read(settings.text, listener))
 
 
 def _listener(hooks: Hooks) -> Listener:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from math import prod
 from statistics import median
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from nextchar.model.parameters import Architecture
 from nextchar.text.batches import Batch
 from nextchar.training.optimizers import make_slots
 from nextchar.training.rehearsal import thrown_away
+
+if TYPE_CHECKING:
+    from nextchar.kernels.pieces import Exchange
 
 PROBE = NetworkSettings(cell="gru", hidden_size=256, num_layers=1)
 LANES, LENGTH, STEPS = 16, 64, 3
@@ -47,21 +50,33 @@ def operations(architecture: Architecture) -> int:
     return 6 * sum(multiplied)
 
 
-def measure_speed(vocabulary_size: int, threads: int, precision: Precision) -> float:
-    """Operations in a second that a training step of the probe does here."""
+def measure_speed(
+    vocabulary_size: int,
+    threads: int,
+    precision: Precision,
+    exchange: Exchange | None = None,
+    *,
+    lanes: int = LANES,
+    length: int = LENGTH,
+) -> float:
+    """Operations in a second that a training step of the probe does here.
+
+    exchange: that of the run, where there is one. lanes, length: of its batches.
+    """
     from nextchar.kernels.engine import Engine
 
     architecture = Architecture(PROBE, vocabulary_size)
     parameters = initialise(architecture, 0, precision.dtype)
     rng = np.random.default_rng(0)
-    inputs, targets = rng.integers(vocabulary_size, size=(2, LENGTH, LANES))
+    inputs, targets = rng.integers(vocabulary_size, size=(2, length, lanes))
     settings = TrainingSettings()
     slots = make_slots(settings.optimizer, parameters.flat)
     seconds = []
-    with Engine(architecture, threads=min(threads, LANES), **precision._asdict()) as engine:
+    how: Any = {"exchange": exchange, **precision._asdict()}
+    with Engine(architecture, threads=min(threads, lanes), **how) as engine:
         step = thrown_away(engine, parameters, slots, Batch(inputs, targets, True), settings)
         for _ in range(1 + STEPS):
             began = time.perf_counter()
             step()
             seconds.append(time.perf_counter() - began)
-    return operations(architecture) * LANES * LENGTH / median(seconds[1:])
+    return operations(architecture) * lanes * length / median(seconds[1:])

@@ -5,33 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from nextchar.config import Settings
 from nextchar.kernels import COMPILING
-from nextchar.kernels.threads import usable_cores
-from nextchar.model.file import BEST, Model, load_model
-from nextchar.model.initialise import initialise
-from nextchar.model.parameters import Architecture
-from nextchar.text.batches import Batches, make_batches
+from nextchar.model.file import BEST, START, Model, load_model
+from nextchar.model.parameters import Parameters
+from nextchar.text.batches import Batches
 from nextchar.text.corpus import Corpus, Prepared, prepare
-from nextchar.text.plausible import doubt
-from nextchar.text.readahead import ReadAhead
-from nextchar.text.stored import AnyCodes, StoredCodes
+from nextchar.text.stored import AnyCodes
 from nextchar.text.vocabulary import Codes
 from nextchar.training.automatic import settings_for
-from nextchar.training.checkpoint import (
-    Checkpoint,
-    Progress,
+from nextchar.training.beginning import (
+    batches_of,
+    fresh_start,
+    in_force,
+    own_lanes,
+    precision_of,
+    tell_limits,
+    threads_of,
 )
+from nextchar.training.checkpoint import Checkpoint, with_states
+from nextchar.training.cohort import SINGLE, Cohort
 from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Note, OnEvent, Scored
 from nextchar.training.faults import telling_how_to_go_on
+from nextchar.training.fine_tuning import (
+    make_as_probable_as_frequent,
+    new_codes,
+    what_is_new,
+)
 from nextchar.training.gallery import MakeSample
-from nextchar.training.optimizers import make_slots
 from nextchar.training.resuming import evaluated_before, resumed
+from nextchar.training.scoring import score_together
 from nextchar.training.speed import Precision
 from nextchar.training.trainer import Trainer
 
@@ -74,8 +81,10 @@ def train(
     validation: Corpus | None = None,
     directory: RunDirectory | None = None,
     source: Mapping[str, Any] | None = None,
+    base: Model | None = None,
     resume: bool = False,
     hooks: Hooks | None = None,
+    cohort: Cohort = SINGLE,
 ) -> Trained:
     """Train a model on a corpus.
 
@@ -84,7 +93,9 @@ def train(
     validation: a text of its own to validate on, in place of a part of the corpus.
     directory: where the run is kept; None keeps it in memory.
     source: where the text came from, noted in `config.toml`.
+    base: the model to start from; the settings are to have its network.
     resume: go on from the directory's checkpoint; raises RunError where text or settings differ.
+    cohort: who trains along; only its first rank has a directory.
     """
     # they bring Numba along, half a second that who only predicts need not wait
     from nextchar.kernels.compiled import telling_of_compilation
@@ -92,50 +103,49 @@ def train(
 
     hooks = hooks or Hooks()
     tell = hooks.on_event
-    settings = _in_force(settings)
-    prepared = prepare(corpus, settings, validation)
-    precision = _precision(settings, can_pair=HOST.has_bfloat16)
+    settings = in_force(settings, cohort)
+    if cohort.advice:
+        tell(Note(cohort.advice, is_by_the_way=True))
+    known = base.vocabulary if base else None
+    prepared = cohort.together(lambda: prepare(corpus, settings, validation, known))
+    prepared = replace(prepared, source=source or {})
+    precision = precision_of(settings, can_pair=HOST.has_bfloat16)
+    if base and (told := what_is_new(base.vocabulary, prepared.vocabulary)):
+        tell(Note(told, is_by_the_way=True))
     if precision.bfloat16 and settings.training.dtype == "auto":
         tell(Note(BFLOAT16, is_by_the_way=True))
     with telling_of_compilation(lambda: tell(Note(COMPILING, is_by_the_way=True))):
         if given is not None:
-            settings = settings_for(prepared, given, settings, precision, tell)
-        batches = make_batches(prepared.train, settings.training)
-        if isinstance(prepared.train, StoredCodes):
-            batches = ReadAhead(batches)
-        _tell_limits(prepared, batches, settings, tell)
-        _require_memory(prepared, batches, settings, precision)
-        start, before = _fresh(prepared, batches, settings), list[Evaluated]()
-        if directory and resume:
-            start = resumed(directory, settings, start, tell)
-            before = evaluated_before(directory, start.progress, tell)
+            how = (settings, precision, tell, cohort)
+            settings = settings_for(prepared, given, *how, is_trained=base is not None)
+        batches = cohort.together(lambda: batches_of(prepared, settings, precision, cohort.share))
+        tell_limits(prepared, batches, settings, tell)
+        fresh = fresh_start(prepared, batches, settings, base)
+
+        def begin() -> tuple[Checkpoint, list[Evaluated]]:
+            start, before = fresh, list[Evaluated]()
+            if directory is None:
+                return start, before
+            if resume:
+                start = resumed(directory, settings, fresh, tell, cohort.share.size)
+                before = evaluated_before(directory, start.progress, tell)
+            with _telling(directory):
+                if base and not resume:
+                    directory.save_model(START, base)
+                directory.write_config(settings, source or {}, cohort.share.size)
+            return start, before
+
+        start, before = cohort.first(begin) if resume else (fresh, cohort.first(begin)[1])
+        start = with_states(partial(own_lanes, cohort.share), start)
+        new = new_codes(base, prepared.vocabulary) if base else None
         with nullcontext() if directory is None else _telling(directory):
-            if directory:
-                directory.write_config(settings, source or {})
-            return _run(prepared, batches, settings, start, before, precision, directory, hooks)
+            hands = (directory, hooks, new, cohort)
+            return _run(prepared, batches, settings, start, before, precision, *hands)
 
 
 def _telling(directory: RunDirectory) -> AbstractContextManager[None]:
     """Within this context a file that cannot be written is told with what to do."""
     return telling_how_to_go_on(directory.path, directory.checkpoint)
-
-
-def _require_memory(
-    prepared: Prepared, batches: Batches, settings: Settings, precision: Precision
-) -> None:
-    """Refuse what would need more memory than there is."""
-    from nextchar.training.memory import require_memory
-
-    assert settings.training.threads is not None
-    require_memory(
-        Architecture(settings.network, len(prepared.vocabulary)),
-        settings.training,
-        T=batches.seq_length,
-        B=batches.batch_size,
-        threads=min(settings.training.threads, batches.batch_size),
-        dtype=precision.dtype,
-        pairs=precision.bfloat16,
-    )
 
 
 def _run(
@@ -147,14 +157,25 @@ def _run(
     precision: Precision,
     directory: RunDirectory | None,
     hooks: Hooks,
+    new: Codes | None,
+    cohort: Cohort,
 ) -> Trained:
-    """Train from a start to the end. before: records of the evaluations before a resume."""
+    """Train from a start to the end.
+
+    before: records of the evaluations before a resume. new: codes that the model to start from did
+    not have; None where there is no such model.
+    """
     from nextchar.kernels.engine import Engine
 
-    assert settings.training.threads is not None
-    architecture = start.parameters.architecture
-    threads = min(settings.training.threads, batches.batch_size)
-    with Engine(architecture, threads=threads, **precision._asdict()) as engine:
+    cohort.compress(settings.training.compress_gradients)
+    threads = threads_of(settings, batches.batch_size, cohort.share)
+    how: Any = {"exchange": cohort.exchange, **precision._asdict()}
+    with Engine(start.parameters.architecture, threads=threads, **how) as engine:
+        if new is not None and start.progress.step == 0:
+            codes = prepared.validation[: settings.training.eval_characters]
+            _tell_start(engine, start.parameters, codes, hooks.on_event, cohort)
+            if len(new):
+                make_as_probable_as_frequent(start.parameters, new, prepared.train)
         trainer = Trainer(
             prepared,
             batches,
@@ -165,79 +186,38 @@ def _run(
             on_event=hooks.on_event,
             should_stop=hooks.should_stop,
             make_sample=hooks.make_sample,
+            cohort=cohort,
         )
         trainer.records = before
-        model = trainer.run()
-        if directory and (directory.path / BEST).exists():  # it may be from before a resume
-            model = load_model(directory.path / BEST)
-        test_loss = _test(engine, model, prepared.test, hooks.on_event)
+        trained = trainer.run()
+        model = cohort.first(lambda: _best(directory) or trained)
+        test_loss = _test(engine, model, prepared.test, hooks.on_event, cohort)
     best = trainer.progress.best_loss
     assert best is not None
     return Trained(model, settings, trainer.records, trainer.progress.step, best, test_loss)
 
 
-def _test(engine: Engine, model: Model, codes: AnyCodes, on_event: OnEvent) -> float | None:
-    """The best model's loss on the test part, in nats per character."""
-    if len(codes) < 2:
-        return None
-    loss = engine.score(model.parameters, cast(Codes, codes)).nats_per_char  # read as an array is
-    on_event(Scored(loss, len(codes)))
-    return loss
+def _best(directory: RunDirectory | None) -> Model | None:
+    """The best model that was written; it may be from before a resume."""
+    path = directory and directory.path / BEST
+    return load_model(path) if path and path.exists() else None
 
 
-def _in_force(settings: Settings) -> Settings:
-    """The settings with what depends on the machine filled in, as `config.toml` notes them."""
-    threads = settings.training.threads or usable_cores()
-    return replace(settings, training=replace(settings.training, threads=threads))
-
-
-def _precision(settings: Settings, *, can_pair: bool) -> Precision:
-    """The precision that the settings ask for; `auto` takes bfloat16 where the CPU has it."""
-    asked = settings.training.dtype
-    return Precision(
-        _float_type(settings), bfloat16=asked == "bfloat16" or (asked == "auto" and can_pair)
-    )
-
-
-def _float_type(settings: Settings) -> Any:
-    """Of parameters and sums."""
-    return np.float64 if settings.training.dtype == "float64" else np.float32
-
-
-def _fresh(prepared: Prepared, batches: Batches, settings: Settings) -> Checkpoint:
-    architecture = Architecture(settings.network, len(prepared.vocabulary))
-    parameters = initialise(architecture, settings.training.seed, _float_type(settings))
-    return Checkpoint(
-        parameters,
-        make_slots(settings.training.optimizer, parameters.flat),
-        parameters.zero_state(batches.batch_size),
-        Progress(),
-        prepared.sha256,
-        settings.flat(),
-    )
-
-
-def _tell_limits(
-    prepared: Prepared, batches: Batches, settings: Settings, on_event: OnEvent
+def _tell_start(
+    engine: Engine, model: Parameters, codes: AnyCodes, on_event: OnEvent, cohort: Cohort
 ) -> None:
-    """Say where the text did not allow what was asked, or is none."""
-    asked = settings.training
-    if told := doubt(prepared.vocabulary, prepared.train, settings.text):
-        on_event(Note(told))
-    if prepared.left_out:
-        on_event(
-            Note(
-                f"{prepared.left_out} characters of the validation part never occur in the "
-                "training part; they are left out of the loss"
-            )
-        )
-    if batches.batch_size < asked.batch_size or batches.seq_length < asked.seq_length:
-        on_event(
-            Note(
-                f"the text is short: trained in {batches.batch_size} lane"
-                f"{'' if batches.batch_size == 1 else 's'} of sequences of {batches.seq_length} "
-                f"(asked for {asked.batch_size} and {asked.seq_length})"
-            )
-        )
-    if len(prepared.validation) < 2:
-        on_event(Note("no validation part: the training loss decides which model is best"))
+    """Say what a trained model makes of the validation part before it is trained on."""
+    if score := score_together(cohort, engine, model, codes):
+        told = f"before training: validation {score.nats_per_char:.4f} nats/char"
+        on_event(Note(told, is_by_the_way=True))
+
+
+def _test(
+    engine: Engine, model: Model, codes: AnyCodes, on_event: OnEvent, cohort: Cohort
+) -> float | None:
+    """The best model's loss on the test part, in nats per character."""
+    score = score_together(cohort, engine, model.parameters, codes)
+    if score is None:
+        return None
+    on_event(Scored(score.nats_per_char, len(codes)))
+    return score.nats_per_char

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +10,27 @@ from numpy.typing import NDArray
 
 from nextchar.config import Settings
 from nextchar.errors import DivergedError
-from nextchar.model.file import BEST, LAST, Model
+from nextchar.model.file import Model
 from nextchar.model.parameters import Parameters
 from nextchar.model.scorer import Score
 from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
-from nextchar.training.checkpoint import Checkpoint, Progress, save_checkpoint
+from nextchar.training.checkpoint import Checkpoint, Progress
+from nextchar.training.cohort import SINGLE, Cohort
 from nextchar.training.directory import RunDirectory
 from nextchar.training.divergence import require_finite, require_finite_weights
 from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Started, Stepped
 from nextchar.training.gallery import Gallery, MakeSample
 from nextchar.training.interrupt import interrupted
+from nextchar.training.keeping import keep_checkpoint, keep_evaluation
 from nextchar.training.norms import count_norm, take_norms
 from nextchar.training.optimizers import Slots
 from nextchar.training.overfitting import what_was_overfitted
 from nextchar.training.pace import TimePace, make_pace
 from nextchar.training.recovery import Recovery, factor
-from nextchar.training.rehearsal import rehearse, thrown_away
+from nextchar.training.rehearsal import rehearse, thrown_away, warm_up
 from nextchar.training.schedules import learning_rate
+from nextchar.training.scoring import score_together
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
@@ -47,7 +48,7 @@ class Trainer:
     directory: where models, metrics and checkpoints go; None keeps all in memory.
     on_event: told what happens. should_stop: asked after every step.
     make_sample: writes some text with a model, given the step.
-    clock: seconds, of which only differences count.
+    cohort: who trains along. clock: seconds, of which only differences count; the cohort's.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class Trainer:
         on_event: OnEvent = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
         make_sample: MakeSample | None = None,
-        clock: Callable[[], float] = time.perf_counter,
+        cohort: Cohort = SINGLE,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.parameters: Parameters = start.parameters
         self.progress: Progress = start.progress
@@ -75,10 +77,13 @@ class Trainer:
         self._directory, self._on_event = directory, on_event
         self._should_stop = should_stop
         self._best: Model | None = None
-        self._clock, self._begun, self._saved = clock, 0.0, 0.0
+        self._cohort = cohort
+        self._clock = clock = clock or cohort.clock
+        self._begun = self._saved = 0.0
         self._pace = make_pace(self._settings, batches.steps_per_epoch, clock)
         writing = make_sample, on_event, self._pace.timed
-        self._gallery = Gallery(self._settings, directory, *writing, step=start.progress.step)
+        step = start.progress.step
+        self._gallery = Gallery(self._settings, directory, *writing, step=step, cohort=cohort)
 
     def run(self) -> Model:
         """Train to the end; the best model.
@@ -108,7 +113,7 @@ class Trainer:
         """Take a step whose result is thrown away: compiling is no part of the run's time."""
         batch = self._batches.at(self.progress.step)
         step = thrown_away(self._engine, self.parameters, self._slots, batch, self._settings)
-        step()
+        warm_up(self._cohort, self._engine, self.parameters, step)
         if isinstance(self._pace, TimePace) and not self.progress.done:
             self._rehearse(self._pace, step)
 
@@ -142,7 +147,7 @@ class Trainer:
             elif pace.save_is_due(self._clock() - self._saved):
                 self._save()
             self._gallery.show_if_due(progress.step, progress.done, self.model)
-            if self._should_stop() and not progress.done:
+            if self._cohort.agreed(self._should_stop()) and not progress.done:
                 self._interrupt()
         if progress.loss_characters:  # steps that a resumed run had no time to evaluate
             self._evaluate()
@@ -156,7 +161,7 @@ class Trainer:
         if (
             every := settings.restart_every
         ):  # some lanes each time, so that no step is unlike others
-            self._state[:, :, -progress.step % every :: every] = 0
+            self._state[:, :, (-progress.step - batch.first) % every :: every] = 0
         rate = self._learning_rate()
         loss, self._state = self._engine.loss_and_gradient(
             self.parameters,
@@ -177,7 +182,7 @@ class Trainer:
             step=progress.step,
             settings=settings,
         )
-        self._count(loss, batch.inputs.size)
+        self._count(loss, batch.characters)
 
     def _count(self, loss: float, characters: int) -> None:
         progress = self.progress
@@ -254,7 +259,7 @@ class Trainer:
     def _score(self, characters: int) -> Score | None:
         """The score of the validation part's first characters."""
         codes = self._prepared.validation[:characters]
-        return self._engine.score(self.parameters, codes) if len(codes) > 1 else None
+        return score_together(self._cohort, self._engine, self.parameters, codes)
 
     def _keep(self, record: Evaluated) -> None:
         """Keep the record and the models it speaks of."""
@@ -262,13 +267,7 @@ class Trainer:
         model = self.model()
         if record.is_best:
             self._best = model
-        if self._directory:
-            fields = dataclasses.asdict(record)
-            del fields["is_best"]
-            self._directory.append_metrics(fields)
-            self._directory.save_model(LAST, model)
-            if record.is_best:
-                self._directory.save_model(BEST, model)
+        keep_evaluation(self._cohort, self._directory, record, model)
 
     def model(self) -> Model:
         """A copy of the model as it is now."""
@@ -282,6 +281,7 @@ class Trainer:
             "train_loss": last.train_loss if last else None,
             "val_loss": last.val_loss if last else None,
             "text_sha256": self._prepared.sha256,
+            "source": dict(self._prepared.source),
             "settings": self._all.tables()["training"],
         }
         return Model(parameters, self._prepared.vocabulary, self._all.text, summary)
@@ -295,8 +295,7 @@ class Trainer:
             self._write_checkpoint()
 
     def _write_checkpoint(self) -> None:
-        if self._directory:
-            save_checkpoint(self._directory.checkpoint, self._recovery.carried(self._checkpoint()))
+        keep_checkpoint(self._cohort, self._directory, self._recovery.carried(self._checkpoint()))
 
     def _checkpoint(self) -> Checkpoint:
         """Where the run stands, in its own arrays."""
@@ -307,7 +306,8 @@ class Trainer:
 
     def _interrupt(self) -> None:
         self._save()
-        raise interrupted(self.progress.step, self._directory.path if self._directory else None)
+        path = self._directory.path if self._directory else None
+        raise interrupted(self.progress.step, path, self._cohort.launcher)
 
     def _finish(self) -> Model:
         progress = self.progress

@@ -39,12 +39,12 @@ def write_images(figures: list[Figure], folder: Path) -> list[Path]:
     return paths
 
 
-def require_matplotlib() -> None:
-    """Raise MissingExtraError where matplotlib is not installed."""
+def require_matplotlib(what: str = "--png") -> None:
+    """Raise MissingExtraError where matplotlib, which `what` needs, is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise MissingExtraError("--png", "matplotlib", "plot") from None
+        raise MissingExtraError(what, "matplotlib", "plot") from None
 
 
 def picture_of(figure: Figure) -> Any:

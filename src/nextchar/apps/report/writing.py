@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.apps.memorisation import blocks_of, copied
-from nextchar.generation.generate import draw_codes
+from nextchar.generation.generate import generate
 from nextchar.generation.settings import GenerationSettings
 from nextchar.model.file import Model
 from nextchar.text.stored import AnyCodes
@@ -18,6 +18,7 @@ LADDER, SAMPLES, LENGTH = 400, 20, 1000  # characters a rung; texts to judge, ch
 LENGTHS = (5, 10, 15, 20, 30, 40, 50)
 MARKED = 30  # characters from which a copied passage is marked
 RECITING, LONG = 0.05, 20  # so much more than held-out text shares, of pieces of this or more
+RECORDS = 30  # of a list, in place of one text
 SEED = 1
 
 
@@ -53,21 +54,22 @@ class Memorisation:
         return any(n >= LONG and made - own > RECITING for n, made, own in pairs)
 
 
-def written(model: Model, temperature: float, samples: int, length: int) -> Codes:
-    """Codes (length, samples) that a model draws."""
-    settings = GenerationSettings(length=length, temperature=temperature, samples=samples)
-    return np.concatenate([*draw_codes(model, "", settings, seed=SEED)])
+def written(model: Model, temperature: float, samples: int, length: int) -> list[Codes]:
+    """The codes of texts that a model draws; of records more, as they are short."""
+    many = samples if model.end_code is None else samples * RECORDS
+    settings = GenerationSettings(length=length, temperature=temperature, samples=many)
+    return [each.codes for each in generate(model, "", settings, seed=SEED)]
 
 
 def ladder_and_memory(
     model: Model, training: AnyCodes | None, held_out: AnyCodes | None
 ) -> tuple[list[Rung], Memorisation | None]:
     """A text at each temperature, and how much the model copies, in one pass over its text."""
-    rungs = [written(model, each, 1, LADDER)[:, 0] for each in TEMPERATURES]
+    rungs = [_rung(model, temperature) for temperature in TEMPERATURES]
     if training is None:
         texts = [model.vocabulary.decode(codes) for codes in rungs]
         return [Rung(*each, []) for each in zip(TEMPERATURES, texts, strict=True)], None
-    made = list(written(model, 1.0, SAMPLES, LENGTH).T)
+    made = written(model, 1.0, SAMPLES, LENGTH)
     own = _pieces(held_out)
     of_rungs, of_made, of_own = copied([rungs, made, own], blocks_of(training), (*LENGTHS, MARKED))
     ladder = [
@@ -84,6 +86,15 @@ def ladder_and_memory(
         of_own.longest[2] - of_own.longest[1],
     )
     return ladder, memory
+
+
+def _rung(model: Model, temperature: float) -> Codes:
+    """What is written at a temperature; records one a line, as many as fill it."""
+    texts = written(model, temperature, 1, LADDER)
+    if model.end_code is None:
+        return texts[0]
+    lines = [np.append(text, model.end_code) for text in texts]
+    return np.concatenate(lines)[:LADDER]
 
 
 def _in_text(model: Model, codes: Codes, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

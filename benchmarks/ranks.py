@@ -1,0 +1,198 @@
+"""What training on several ranks costs here: `python -m benchmarks.ranks` writes JSON and a table.
+
+On a machine with few cores ranks take cores from each other, so that no speed-up is to be seen;
+what is seen is overhead, bytes, and how much of the sending passes while a rank computes. For each
+number of ranks, all at work at once:
+
+    off         a step in pieces that sends nothing: computing
+    after       every sum begins when the gradient is complete
+    meanwhile   as trained: each sum begins when its part is complete
+    halves      the same in bfloat16
+    all-reduce  of 8 bytes to 16 MB, to which latency and bandwidth are fitted
+
+and what the model of `nextchar plan` makes of `off` and the fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from nextchar.config import NetworkSettings, TrainingSettings
+from nextchar.distributed.exchange import PlainSum, SumExchange
+from nextchar.distributed.halves import HalfSum
+from nextchar.distributed.scaling import Node, Wire, Work, all_reduce, step
+from nextchar.distributed.waiting import wait_for
+from nextchar.kernels.engine import Engine
+from nextchar.model.initialise import initialise
+from nextchar.model.parameters import Architecture
+from nextchar.text.batches import Batch, Share
+from nextchar.training.optimizers import make_slots
+
+SIZES = [(128, 1), (256, 2)]
+V, T, B = 100, 64, 32
+MESSAGES = [8 * 4**n for n in range(11)]
+
+
+class Later(SumExchange):
+    """Sums nothing before the whole gradient is there."""
+
+    def begin(self, part: Any) -> None:
+        self.parts = [*getattr(self, "parts", []), part]
+
+    def finish(self, loss: float, rest: Any) -> float:
+        for part in self.__dict__.pop("parts", []):
+            super().begin(part)
+        return super().finish(loss, rest)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ranks", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        worker(options.steps)
+        return 0
+    found = []
+    for size in options.ranks:
+        found.append(launch(size, options.steps))
+        print(lines(found[-1]), file=sys.stderr, flush=True)
+    print(json.dumps(found, indent=1))
+    return 0
+
+
+def launch(size: int, steps: int) -> dict[str, Any]:
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    command = [str(mpiexec), "-n", str(size), sys.executable, "-m", "benchmarks.ranks"]
+    command += ["--worker", "--steps", str(steps)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(json.loads(said))
+
+
+def worker(steps: int) -> None:
+    """Measure on this rank, with the others; the first one tells."""
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    messages = {size: median(_reductions(comm, size)) for size in MESSAGES}
+    found: dict[str, Any] = {
+        "ranks": comm.size,
+        "library": MPI.Get_library_version().split("\n")[0].split(",")[0].strip(" \0"),
+        "all_reduce": messages,
+        "networks": [_network(comm, size, layers, steps) for size, layers in SIZES],
+    }
+    if comm.size > 1:
+        wire = _fitted(messages, comm.size)
+        found |= {"latency": wire.latency, "bandwidth": wire.bandwidth}
+        for each in found["networks"]:
+            each["model"] = _modelled(each, wire, comm.size)
+    if comm.rank == 0:
+        print(json.dumps(found))
+
+
+def _reductions(comm: Any, size: int) -> list[float]:
+    from mpi4py import MPI
+
+    numbers, seconds = np.zeros(max(size // 4, 1), np.float32), []
+    for _ in range(15):
+        wait_for([comm.Ibarrier()])
+        began = time.perf_counter()
+        wait_for([comm.Iallreduce(MPI.IN_PLACE, numbers)])
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def _network(comm: Any, hidden_size: int, layers: int, steps: int) -> dict[str, Any]:
+    architecture = Architecture(NetworkSettings(hidden_size=hidden_size, num_layers=layers), V)
+    plain, later, halves = SumExchange(comm), Later(comm), SumExchange(comm)
+    halves.begin_sum = HalfSum
+    told: dict[str, Any] = {"hidden_size": hidden_size, "num_layers": layers}
+    if comm.size == 1:
+        told["at_once"] = _steps(comm, architecture, None, steps)
+    with plain.off():
+        told["off"] = _steps(comm, architecture, plain, steps)
+    for name, exchange in (("after", later), ("meanwhile", plain), ("halves", halves)):
+        told[name] = _steps(comm, architecture, exchange, steps)
+    told["bytes"] = plain.bytes_sent / (steps + 1)
+    assert plain.begin_sum is PlainSum
+    return told
+
+
+def _steps(comm: Any, architecture: Architecture, exchange: Any, steps: int) -> float:
+    """The median step in seconds, of one thread; the slowest rank's."""
+    rng = np.random.default_rng(comm.rank)
+    first, end = Share(comm.rank, comm.size).of(B)
+    x, y = rng.integers(V, size=(2, T, end - first))
+    batch = Batch(x, y, False, first, B)
+    parameters = initialise(architecture, 0, np.float32)
+    settings, seconds = TrainingSettings(), []
+    slots = make_slots(settings.optimizer, parameters.flat)
+    state = parameters.zero_state(end - first)
+    with Engine(architecture, threads=1, dtype=np.float32, exchange=exchange) as engine:
+        for number in range(steps + 1):
+            wait_for([comm.Ibarrier()])
+            began = time.perf_counter()
+            engine.loss_and_gradient(parameters, batch, state)
+            engine.update(parameters, slots, learning_rate=0.0, step=number + 1, settings=settings)
+            seconds.append(time.perf_counter() - began)
+    return float(max(comm.allgather(median(seconds[1:]))))
+
+
+def _fitted(messages: dict[int, float], ranks: int) -> Wire:
+    """The wire whose all-reduces are nearest to those measured, in proportion."""
+    best = (float("inf"), Wire(1e-6, 1e9))
+    for latency in np.logspace(-7, -2, 60):
+        for bandwidth in np.logspace(6, 11, 60):
+            wire = Wire(float(latency), float(bandwidth))
+            error = sum(
+                float(np.log(all_reduce(size, ranks, wire) / seconds)) ** 2
+                for size, seconds in messages.items()
+            )
+            best = min(best, (error, wire), key=lambda each: each[0])
+    return best[1]
+
+
+def _modelled(measured: dict[str, Any], wire: Wire, ranks: int) -> dict[str, float]:
+    """Seconds of a step by the model, from what computing alone takes."""
+    settings = NetworkSettings(
+        hidden_size=measured["hidden_size"], num_layers=measured["num_layers"]
+    )
+    work = Work.of(Architecture(settings, V))
+    lanes = B / ranks
+    node = Node({1: work.operations * T * lanes / measured["off"]}, 0.0)
+    node = Node({max(1, int(lanes)): node.rates[1]}, 0.0)
+    how: dict[str, Any] = {"ranks": ranks, "lanes": lanes, "seq_length": T}
+    return {
+        "after": step(work, node, wire, overlap=0.0, **how).seconds,
+        "meanwhile": step(work, node, wire, overlap=1.0, **how).seconds,
+    }
+
+
+def lines(found: dict[str, Any]) -> str:
+    """A table of one number of ranks."""
+    text = f"\n{found['ranks']} ranks, {found['library']}"
+    if "latency" in found:
+        text += f": {found['latency'] * 1e6:.0f} µs, {found['bandwidth'] / 1e9:.2f} GB/s"
+    for each in found["networks"]:
+        times = {k: v for k, v in each.items() if isinstance(v, float) and k != "bytes"}
+        text += f"\n  LSTM {each['hidden_size']}×{each['num_layers']}, "
+        text += f"{each['bytes'] / 1e6:.1f} MB: "
+        text += ", ".join(f"{name} {seconds * 1e3:.1f} ms" for name, seconds in times.items())
+        if "model" in each:
+            modelled = ", ".join(f"{k} {v * 1e3:.1f} ms" for k, v in each["model"].items())
+            text += f"; model: {modelled}"
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""The tables and the drawing of docs/scaling.md, by the model: `python -m benchmarks.scaling`.
+
+Prints the tables; `--draw FILE` writes the drawing, an SVG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nextchar.config import NetworkSettings
+from nextchar.distributed.scaling import (
+    Node,
+    Row,
+    Wire,
+    Work,
+    efficient_lanes,
+    stops_paying,
+    table,
+)
+from nextchar.model.parameters import Architecture
+
+SIZES = [(128, 1), (256, 2), (512, 2), (1024, 3), (2048, 4)]
+GBITS = {1: 30.0, 10: 30.0, 100: 2.0}  # microseconds of a message: TCP, TCP, InfiniBand
+V, T, B = 100, 64, 1024
+# lanes a core → operations in a second: measured, and raised to what the machine of
+# docs/performance.md does when nothing else runs
+CORE = {1: 18e9, 2: 31e9, 4: 48e9, 8: 62e9, 16: 70e9, 32: 90e9}
+PER_WEIGHT = 2e-9  # seconds, of one core
+
+
+def node_of(cores: int) -> Node:
+    """So many of these cores, each with as many lanes as the others."""
+    rates = {lanes * cores: rate * cores for lanes, rate in CORE.items()}
+    return Node(rates, PER_WEIGHT / min(cores, 8))  # memory does not grow with cores
+
+
+NODES = {
+    "2 cores, 180 GFlop/s": node_of(2),
+    "32 cores, 2.9 TFlop/s": node_of(32),
+}
+COLOURS = ("#999999", "#56b4e9", "#009e73", "#e69f00", "#d55e00")
+WIDTH, HEIGHT, MARGIN = 300, 260, 46
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="where the drawing goes")
+    options = parser.parse_args()
+    print("\n".join(lines()))
+    if options.draw:
+        options.draw.write_text(drawing(), encoding="utf-8")
+    return 0
+
+
+def rows_of(size: tuple[int, int], node: Node, gbits: int) -> tuple[Work, Wire, list[Row]]:
+    network = NetworkSettings(hidden_size=size[0], num_layers=size[1])
+    work, wire = Work.of(Architecture(network, V)), Wire.of(gbits, GBITS[gbits])
+    return work, wire, table(work, node, wire, batch_size=B, seq_length=T, most=1024)
+
+
+def lines() -> Iterator[str]:
+    """The tables, in Markdown."""
+    for name, node in NODES.items():
+        yield f"**Nodes of {name}, batches of {B:,} × {T} characters**\n"
+        yield (
+            "| LSTM | MB a step | Gbit/s | speed-up on 2 | 8 | 32 | 128 | 1,024 nodes | pays up to "
+            "| lanes a node for 80 % on 8 | 128 | 1,024 nodes |"
+        )
+        yield "|---|" + "---:|" * 11
+        for size in SIZES:
+            for gbits in GBITS:
+                yield _line(size, node, gbits)
+        yield ""
+
+
+def _line(size: tuple[int, int], node: Node, gbits: int) -> str:
+    work, wire, rows = rows_of(size, node, gbits)
+    speedups = {row.ranks: row.speedup for row in rows}
+    lanes = [efficient_lanes(work, node, wire, ranks=n, seq_length=T) for n in (8, 128, 1024)]
+    cells = [
+        f"{size[0]}×{size[1]}",
+        f"{work.weights * 4 / 1e6:,.1f}",
+        f"{gbits}",
+        *(f"{speedups[n]:,.1f}" for n in (2, 8, 32, 128, 1024)),
+        f"{stops_paying(rows):,}",
+        *(f"{each:,}" if each else "–" for each in lanes),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def drawing() -> str:
+    """Speed-up over nodes, both doubled from line to line; a panel for each network and node."""
+    panels = [
+        _panel(column * (WIDTH + 10), line * (HEIGHT + 10), name, node, gbits)
+        for line, (name, node) in enumerate(NODES.items())
+        for column, gbits in enumerate(GBITS)
+    ]
+    width, height = 3 * (WIDTH + 10), 2 * (HEIGHT + 10) + 30
+    legend = "".join(
+        f'<text x="{MARGIN + 110 * n}" y="{height - 10}" fill="{colour}">LSTM {h}×{layers}</text>'
+        for n, ((h, layers), colour) in enumerate(zip(SIZES, COLOURS, strict=True))
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">\n'
+        f'<rect width="{width}" height="{height}" fill="white"/>\n'
+        + "\n".join(panels)
+        + f"\n{legend}\n</svg>\n"
+    )
+
+
+def _panel(x: int, y: int, name: str, node: Node, gbits: int) -> str:
+    inner, tall = WIDTH - MARGIN - 8, HEIGHT - 2 * MARGIN + 20
+
+    def place(ranks: float, speedup: float) -> str:
+        across = MARGIN + inner * math.log2(ranks) / 10
+        up = MARGIN - 16 + tall * (1 - max(math.log2(max(speedup, 0.5)), 0) / 10)
+        return f"{across:.1f},{up:.1f}"
+
+    def curve(points: Sequence[tuple[float, float]], style: str) -> str:
+        path = " ".join(place(*point) for point in points)
+        return f'<polyline points="{path}" fill="none" {style}/>'
+
+    drawn = [curve([(1, 1), (1024, 1024)], 'stroke="#bbbbbb" stroke-dasharray="4 3"')]
+    for size, colour in zip(SIZES, COLOURS, strict=True):
+        _, _, rows = rows_of(size, node, gbits)
+        points = [(row.ranks, row.speedup) for row in rows]
+        drawn.append(curve(points, f'stroke="{colour}" stroke-width="2"'))
+    for power in (0, 2, 4, 6, 8, 10):
+        across, up = place(2**power, 1).split(",")[0], place(1, 2**power).split(",")[1]
+        low = place(1, 1).split(",")[1]
+        drawn.append(
+            f'<text x="{across}" y="{float(low) + 16}" text-anchor="middle">{2**power:,}</text>'
+            f'<text x="{MARGIN - 6}" y="{float(up) + 4}" text-anchor="end">{2**power:,}</text>'
+        )
+    title = f"{gbits} Gbit/s, {name.split(',')[0]} a node"
+    drawn.append(f'<text x="{MARGIN}" y="16" font-weight="bold">{title}</text>')
+    return f'<g transform="translate({x},{y})">{"".join(drawn)}</g>'
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""A sum over ranks in which numbers travel as bfloat16, half the bytes of float32.
+
+    part ─► bfloat16 ─► each rank gets its piece of all ranks' parts (Ialltoall)
+    sum of the pieces in float32, in the order of ranks ─► bfloat16 ─► all ranks (Iallgather)
+
+Each number is rounded twice, however many ranks there are; all get the same bits. bfloat16 keeps
+float32's range and 8 of its 24 digits, so nothing overflows that did not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.distributed.waiting import wait_for
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+Array = NDArray[Any]
+Halves = NDArray[np.uint16]
+
+_NAN = np.uint16(0x7FC0)
+
+
+class HalfSum:
+    """The sum of a part over ranks, in place, under way."""
+
+    def __init__(self, comm: MPI.Intracomm, part: Array) -> None:
+        self._comm, self._part, size = comm, part, comm.size
+        piece = -(-part.size // size)  # of each rank
+        self._sent = np.zeros((size, piece), np.uint16)
+        self._sent.reshape(-1)[: part.size] = halves_of(part)
+        self._received = np.empty_like(self._sent)
+        self._request = comm.Ialltoall(self._sent, self._received)
+        self._is_summed = self._is_done = False
+
+    def poll(self) -> bool:
+        """Let it go on; whether it is done."""
+        if not self._is_done and self._request.Test():
+            self._go_on()
+        return self._is_done
+
+    def wait(self) -> None:
+        """Return when it is done."""
+        while not self._is_done:
+            wait_for([self._request])
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._is_summed:
+            self._part[:] = numbers_of(self._sent.reshape(-1)[: self._part.size])
+            self._is_done = True
+            return
+        total = np.zeros(self._received.shape[1], np.float32)
+        for piece in self._received:  # in the order of ranks
+            total += numbers_of(piece)
+        self._is_summed = True
+        self._request = self._comm.Iallgather(halves_of(total), self._sent)
+
+
+def halves_of(numbers: Array) -> Halves:
+    """The nearest bfloat16, ties to even, of each number; NaN stays NaN."""
+    single = np.ascontiguousarray(numbers, np.float32)
+    bits = single.view(np.uint32)
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
+    halves: Halves = rounded.astype(np.uint16)
+    halves[np.isnan(single)] = _NAN
+    return halves
+
+
+def numbers_of(halves: Halves) -> NDArray[np.float32]:
+    """The float32 that each bfloat16 is."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)

@@ -1,0 +1,193 @@
+"""A nondeterministic automaton → a deterministic one over classes of codes.
+
+Its states are sets of items: states of the NFA, or places within a character of several bytes.
+Where the NFA has conditions, a state knows of the character before it what they ask for; that of
+the one after it is known when that comes, so conditions are passed only then.
+
+`$` holds before a line break that is the last character, too. An item that passed it so is in the
+phase BEFORE_LAST, in which only that line break can come, and after it in the phase AFTER_LAST.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.errors import SettingsError
+from nextchar.generation.pattern.budget import Budget
+from nextchar.generation.pattern.conditions import EDGE, END, NEWLINE, holds
+from nextchar.generation.pattern.nfa import NFA
+from nextchar.generation.pattern.symbols import DONE, NONE
+
+MOST_STATES = 50_000
+MOST_CELLS = 20_000_000  # states times classes: 80 MB
+
+BEFORE_LAST, AFTER_LAST = 1, 2  # phases; 0 is all before
+PHASES = 3
+
+Items = frozenset[int]
+
+
+class Determinizer:
+    """Subset construction.
+
+    steps: (nodes, C) where a code of each class leads from each node of the sets.
+    bits: (C,) what conditions ask of the codes of each class.
+    """
+
+    def __init__(
+        self, nfa: NFA, steps: NDArray[np.int16], bits: NDArray[np.int16], budget: Budget
+    ) -> None:
+        self._nfa, self._steps, self._budget = nfa, steps, budget
+        self._groups = [(int(bit), np.flatnonzero(bits == bit)) for bit in np.unique(bits)]
+        self._N = len(nfa)
+        self._conditional = any(nfa.conditions)
+        self._alive = _alive(nfa, (steps != NONE).any(axis=1))
+        self._rests: dict[int, Items] = {}
+        self._states: dict[tuple[Items, int], int] = {}
+        self._todo: list[tuple[Items, int]] = []
+
+    def run(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """The table (S, C) of next states, -1 for none, and which states accept."""
+        C = self._steps.shape[1]
+        self._state(self._rest(0), EDGE)
+        rows, accepts = [], []
+        for items, before in self._todo:  # it grows
+            row = np.full(C, -1, dtype=np.int32)
+            for after, classes in self._groups:
+                row[classes] = self._next(items, before, after, classes)
+            rows.append(row)
+            accepts.append(self._accepts(items, before))
+        return np.array(rows, dtype=np.int32).reshape(len(rows), C), np.array(accepts, dtype=bool)
+
+    def _state(self, items: Items, before: int) -> int:
+        if not items and self._states:  # the start is one in any case
+            return -1
+        if not self._conditional or not any(self._condition(item) for item in items):
+            before = 0  # of no matter
+        key = items, before
+        if key not in self._states:
+            C = self._steps.shape[1]
+            if len(self._states) >= min(MOST_STATES, MOST_CELLS // max(C, 1) + 1):
+                raise SettingsError(
+                    f"pattern: grows past {len(self._states):,} states; repeat fewer times, or "
+                    "say more narrowly what comes before a repeat"
+                )
+            self._states[key] = len(self._states)
+            self._todo.append(key)
+        return self._states[key]
+
+    def _next(self, items: Items, before: int, after: int, classes: NDArray[Any]) -> Any:
+        """The next state for each of some classes, of which conditions are told the same."""
+        targets = self._targets(self._passed(items, before, after), after)
+        if not targets:
+            return -1
+        leads = self._steps[np.array(list(targets))[:, None], classes]  # (nodes, classes)
+        columns = np.ascontiguousarray(leads.T)
+        self._budget.spend(leads.size // 16 + 30)
+        whole = columns.view(np.dtype((np.void, columns.dtype.itemsize * len(targets)))).ravel()
+        _, firsts, which = np.unique(whole, return_index=True, return_inverse=True)
+        states = [self._state(self._led(targets, columns[first]), after) for first in firsts]
+        return np.array(states, dtype=np.int32)[which]
+
+    def _targets(self, items: set[int] | Items, after: int) -> dict[int, set[int]]:
+        """Of each node that is read from here, the states reached when its character is whole."""
+        N, nfa = self._N, self._nfa
+        targets: dict[int, set[int]] = defaultdict(set)
+        self._budget.spend(len(items))
+        for item in items:
+            phase, state = divmod(item, N)
+            if phase >= PHASES:
+                targets[phase - PHASES].add(state)
+            elif nfa.roots[state] < 0:
+                continue
+            elif phase == 0:
+                targets[nfa.roots[state]].add(nfa.targets[state])
+            elif phase == BEFORE_LAST and after & NEWLINE:
+                targets[nfa.roots[state]].add(AFTER_LAST * N + nfa.targets[state])
+        return targets
+
+    def _led(self, targets: dict[int, set[int]], leads: NDArray[np.int16]) -> Items:
+        """The items after a code that leads somewhere from each node."""
+        items: set[int] = set()
+        for states, lead in zip(targets.values(), leads.tolist(), strict=True):
+            self._budget.spend(len(states))
+            if lead == DONE:
+                for state in states:
+                    rest = self._rest(state)
+                    self._budget.spend(len(rest))
+                    items |= rest
+            elif lead != NONE:
+                items.update((PHASES + lead) * self._N + state for state in states)
+        return frozenset(items)
+
+    def _passed(self, items: Items, before: int, after: int) -> set[int] | Items:
+        """The items, and those behind conditions that hold."""
+        if not self._conditional:
+            return items
+        todo = [item for item in items if self._condition(item)]
+        passed = set(items)
+        while todo:
+            item = todo.pop()
+            condition, phase = self._condition(item), item // self._N
+            if holds(condition, before, after):
+                pass
+            elif condition == END and after & NEWLINE and phase == 0:
+                phase = BEFORE_LAST
+            elif not (phase == BEFORE_LAST and condition == END):
+                continue
+            new = self._rest(phase * self._N + self._nfa.targets[item % self._N]) - passed
+            passed |= new
+            todo.extend(each for each in new if self._condition(each))
+            self._budget.spend(len(new) + 1)
+        return passed
+
+    def _accepts(self, items: Items, before: int) -> bool:
+        passed = self._passed(items, before, EDGE)
+        final = self._nfa.final
+        return final in passed or AFTER_LAST * self._N + final in passed
+
+    def _condition(self, item: int) -> int:
+        return self._nfa.conditions[item % self._N] if item < PHASES * self._N else 0
+
+    def _rest(self, item: int) -> Items:
+        """Where one can be from a state on without a character and without a condition.
+
+        Only states with a role of their own, from which the end can be reached.
+        """
+        if item not in self._rests:
+            phase, state = divmod(item, self._N)
+            nfa, seen, todo, found = self._nfa, {state}, [state], set()
+            while todo:
+                here = todo.pop()
+                if nfa.roots[here] >= 0 or nfa.conditions[here] or here == nfa.final:
+                    found.add(phase * self._N + here)
+                for there in nfa.free[here]:
+                    if there not in seen and self._alive[there]:
+                        seen.add(there)
+                        todo.append(there)
+            self._budget.spend(len(seen))
+            self._rests[item] = frozenset(found) if self._alive[state] else frozenset()
+        return self._rests[item]
+
+
+def _alive(nfa: NFA, can_be_read: NDArray[np.bool_]) -> list[bool]:
+    """From which states the final one can be reached, were all conditions to hold."""
+    sources: list[list[int]] = [[] for _ in range(len(nfa))]
+    for state in range(len(nfa)):
+        for there in nfa.free[state]:
+            sources[there].append(state)
+        root = nfa.roots[state]
+        if nfa.conditions[state] or (root >= 0 and can_be_read[root]):
+            sources[nfa.targets[state]].append(state)
+    alive, todo = [False] * len(nfa), [nfa.final]
+    alive[nfa.final] = True
+    while todo:
+        for state in sources[todo.pop()]:
+            if not alive[state]:
+                alive[state] = True
+                todo.append(state)
+    return alive

@@ -1,0 +1,45 @@
+"""The answer to a completion that is not streamed: all texts, when the last one is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from nextchar.server.protocol import Choice
+from nextchar.server.refusals import encoded
+from nextchar.server.writing import Text, Writing
+
+
+class WholeAnswer(Response):
+    """A completion that is computed when it is sent, and no more where the client goes away."""
+
+    def __init__(self, writing: Writing) -> None:
+        super().__init__()
+        self._writing = writing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write, gather and send."""
+        writing = self._writing
+        async with writing.under_way(receive):
+            async for _ in writing.arrivals():
+                pass
+            body = encoded(writing.completion(list(_choices(writing)), writing.usage))
+        await Response(body, media_type="application/json")(scope, receive, send)
+
+
+def _choices(writing: Writing) -> Iterator[Choice]:
+    n = writing.asked.n
+    for prompt, texts in enumerate(writing.texts):
+        for place, text in enumerate(_best(texts, n)):
+            number = prompt * n + place
+            shown = writing.lead(number) + "".join(text.parts)
+            yield writing.choice(number, text, shown, text.reason)
+
+
+def _best(texts: list[Text], n: int) -> list[Text]:
+    """The n texts whose characters are the most probable, the best first; all as they came."""
+    if len(texts) == n:
+        return texts
+    return sorted(texts, key=lambda text: -text.logprob / max(text.count, 1))[:n]

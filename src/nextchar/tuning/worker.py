@@ -1,0 +1,198 @@
+"""A worker: a process that runs one trial after the other until there are enough, or told to stop.
+
+`nextchar tune --worker` is one; the sweep that started it writes a `Job` to its standard input and
+holds that open. When it is closed, be it by the death of the sweep, the worker stops.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from nextchar.errors import InterruptedRun, RunError
+from nextchar.tuning.lost import alive, asking, fail_lost, retry
+from nextchar.tuning.storage import Place, require_optuna
+from nextchar.tuning.study import find, plan_of, sampler
+from nextchar.tuning.texts import texts_of
+from nextchar.tuning.trial import TrialRunner, run_directory
+from nextchar.validation import seconds_of
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+REFUSED = 10  # trials in a row that could not be trained at all
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is told.
+
+    name: of the worker, no other's. trials: of the study; seconds: until it ends; None is any
+    number. threads: of one trial.
+    """
+
+    name: str
+    storage: str
+    study: str
+    folder: str
+    inputs: tuple[str, ...]
+    validation: tuple[str, ...]
+    start_from: str | None
+    threads: int
+    trials: int | None
+    seconds: float | None
+
+    def as_line(self) -> str:
+        """The job as a line of JSON."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+def work(stdin: TextIO = sys.stdin) -> None:
+    """Do the job that comes from standard input."""
+    job = Job(**json.loads(stdin.readline()))
+    stopped = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(stdin, stopped), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's business
+    require_optuna()
+    Worker(job, stopped).run()
+
+
+def _wait_for_end(stdin: TextIO, stopped: threading.Event) -> None:
+    with suppress(OSError, ValueError):
+        while stdin.readline():
+            pass
+    stopped.set()
+
+
+class Worker:
+    """The worker of a job."""
+
+    def __init__(self, job: Job, stopped: threading.Event) -> None:
+        self._job, self._stopped, self._begun = job, stopped, time.monotonic()
+        self._place = Place(job.storage, job.study, Path(job.folder))
+        self._longest = 0.0  # seconds that a whole trial took
+        self._refused = 0
+
+    def run(self) -> None:
+        """Run trials to the end."""
+        job = self._job
+        with self._place.telling(), alive(self._place.locks, job.name):
+            study = find(self._place)
+            if study is None:
+                raise RunError(f"{self._place.told}: the study {job.study!r} is gone")
+            plan = plan_of(study, self._place)
+            study.sampler = sampler(plan.seed)
+            texts = texts_of(job.inputs, job.validation, job.start_from)
+            runner = TrialRunner(plan, texts, self._place.folder, job.threads)
+            fail_lost(study, self._place)  # its own predecessor's among them
+            if plan.auto["time"]:
+                self._longest = seconds_of(plan.auto["time"])
+            while self._may_begin(study) and self._next(study, runner):
+                pass
+
+    def _next(self, study: Study, runner: TrialRunner) -> bool:
+        """Run a trial; False where there are enough."""
+        began: list[int] = []
+        with ExitStack() as held:
+            held.enter_context(asking(self._place.locks))
+            if self._are_enough(study):
+                return False
+
+            def objective(trial: Trial) -> float:
+                began.append(trial.number)
+                trial.set_user_attr("worker", self._job.name)
+                trial.set_user_attr("host", platform.node())
+                trial.set_user_attr("process", os.getpid())
+                held.close()  # others may ask now
+                return runner(trial, lambda: self._must_stop(study))
+
+            self._run_one(study, objective, began)
+        self._tidy(study)
+        return True
+
+    def _run_one(self, study: Study, objective: Callable[[Trial], float], began: list[int]) -> None:
+        """Ask for a trial and run it. began: the objective adds its number."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        started = time.monotonic()
+        try:
+            study.optimize(objective, n_trials=1)
+            self._note(study.trials[began[0]], time.monotonic() - started)
+        except InterruptedRun:
+            retry(study, study.trials[began[0]], "it was interrupted", counts=False)
+        except (UpdateFinishedTrialError, ValueError, AssertionError) as error:
+            # it was taken for lost, while this machine slept, say, and is tried again
+            said = (str(error), str(error.__context__))
+            was_lost = any(each.startswith("Cannot tell a ") for each in said)
+            if not was_lost and not isinstance(error, UpdateFinishedTrialError):
+                raise
+
+    def _note(self, trial: FrozenTrial, seconds: float) -> None:
+        """Learn from a trial how long one takes, and whether any can be trained."""
+        if trial.value is not None:
+            self._refused = 0
+            if trial.state.name == "COMPLETE":
+                self._longest = max(self._longest, seconds)
+            return
+        self._refused += 1
+        if self._refused == REFUSED:
+            raise RunError(
+                f"{REFUSED} trials in a row could not be trained, the last because: "
+                f"{trial.user_attrs.get('why')}"
+            )
+
+    def _are_enough(self, study: Study) -> bool:
+        from optuna.trial import TrialState
+
+        if self._job.trials is None:
+            return False
+        counted = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+        return len(study.get_trials(deepcopy=False, states=counted)) >= self._job.trials
+
+    def _may_begin(self, study: Study) -> bool:
+        """Whether there is time for a trial; the first whole one is waited for."""
+        if self._stopped.is_set():
+            return False
+        return self._has_time(self._longest) or not _whole(study)
+
+    def _has_time(self, seconds: float) -> bool:
+        """Whether so many seconds are left."""
+        spent = time.monotonic() - self._begun
+        return self._job.seconds is None or spent + seconds < self._job.seconds
+
+    def _must_stop(self, study: Study) -> bool:
+        """Whether the trial in hand must end: told so, or late, when there is a result."""
+        if self._stopped.is_set():
+            return True
+        return not self._has_time(0.0) and _whole(study)
+
+    def _tidy(self, study: Study) -> None:
+        """Remove run directories that no longer matter: all that are over, but the best's."""
+        trials = study.get_trials(deepcopy=False)
+        best = best_of(trials)
+        for trial in trials:
+            if trial.state.is_finished() and trial is not best:
+                shutil.rmtree(run_directory(self._place.folder, trial.number), ignore_errors=True)
+
+
+def _whole(study: Study) -> bool:
+    """Whether any trial came to its end."""
+    return best_of(study.get_trials(deepcopy=False)) is not None
+
+
+def best_of(trials: list[FrozenTrial]) -> FrozenTrial | None:
+    """The whole trial with the least loss."""
+    whole = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    return min(whole, key=lambda trial: (trial.value, trial.number), default=None)

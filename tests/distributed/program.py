@@ -1,0 +1,192 @@
+"""What tests run on several ranks: `mpiexec -n N python program.py SCENARIO FOLDER`.
+
+Each scenario trains as `nextchar train` does, on PROSE, and leaves what it came to in FOLDER; many
+trainings share one start of MPI, which takes longer than they do.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from conftest import PROSE
+from nextchar.api import write_sample
+from nextchar.cli.telling import complain, status_of, tell_of_one, told
+from nextchar.distributed.joining import joined
+from nextchar.kernels.engine import Engine
+from nextchar.kernels.pieces import Pieces
+from nextchar.text.corpus import text_corpus
+from nextchar.text.stored import StoredCodes
+from nextchar.training.cohort import Cohort
+from nextchar.training.events import Note
+from nextchar.training.run import Material, from_paths, start
+from nextchar.training.train import Hooks, Trained
+
+SMALL: dict[str, Any] = {
+    "hidden_size": 12, "num_layers": 2, "seq_length": 8, "batch_size": 7, "steps": 12, "warmup": 2,
+    "threads": 1, "dtype": "float64", "cell": "gru", "dropout": 0.2, "eval_every": 5,
+    "test_fraction": 0.1,
+}  # fmt: skip
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "float32": {"dtype": "float32"},
+    # an epoch's last batch has fewer lanes than there are ranks
+    "windows": {"batching": "windows", "stride": 61, "batch_size": 9, "epochs": 2, "steps": None},
+    "embedded": {"embedding_size": 12, "tied": True, "cell": "lstm", "restart_every": 3},
+    "threads": {"threads": 2, "dtype": "float32"},
+    "halves": {"dtype": "float32", "compress_gradients": "bf16"},
+}
+
+
+def trained(cohort: Cohort, out: Path | None = None, **given: Any) -> tuple[Trained, list[str]]:
+    """A run and the notes of it."""
+    settings = {**SMALL, **given}
+    notes: list[str] = []
+
+    def note(event: object) -> None:
+        if isinstance(event, Note):
+            notes.append(event.text)
+
+    material = Material(lambda text_settings, _: text_corpus(PROSE * 12, text_settings))
+    hooks = Hooks(note, make_sample=write_sample)
+    preset = {"preset": "medium", "given": settings}
+    return start(material, out=out, hooks=hooks, cohort=cohort, **preset), notes
+
+
+def figures(done: Trained) -> dict[str, Any]:
+    """What two runs are compared by."""
+    return {
+        "parameters": done.model.parameters.flat,
+        "losses": np.array([[r.train_loss, r.val_loss] for r in done.records]),
+        "characters": np.array([r.characters for r in done.records]),
+        "test": np.array([done.test_loss]),
+    }
+
+
+def variants(cohort: Cohort, folder: Path) -> None:
+    """All kinds of training, each twice."""
+    for name, given in VARIANTS.items():
+        for turn in (1, 2):
+            found = figures(trained(cohort, **given)[0])
+            np.savez(folder / f"{name}-{turn}-{cohort.share.rank}.npz", **found)
+
+
+def a_number_is_nan(cohort: Cohort, folder: Path) -> None:
+    """One rank's gradient, once, in the seventh step of the run."""
+    compute, calls = Pieces.compute, 0
+
+    def spoilt(pieces: Pieces, n: int, shard: int) -> None:
+        nonlocal calls
+        compute(pieces, n, shard)
+        calls += 1
+        if cohort.share.rank == 1 and calls == 25:  # three pieces a step, the first thrown away
+            pieces.rows[shard][:] = np.nan
+
+    Pieces.compute = spoilt  # type: ignore[method-assign]
+    done, notes = trained(cohort, folder / "run" if cohort.share.rank == 0 else None)
+    told = {"notes": notes, "finite": bool(np.isfinite(done.model.parameters.flat).all())}
+    (folder / f"{cohort.share.rank}.json").write_text(json.dumps(told))
+
+
+def one_fails(cohort: Cohort, folder: Path) -> None:
+    """One rank meets an error of its own."""
+
+    def fail() -> None:
+        if cohort.share.rank == 1:
+            raise ValueError("the disk of this machine fell off")
+
+    _in_step(4, fail)
+    trained(cohort)
+
+
+def one_drifts(cohort: Cohort, folder: Path) -> None:
+    """One rank's parameters become others, as broken memory would have it."""
+
+    def drift(parameters: Any) -> None:
+        if cohort.share.rank == 1:
+            parameters.flat[3] += 1e-9
+
+    update, calls = Engine.update, 0
+
+    def drifting(engine: Any, parameters: Any, *args: Any, **how: Any) -> None:
+        nonlocal calls
+        update(engine, parameters, *args, **how)
+        calls += 1
+        if calls == 4:
+            drift(parameters)
+
+    Engine.update = drifting  # type: ignore[method-assign]
+    trained(cohort)
+
+
+def _in_step(number: int, work: Callable[[], None]) -> None:
+    compute, calls = Engine.loss_and_gradient, 0
+
+    def with_work(*args: Any, **how: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            work()
+        return compute(*args, **how)
+
+    Engine.loss_and_gradient = with_work  # type: ignore[method-assign]
+
+
+def others(cohort: Cohort, folder: Path) -> None:
+    """One rank was started with other settings, the last one's machine has other instructions."""
+    import nextchar.distributed.alike as alike
+
+    facts = alike.host_facts
+    if cohort.share.rank == cohort.share.size - 1:
+        alike.host_facts = lambda: {**facts(), "instruction set": "sse2"}
+    trained(cohort, hidden_size=13 if cohort.share.rank == 1 else 12)
+
+
+def on_disk(cohort: Cohort, folder: Path) -> None:
+    """A text that is too large for memory, which here is small: each rank reads its lanes."""
+    from nextchar.text import collector
+
+    collector.IN_MEMORY = 1000
+    (folder / "prose.txt").write_text(PROSE * 12, encoding="utf-8")
+    cohort.first(lambda: None)  # it is there
+    material = from_paths([folder / "prose.txt"])
+    read: list[int] = []
+    take = StoredCodes.__getitem__
+
+    def counted(codes: StoredCodes, places: Any) -> Any:
+        if not isinstance(places, slice):
+            read.append(places.shape[1])
+        return take(codes, places)
+
+    StoredCodes.__getitem__ = counted  # type: ignore[method-assign]
+    done = start(material, preset="medium", given=SMALL, cohort=cohort)
+    assert max(read) <= 4  # of seven lanes
+    np.savez(folder / f"{cohort.share.rank}.npz", **figures(done))
+
+
+SCENARIOS = [
+    variants, a_number_is_nan, one_fails, one_drifts, others, on_disk,
+]  # fmt: skip
+
+
+def main(name: str, folder: str) -> int:
+    scenario = {each.__name__: each for each in SCENARIOS}[name]
+    try:
+        with joined(tell_of_one) as cohort:
+            scenario(cohort, Path(folder))
+    except Exception as error:
+        if not getattr(error, "is_told_elsewhere", False):
+            complain(told(error))
+        return status_of(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,34 @@
+"""Numbers as bfloat16: nearest, ties to even, and NaN stays what it is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nextchar.distributed.halves import halves_of, numbers_of
+
+
+def test_what_has_eight_digits_is_kept() -> None:
+    exact = np.array([0, -0.0, 1, -2.5, 255, 2.0**100, -(2.0**-100), np.inf, -np.inf], np.float32)
+    np.testing.assert_array_equal(numbers_of(halves_of(exact)), exact)
+    assert np.signbit(numbers_of(halves_of(exact)))[1]
+
+
+def test_numbers_go_to_the_nearest_and_ties_to_the_even_one() -> None:
+    given = np.array([1 + 2**-9, 1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20], np.float32)
+    wanted = np.array([1, 1, 1 + 2**-6, 1 + 2**-7], np.float32)
+    np.testing.assert_array_equal(numbers_of(halves_of(given)), wanted)
+
+
+def test_the_error_is_at_most_half_of_the_last_digit(rng: np.random.Generator) -> None:
+    given = rng.standard_normal(10_000).astype(np.float32)
+    error = np.abs(numbers_of(halves_of(given)) - given)
+    assert (error <= np.abs(given) * 2**-8).all()
+
+
+def test_not_a_number_stays_none_whatever_its_bits() -> None:
+    given = np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001], np.uint32).view(np.float32)
+    assert np.isnan(numbers_of(halves_of(given))).all()
+
+
+def test_double_numbers_are_rounded_too() -> None:
+    np.testing.assert_array_equal(numbers_of(halves_of(np.array([1.0, 3.0]))), [1, 3])

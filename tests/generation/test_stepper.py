@@ -1,0 +1,41 @@
+"""Reading character by character, and going back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nextchar.generation.stepper import Stepper
+from nextchar.model.file import Model
+from nextchar.model.network import forward
+
+
+def expected(model: Model, codes: list[int]) -> list[float]:
+    inputs = np.array(codes)[:, None]
+    logits = forward(model.parameters, inputs, model.parameters.zero_state(1))[0]
+    row: list[float] = logits[-1][0].tolist()
+    return row
+
+
+def test_texts_go_on_each_with_its_own_code(small_model: Model) -> None:
+    with Stepper(small_model, most=3) as stepper:
+        stepper.read(np.array([1, 2]))
+        stepper.go_on_from([stepper.snapshots()[0]] * 3)
+        stepper.step(np.array([3, 4, 5]))
+        for row, code in zip(stepper.logits, (3, 4, 5), strict=True):
+            assert row == pytest.approx(expected(small_model, [1, 2, code]), abs=1e-5)  # float32
+
+
+def test_a_text_goes_back_to_where_it_was(small_model: Model) -> None:
+    with Stepper(small_model) as stepper:
+        stepper.read(np.array([1]))
+        before, there = stepper.logits.tolist(), stepper.snapshots()
+        stepper.step(np.array([7]))
+        assert stepper.logits.tolist() != before
+        stepper.go_on_from(there)
+        assert stepper.logits.tolist() == before
+
+
+def test_before_anything_the_biases_speak(small_model: Model) -> None:
+    with Stepper(small_model) as stepper:
+        assert stepper.logits[0] == pytest.approx(small_model.parameters["b_out"])

@@ -1,0 +1,180 @@
+"""Servers to be tested: the program as a process, or the same in a thread of this one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+
+from conftest import PROSE
+from nextchar.config import NetworkSettings, TextSettings
+from nextchar.generation.generate import generate
+from nextchar.generation.settings import GenerationSettings
+from nextchar.kernels import COMPILING
+from nextchar.model.file import Model, load_model, save_model
+from nextchar.model.initialise import initialise
+from nextchar.model.parameters import Architecture
+from nextchar.server.models import load_shelf
+from nextchar.server.run import bind, serve, url_of
+from nextchar.server.settings import ServerSettings
+from nextchar.text.vocabulary import Vocabulary
+
+WAIT = 60.0  # seconds after which a test gives up
+
+
+def made_model(vocabulary: Vocabulary, seed: int = 1, hidden_size: int = 16) -> Model:
+    """An untrained LSTM with weights large enough for texts that are not all noise."""
+    network = NetworkSettings(hidden_size=hidden_size, num_layers=1)
+    parameters = initialise(Architecture(network, len(vocabulary)), seed)
+    parameters.flat *= 3
+    return Model(parameters, vocabulary, TextSettings())
+
+
+def character_model(hidden_size: int = 16) -> Model:
+    return made_model(Vocabulary.of_text(PROSE + "déjà vu 春眠不觉晓"), hidden_size=hidden_size)
+
+
+def byte_model() -> Model:
+    """One that writes UTF-8 of several bytes often enough to be cut in the middle."""
+    model = made_model(Vocabulary(is_bytes=True))
+    likely = np.r_[32:127, 0x80:0xC0, 0xE4:0xE8, 0xE4:0xE8]
+    model.parameters["b_out"][likely] += 4
+    return model
+
+
+def save_models(folder: Path) -> dict[str, Path]:
+    """Both as files, by name."""
+    paths = {name: folder / f"{name}.safetensors" for name in ("prose", "bytes")}
+    save_model(paths["prose"], character_model())
+    save_model(paths["bytes"], byte_model())
+    return paths
+
+
+@dataclass
+class Server:
+    """A server that is running. models: what it serves, by name."""
+
+    url: str
+    models: dict[str, Path]
+    process: subprocess.Popen[str] | None = None
+    _loaded: dict[str, Model] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.client = httpx2.Client(base_url=self.url, timeout=WAIT)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    def complete(self, **body: Any) -> httpx2.Response:
+        """POST /v1/completions with a body like this."""
+        return self.client.post("/v1/completions", json={"model": "prose", "prompt": "", **body})
+
+    def texts(self, **body: Any) -> list[str]:
+        answer = self.complete(**body)
+        assert answer.status_code == 200, answer.text
+        return [choice["text"] for choice in answer.json()["choices"]]
+
+    def metric(self, name: str) -> float:
+        lines = self.client.get("/metrics").text.splitlines()
+        return sum(
+            float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{"))
+        )
+
+    def model(self, name: str = "prose") -> Model:
+        if name not in self._loaded:
+            self._loaded[name] = load_model(self.models[name])
+        return self._loaded[name]
+
+    def written(
+        self, prompt: str, length: int, seed: int, *, model: str = "prose",
+        options: dict[str, Any] | None = None, **rules: Any,
+    ) -> list[str]:  # fmt: skip
+        """What the library writes; options are those of `request_for`."""
+        settings = GenerationSettings(length=length, **rules)
+        made = generate(self.model(model), prompt, settings, seed=seed, **(options or {}))
+        return [each.text for each in made]
+
+    def connected(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=WAIT)
+
+    def raw(self, data: bytes) -> bytes:
+        """What comes back for some bytes, until the server closes."""
+        with self.connected() as connection:
+            connection.sendall(data)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@contextlib.contextmanager
+def served_by_process(
+    models: dict[str, Path], *options: str, env: dict[str, str] | None = None
+) -> Iterator[Server]:
+    """`nextchar serve`, as a user calls it, on a free port."""
+    paths = [str(path) for path in models.values()]
+    names = [word for name in models for word in ("--alias", name)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nextchar", "serve", *paths, *names, "--port", "0", *options],
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
+    )
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    while COMPILING in said:
+        said = process.stderr.readline()
+    assert " at http://" in said, said + process.stderr.read()
+    server = Server(said.split(" at ")[1].strip(), models, process)
+    try:
+        yield server
+    finally:
+        server.client.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=WAIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+@contextlib.contextmanager
+def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> Iterator[Server]:
+    """The same in a thread of this process, which is begun in a moment; told nothing of signals.
+
+    wait: until requests are taken.
+    """
+    chosen = ServerSettings(port=0, **settings)
+    shelf = load_shelf(list(map(str, models.values())), list(models), chosen)
+    ready, stops = threading.Event(), []
+
+    def on_ready(stop: Any) -> None:
+        stops.append(stop)
+        ready.set()
+
+    with bind(chosen) as listening:
+        url = url_of(listening)
+        thread = threading.Thread(target=serve, args=(shelf, chosen, listening, on_ready))
+        thread.start()
+        try:
+            assert not wait or ready.wait(WAIT)
+            server = Server(url, models)
+            yield server
+            server.client.close()
+        finally:
+            assert ready.wait(WAIT)
+            for stop in stops:
+                stop()
+            thread.join(WAIT)
+            assert not thread.is_alive()

@@ -1,0 +1,33 @@
+"""Small studies for the tests of their parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+
+from nextchar.config import Settings
+from nextchar.tuning.space import Choices, Range, as_json
+from nextchar.tuning.storage import Place
+from nextchar.tuning.study import Plan
+
+ASKED = {"fixed": {"steps": 4}, "space": {}, "pruning": True}
+SPACE = {"learning_rate": Range(0.001, 0.1, is_log=True), "cell": Choices(("gru", "lstm"))}
+
+
+def plan() -> Plan:
+    auto = Settings.make(None, cell="gru", steps=4).flat()
+    return Plan(ASKED, "0" * 64, auto, as_json(SPACE))
+
+
+def place(folder: Path, storage: str | None = None, name: str = "prose-tune") -> Place:
+    return Place(storage or str(folder / "study.journal"), name, folder)
+
+
+def ask(study: optuna.Study, worker: str = "1-a") -> optuna.Trial:
+    """A trial that a worker has begun."""
+    trial = study.ask()
+    for name, each in SPACE.items():
+        each.suggest(trial, name)
+    trial.set_user_attr("worker", worker)
+    return trial

@@ -1,0 +1,66 @@
+"""Where a study is kept: what cannot be used is told in one line, without passwords."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from nextchar.errors import MissingExtraError, RunError, SettingsError
+from nextchar.tuning.storage import Place, require_optuna
+from nextchar.tuning.study import begin, find, plan_of
+from tuning.studies import place, plan
+
+
+def test_a_study_is_kept_in_sqlite(tmp_path: Path) -> None:
+    where = place(tmp_path, f"sqlite:///{tmp_path / 'study.db'}")
+    assert find(where) is None
+    assert begin(where, plan()) is not None
+    found = find(where)
+    assert found is not None
+    assert plan_of(found, where) == plan()
+
+
+def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r'Optuna; install.*pip install "nextchar\[tune\]"'):
+        require_optuna()
+
+
+def opened(storage: str, folder: Path) -> None:
+    Place(storage, "x", folder).open()
+
+
+def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
+    (tmp_path / "prose.txt").write_text("It was\nthe best\n")
+    with pytest.raises(RunError, match=r"prose\.txt: is no Optuna journal"):
+        opened(str(tmp_path / "prose.txt"), tmp_path)
+
+
+def test_a_journal_in_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be used"):
+        opened(str(tmp_path / "file" / "study.journal"), tmp_path)
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"cannot be used \(.*") as told:
+        opened("postgresql://me:secret@127.0.0.1:1/sweeps", tmp_path)
+    assert "postgresql://me:***@127.0.0.1:1/sweeps: " in str(told.value)
+    assert "secret" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nosuch://x/y", "storage: wants a file or the URL of a database that Optuna takes"),
+        ("oracle://x/y", "needs a driver that is not installed"),
+        ("://", "storage: wants a file or the URL of a database that Optuna takes"),
+    ],
+)
+def test_a_url_that_is_none_is_told(url: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=told) as error:
+        opened(url, tmp_path)
+    assert "\n" not in str(error.value)
