@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -31,24 +32,20 @@ def worker(
     return Worker(job, stopped), stopped
 
 
-def run_one(folder: Path, study: optuna.Study, objective: object) -> None:
-    began: list[int] = []
-
+def run_one(folder: Path, study: optuna.Study, run: Callable[[optuna.Trial], float]) -> None:
     def begins(trial: optuna.Trial) -> float:
-        began.append(trial.number)
         for name, each in plan().dimensions.items():
             each.suggest(trial, name)
-        assert callable(objective)
-        return float(objective(trial))
+        return run(trial)
 
-    worker(folder)[0]._run_one(study, begins, began)
+    worker(folder)[0]._run_one(study, begins)
 
 
-def raises(error: Exception) -> object:
-    def objective(trial: optuna.Trial) -> float:
+def raises(error: Exception) -> Callable[[optuna.Trial], float]:
+    def run(trial: optuna.Trial) -> float:
         raise error
 
-    return objective
+    return run
 
 
 def test_an_interrupted_trial_is_queued_again(tmp_path: Path, study: optuna.Study) -> None:
@@ -61,20 +58,24 @@ def test_what_is_wrong_with_the_text_ends_the_worker(tmp_path: Path, study: optu
         run_one(tmp_path, study, raises(TextError("the text is gone")))
 
 
-@pytest.mark.parametrize("reports", [True, False])
+@pytest.mark.parametrize("then", ["returns", "reports", "is pruned", "is interrupted"])
 def test_a_trial_that_was_taken_for_lost_is_let_go(
-    tmp_path: Path, study: optuna.Study, reports: bool
+    tmp_path: Path, study: optuna.Study, then: str
 ) -> None:
-    def objective(trial: optuna.Trial) -> float:
+    def run(trial: optuna.Trial) -> float:
         other = find(place(tmp_path))
         assert other is not None
         other.tell(trial.number, state=TrialState.FAIL)
-        if reports:
+        if then == "reports":
             trial.report(1.0, 1)
+        if then == "is pruned":
+            raise optuna.TrialPruned
+        if then == "is interrupted":
+            raise InterruptedRun("stopped")
         return 1.0
 
-    run_one(tmp_path, study, objective)
-    assert study.trials[0].state == TrialState.FAIL
+    run_one(tmp_path, study, run)
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL]
 
 
 def test_trials_that_cannot_be_trained_end_the_worker_when_there_are_too_many(

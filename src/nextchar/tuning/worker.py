@@ -104,39 +104,49 @@ class Worker:
 
     def _next(self, study: Study, runner: TrialRunner) -> bool:
         """Run a trial; False where there are enough."""
-        began: list[int] = []
         with ExitStack() as held:
             held.enter_context(asking(self._place.locks))
             if self._are_enough(study):
                 return False
 
-            def objective(trial: Trial) -> float:
-                began.append(trial.number)
+            def run(trial: Trial) -> float:
                 trial.set_user_attr("worker", self._job.name)
                 trial.set_user_attr("host", platform.node())
                 trial.set_user_attr("process", os.getpid())
                 held.close()  # others may ask now
                 return runner(trial, lambda: self._must_stop(study))
 
-            self._run_one(study, objective, began)
+            self._run_one(study, run)
         self._tidy(study)
         return True
 
-    def _run_one(self, study: Study, objective: Callable[[Trial], float], began: list[int]) -> None:
-        """Ask for a trial and run it. began: the objective adds its number."""
+    def _run_one(self, study: Study, run: Callable[[Trial], float]) -> None:
+        """Ask for a trial, run it and tell how it ended."""
+        from optuna import TrialPruned
         from optuna.exceptions import UpdateFinishedTrialError
 
-        started = time.monotonic()
+        number, is_over, started = 0, False, time.monotonic()
+
+        def objective(trial: Trial) -> float:
+            nonlocal number, is_over
+            number = trial.number
+            try:
+                loss = run(trial)
+            except (TrialPruned, InterruptedRun, UpdateFinishedTrialError):
+                is_over = True
+                raise
+            is_over = True
+            return loss
+
         try:
             study.optimize(objective, n_trials=1)
-            self._note(study.trials[began[0]], time.monotonic() - started)
+            self._note(study.trials[number], time.monotonic() - started)
         except InterruptedRun:
-            retry(study, study.trials[began[0]], "it was interrupted", counts=False)
-        except (UpdateFinishedTrialError, ValueError, AssertionError) as error:
-            # it was taken for lost, while this machine slept, say, and is tried again
-            said = (str(error), str(error.__context__))
-            was_lost = any(each.startswith("Cannot tell a ") for each in said)
-            if not was_lost and not isinstance(error, UpdateFinishedTrialError):
+            retry(study, study.trials[number], "it was interrupted", counts=False)
+        except (UpdateFinishedTrialError, ValueError, AssertionError):
+            # so Optuna answers where another took the trial for lost, while this machine slept,
+            # say: it is tried again by whoever asks next
+            if not is_over:
                 raise
 
     def _note(self, trial: FrozenTrial, seconds: float) -> None:
