@@ -170,8 +170,10 @@ def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> It
         try:
             assert not wait or ready.wait(WAIT)
             server = Server(url, models)
-            yield server
-            server.client.close()
+            try:
+                yield server
+            finally:
+                server.client.close()  # lest a failed test have its sockets told by the next one
         finally:
             assert ready.wait(WAIT)
             for stop in stops:
