@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextchar.errors import RunError
-from nextchar.tuning import space as spaces
-from nextchar.tuning.space import Space
+from nextchar.tuning.space import Space, from_json
 from nextchar.tuning.storage import Place
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Plan:
     @property
     def dimensions(self) -> Space:
         """The space that is searched."""
-        return spaces.from_json(self.space)
+        return from_json(self.space)
 
     @property
     def first(self) -> dict[str, Any]:
