@@ -8,8 +8,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from nextchar.tuning.lost import MOST_TRIES, alive, fail, fail_lost, retry
+from nextchar.tuning.lost import alive, fail, fail_lost
 from nextchar.tuning.study import begin
+from nextchar.tuning.tries import MOST_TRIES, retry
 from tuning.studies import ask, place, plan
 
 

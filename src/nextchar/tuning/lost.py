@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 import filelock
 
 from nextchar.errors import RunError
+from nextchar.tuning.tries import retry
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-
-MOST_TRIES = 3  # of a trial whose workers died: it may be the trial that kills them
 
 
 @contextmanager
@@ -81,19 +80,6 @@ def fail(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> 
         return False
     retry(study, trial, why, counts=counts)
     return True
-
-
-def retry(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> None:
-    """Have a failed trial tried again.
-
-    counts: whether that is one of its tries; one that was only interrupted has not had any.
-    """
-    tries = trial.user_attrs.get("tries", 1) + counts
-    params = trial.params or trial.user_attrs.get("params")
-    if tries <= MOST_TRIES and params:
-        told = {key: trial.user_attrs[key] for key in ("auto",) if key in trial.user_attrs}
-        attributes = {"tries": tries, "again": trial.number, "why": why, "params": params, **told}
-        study.enqueue_trial(dict(params), user_attrs=attributes)
 
 
 def _by_heartbeat(study: Study) -> None:

@@ -4,6 +4,7 @@ database that Optuna takes; and where the workers on this machine hold their loc
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextchar.errors import MissingExtraError, RunError, SettingsError, in_one_line
+from nextchar.tuning.tries import retry
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.storages import BaseStorage
+    from optuna.storages import BaseStorage, RDBStorage
     from optuna.trial import FrozenTrial
 
 JOURNAL = "study.journal"
@@ -100,21 +102,12 @@ class Place:
             ) from error
 
     def _database(self) -> BaseStorage:
-        from optuna.exceptions import ExperimentalWarning
-        from optuna.storages import RDBStorage, get_storage
+        from optuna.storages import get_storage
         from sqlalchemy.exc import ArgumentError
-        from sqlalchemy.pool import NullPool
 
-        with self.telling(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called so
+        with self.telling():
             try:
-                database = RDBStorage(
-                    _with_driver(self.storage),
-                    engine_kwargs={"poolclass": NullPool},  # hundreds of workers, none connected
-                    heartbeat_interval=HEARTBEAT_SECONDS,
-                    grace_period=GRACE_SECONDS,
-                    heartbeat_stale_trial_callback=_tried_again,
-                )
+                return get_storage(_made(_with_driver(self.storage)))
             except ImportError as error:
                 raise SettingsError(
                     f"storage: {self.told} needs a driver that is not installed (PostgreSQL: pip "
@@ -125,12 +118,33 @@ class Place:
                     f"storage: wants a file or the URL of a database that Optuna takes, got "
                     f"{self.told} ({in_one_line(error)})"
                 ) from None
-        return get_storage(database)
+
+
+def _made(url: str, tries: int = 5) -> RDBStorage:
+    """A database with Optuna's tables: where two machines create them at once, one fails first."""
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import NullPool
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called so
+        try:
+            return RDBStorage(
+                url,
+                engine_kwargs={"poolclass": NullPool},  # hundreds of workers, none connected
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+                heartbeat_stale_trial_callback=_tried_again,
+            )
+        except DBAPIError as error:
+            if tries == 1 or "already exists" not in str(error):
+                raise
+    time.sleep(0.5)
+    return _made(url, tries - 1)
 
 
 def _tried_again(study: Study, trial: FrozenTrial) -> None:
-    from nextchar.tuning.lost import retry
-
     retry(study, trial, "its worker was lost")
 
 

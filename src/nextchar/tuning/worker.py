@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from nextchar.errors import InterruptedRun, RunError
-from nextchar.tuning.lost import alive, asking, fail_lost, retry
+from nextchar.tuning.lost import alive, asking, fail_lost
 from nextchar.tuning.storage import Place, require_optuna
 from nextchar.tuning.study import find, plan_of, sampler
 from nextchar.tuning.texts import texts_of
 from nextchar.tuning.trial import TrialRunner, run_directory
+from nextchar.tuning.tries import retry
 from nextchar.validation import seconds_of
 
 if TYPE_CHECKING:
