@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-
 @contextmanager
 def asking(locks: Path) -> Iterator[None]:
     """Within this context no other worker of the folder begins a trial."""
