@@ -105,7 +105,7 @@ def test_an_open_file_goes_to_disk_too(text: Path, monkeypatch: pytest.MonkeyPat
             return CharRNN(**SETTINGS).fit(file, verbose=False).model_.parameters.flat
 
     memory = fitted()
-    monkeypatch.setattr("nextchar.api.IN_MEMORY", 1000)
+    monkeypatch.setattr("nextchar.inputs.IN_MEMORY", 1000)
     assert np.array_equal(fitted(), memory)
     assert list((text.parent / "cache" / "texts").iterdir()) == []
 
