@@ -20,7 +20,6 @@ from conftest import PROSE
 from nextchar.api import write_sample
 from nextchar.cli.telling import complain, status_of, tell_of_one, told
 from nextchar.distributed.joining import joined
-from nextchar.kernels import engine, pieces
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.pieces import Pieces
 from nextchar.text.corpus import text_corpus
@@ -29,9 +28,6 @@ from nextchar.training.cohort import Cohort
 from nextchar.training.events import Note
 from nextchar.training.run import Material, from_paths, start
 from nextchar.training.train import Hooks, Trained
-
-pieces.LEAST_PIECE = 1  # small networks travel in pieces, too
-engine.POLL_SECONDS = 0.0  # and are looked after all the time
 
 SMALL: dict[str, Any] = {
     "hidden_size": 12, "num_layers": 2, "seq_length": 8, "batch_size": 7, "steps": 12, "warmup": 2,
@@ -86,12 +82,12 @@ def a_number_is_nan(cohort: Cohort, folder: Path) -> None:
     """One rank's gradient, once, in the seventh step of the run."""
     compute, calls = Pieces.compute, 0
 
-    def spoilt(some: Pieces, n: int, shard: int) -> None:
+    def spoilt(pieces: Pieces, n: int, shard: int) -> None:
         nonlocal calls
-        compute(some, n, shard)
+        compute(pieces, n, shard)
         calls += 1
         if cohort.share.rank == 1 and calls == 25:  # three pieces a step, the first thrown away
-            some.rows[shard][:] = np.nan
+            pieces.rows[shard][:] = np.nan
 
     Pieces.compute = spoilt  # type: ignore[method-assign]
     done, notes = trained(cohort, folder / "run" if cohort.share.rank == 0 else None)
@@ -119,9 +115,9 @@ def one_drifts(cohort: Cohort, folder: Path) -> None:
 
     update, calls = Engine.update, 0
 
-    def drifting(one: Any, parameters: Any, *args: Any, **how: Any) -> None:
+    def drifting(engine: Any, parameters: Any, *args: Any, **how: Any) -> None:
         nonlocal calls
-        update(one, parameters, *args, **how)
+        update(engine, parameters, *args, **how)
         calls += 1
         if calls == 4:
             drift(parameters)

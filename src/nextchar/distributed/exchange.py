@@ -32,7 +32,7 @@ class Sum(Protocol):
     """A sum over ranks that is under way."""
 
     def poll(self) -> bool:
-        """Let it go on; whether the last of its messages has begun."""
+        """Let it go on; whether it is done."""
         ...
 
     def wait(self) -> None:
@@ -56,15 +56,14 @@ class Word:
 class PlainSum:
     """An Iallreduce."""
 
-    def __init__(self, comm: MPI.Intracomm, second: MPI.Intracomm, part: Array) -> None:
+    def __init__(self, comm: MPI.Intracomm, part: Array) -> None:
         from mpi4py import MPI
 
         self._request = comm.Iallreduce(MPI.IN_PLACE, part)
 
     def poll(self) -> bool:
         """Let it go on."""
-        self._request.Test()
-        return True
+        return bool(self._request.Test())
 
     def wait(self) -> None:
         """Return when it is done."""
@@ -72,19 +71,14 @@ class PlainSum:
 
 
 class SumExchange:
-    """See above. word: is exchanged at each `finish`. begin_sum: begins the sum of a part.
-
-    Ranks must begin what they do together in the same order on each communicator. A sum in two
-    rounds begins the second one when its first is over, which is another moment on every rank: so
-    second rounds have a communicator of their own, and begin in the order of parts.
-    """
+    """See above. word: is exchanged at each `finish`. begin_sum: begins the sum of a part."""
 
     def __init__(self, comm: MPI.Intracomm) -> None:
         self.word = Word()
-        self.begin_sum: Callable[[MPI.Intracomm, MPI.Intracomm, Array], Sum] = PlainSum
+        self.begin_sum: Callable[[MPI.Intracomm, Array], Sum] = PlainSum
         self.bytes_sent = 0  # of the parts, as they stand in memory
         self.waited = 0.0  # seconds in `finish`
-        self._comm, self._second = comm, comm.Dup()
+        self._comm = comm
         self._under_way: list[Sum] = []
         self._is_off = False
 
@@ -92,13 +86,12 @@ class SumExchange:
         """Begin to sum a part of the gradient, in place."""
         if not self._is_off:
             self.bytes_sent += part.nbytes
-            self._under_way.append(self.begin_sum(self._comm, self._second, part))
+            self._under_way.append(self.begin_sum(self._comm, part))
 
     def poll(self) -> None:
         """Let what was begun go on."""
         for each in self._under_way:
-            if not each.poll():
-                break
+            each.poll()
 
     def finish(self, loss: float, rest: Array) -> float:
         """The sum of all losses; the rest and all parts are summed."""
@@ -107,7 +100,7 @@ class SumExchange:
         began, word = time.perf_counter(), self.word
         now = began if self._comm.rank == 0 else 0.0
         numbers = np.concatenate([[loss, word.asked, now], rest]).astype(np.float64)
-        self._under_way.append(PlainSum(self._comm, self._second, numbers))
+        self._under_way.append(PlainSum(self._comm, numbers))
         for each in self._under_way:
             each.wait()
         self._under_way.clear()

@@ -26,10 +26,10 @@ _NAN = np.uint16(0x7FC0)
 
 
 class HalfSum:
-    """The sum of a part over ranks, in place, under way. second: for the second round."""
+    """The sum of a part over ranks, in place, under way."""
 
-    def __init__(self, comm: MPI.Intracomm, second: MPI.Intracomm, part: Array) -> None:
-        self._second, self._part, size = second, part, comm.size
+    def __init__(self, comm: MPI.Intracomm, part: Array) -> None:
+        self._comm, self._part, size = comm, part, comm.size
         piece = -(-part.size // size)  # of each rank
         self._sent = np.zeros((size, piece), np.uint16)
         self._sent.reshape(-1)[: part.size] = halves_of(part)
@@ -38,10 +38,10 @@ class HalfSum:
         self._is_summed = self._is_done = False
 
     def poll(self) -> bool:
-        """Let it go on; whether its second round has begun."""
+        """Let it go on; whether it is done."""
         if not self._is_done and self._request.Test():
             self._go_on()
-        return self._is_summed
+        return self._is_done
 
     def wait(self) -> None:
         """Return when it is done."""
@@ -58,7 +58,7 @@ class HalfSum:
         for piece in self._received:  # in the order of ranks
             total += numbers_of(piece)
         self._is_summed = True
-        self._request = self._second.Iallgather(halves_of(total), self._sent)
+        self._request = self._comm.Iallgather(halves_of(total), self._sent)
 
 
 def halves_of(numbers: Array) -> Halves:
