@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextchar.apps import memorisation
-from nextchar.apps.memorisation import blocks_of, copied, copied_spans
+from nextchar.apps.memorisation import blocks_of, copied
 from nextchar.text.vocabulary import Codes
 
 LENGTHS = (1, 2, 3, 5, 8, 13)
@@ -60,7 +60,8 @@ def test_spans_cover_what_is_copied_and_nothing_else(
         if text[start : start + shortest] in training:
             covered[start : start + shortest] = True
     marked = np.zeros(len(text), bool)
-    spans = copied_spans(codes(text), cut(training, size), shortest)
+    (found,) = copied([[codes(text)]], cut(training, size), [shortest])
+    (spans,) = found.spans
     for start, end in spans:
         marked[start:end] = True
     assert (marked == covered).all()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from conftest import PROSE
-from nextchar.apps.predictions import Reader, characters_of, places_of
+from nextchar.apps.predictions import characters_of, places_of, read
+from nextchar.apps.reader import Reader
 from nextchar.config import NetworkSettings, TextSettings
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
@@ -36,8 +37,8 @@ def expected(codes: np.ndarray, model: Model = MODEL) -> np.ndarray:
 
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_the_mean_is_the_score(lanes: int) -> None:
-    with Reader(MODEL) as reader:
-        made = reader.read(CODES, lanes)
+    with Reader(MODEL.parameters) as reader:
+        made = read(reader, CODES, lanes)
     scored = score(MODEL.parameters, CODES, lanes=lanes)
     assert made.loss == pytest.approx(scored.nats_per_char, rel=1e-12)
     assert int((made.guess == made.codes).sum()) == scored.correct
@@ -47,36 +48,12 @@ def test_the_mean_is_the_score(lanes: int) -> None:
 def test_every_place_is_what_the_plain_network_says(cell: str) -> None:
     model = untrained(MODEL.vocabulary, cell, 1.5)  # at 3 an RNN is chaos
     codes = CODES[:300]
-    with Reader(model) as reader:
-        made = reader.read(codes)
+    with Reader(model.parameters) as reader:
+        made = read(reader, codes)
     log_p = expected(codes[:-1], model)
     np.testing.assert_array_equal(made.guess, log_p.argmax(axis=1))
     np.testing.assert_allclose(made.confidence, np.exp(log_p.max(axis=1)), rtol=1e-9)
     np.testing.assert_allclose(made.log_p, log_p[np.arange(299), codes[1:]], rtol=1e-9)
-
-
-@pytest.mark.parametrize("length", [0, 1, 7, 64])
-def test_after_a_context_the_state_began_at_zero(length: int) -> None:
-    places = np.array([64, 65, 200, len(CODES) - 1])
-    with Reader(MODEL) as reader:
-        made = reader.read_after(CODES, places, length)
-    for log_p, place in zip(made, places, strict=True):
-        if length == 0:
-            wanted = log_softmax(MODEL.parameters["b_out"])[CODES[place]]
-        else:
-            wanted = expected(CODES[place - length : place])[-1, CODES[place]]
-        assert log_p == pytest.approx(wanted, rel=1e-9)
-
-
-def test_more_places_than_lanes_are_read_in_turn() -> None:
-    places = places_of(len(CODES), 200, 3)
-    assert len(places) == 200
-    assert places.min() == 3
-    assert places.max() < len(CODES)
-    with Reader(MODEL) as reader:
-        together = reader.read_after(CODES, places, 3)
-        alone = np.concatenate([reader.read_after(CODES, places[n : n + 1], 3) for n in (0, 150)])
-    np.testing.assert_allclose(together[[0, 150]], alone)
 
 
 def test_a_short_text_has_few_places() -> None:

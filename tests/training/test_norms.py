@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nextchar.config import Settings, TrainingSettings
 from nextchar.training.checkpoint import Progress
+from nextchar.training.clipping import clip
 from nextchar.training.norms import count_norm, take_norms
 
 NORMS = (0.5, 2.0, 4.0, 1.0)
+SHAPE = np.array([0.6, -0.8], np.float32)  # of norm 1
 
 
 def settings(**given: Any) -> TrainingSettings:
@@ -20,8 +24,8 @@ def settings(**given: Any) -> TrainingSettings:
 def told(training: TrainingSettings) -> dict[str, float | None]:
     progress = Progress()
     for norm in NORMS:
-        count_norm(progress, norm, training)
-    made = take_norms(progress, training)
+        count_norm(progress, norm, norm * SHAPE, training)
+    made = take_norms(progress)
     assert progress == Progress()  # the sums begin anew
     return made
 
@@ -43,11 +47,24 @@ def test_without_clipping_nothing_is_cut() -> None:
     assert made["clipped_share"] == 0
 
 
-def test_what_clipping_by_value_leaves_is_not_known() -> None:
-    made = told(settings(clip_by="value"))
+def test_clipping_by_value_is_told_too() -> None:
+    made = told(settings(clip=1.5, clip_by="value"))
     assert made["gradient_norm"] == 7.5 / 4
-    assert made["gradient_norm_clipped"] is made["clipped_share"] is None
+    # of norm 2 the numbers are 1.2 and -1.6, of norm 4 they are 2.4 and -3.2
+    left = (0.5 + math.hypot(1.2, 1.5) + math.hypot(1.5, 1.5) + 1) / 4
+    assert made["gradient_norm_clipped"] == pytest.approx(left, rel=1e-6)
+    assert made["clipped_share"] == 0.5
+
+
+def test_it_is_the_norm_of_what_is_clipped() -> None:
+    gradient = np.random.default_rng(1).standard_normal(1000).astype(np.float32)
+    progress = Progress()
+    norm = float(np.linalg.norm(gradient))
+    count_norm(progress, norm, gradient, settings(clip=0.7, clip_by="value"))
+    clip(gradient, 0.7, "value")
+    made = take_norms(progress)
+    assert made["gradient_norm_clipped"] == pytest.approx(np.linalg.norm(gradient), rel=1e-6)
 
 
 def test_a_record_of_no_counted_step_knows_nothing() -> None:
-    assert set(take_norms(Progress(), settings()).values()) == {None}
+    assert set(take_norms(Progress()).values()) == {None}

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from nextchar.text.stored import AnyCodes
 from nextchar.text.vocabulary import Codes
 
 Numbers = NDArray[np.int64]
+Blocks = Iterable[NDArray[np.integer[Any]]]
 
 BLOCK = 1 << 18  # characters of the training text that are looked at together
 NONE = -1  # the number of a piece that the looked-up text does not hold
@@ -48,25 +50,13 @@ class Copied:
     spans: list[list[tuple[int, int]]]
 
 
-def copied_spans(text: Codes, training: Iterable[Codes], shortest: int) -> list[tuple[int, int]]:
-    """Where a text is made of passages of at least `shortest` characters that stand in another.
-
-    training: the other text, in blocks. Passages that touch or overlap are one span.
-    Returns (start, end) of each, in order, the end excluded.
-    """
-    pieces = _Pieces(_joined([text]))
-    found = pieces.wanted(shortest)
-    for block in _overlapping(training, shortest):
-        pieces.look(block, [found])
-    return _spans(found.places(), shortest)
-
-
 def copied(
-    groups: Sequence[Sequence[Codes]], training: Iterable[Codes], lengths: Sequence[int]
+    groups: Sequence[Sequence[Codes]], training: Blocks, lengths: Sequence[int]
 ) -> list[Copied]:
     """How much of each group of texts stands in another one, in one pass over that.
 
-    lengths: of the pieces whose share is wanted.
+    training: the other text, in blocks; negative codes equal nothing. lengths: of the pieces whose
+    share is wanted.
     """
     texts = [text for group in groups for text in group]
     pieces = _Pieces(_joined(texts))
@@ -94,7 +84,7 @@ def _joined(texts: Sequence[Codes]) -> Numbers:
     return np.concatenate([*parts, np.empty(0, np.int64)])
 
 
-def _overlapping(blocks: Iterable[Codes], length: int) -> Iterator[Numbers]:
+def _overlapping(blocks: Blocks, length: int) -> Iterator[Numbers]:
     """Blocks that begin with the end of the last one, so that no piece of `length` is cut."""
     tail = np.empty(0, np.int64)
     for block in blocks:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from nextchar.apps.training_text import training_text
 from nextchar.config import TextSettings
-from nextchar.errors import SettingsError, TextError
+from nextchar.errors import SettingsError
 from nextchar.model.file import Model
 from nextchar.text.records import boundary_of
-from nextchar.text.sources import Source, find_sources, normalized, read_symbols
+from nextchar.text.sources import normalized
 from nextchar.text.vocabulary import bytes_of
-
-_GIVE_IT = "--training-text FILE"
 
 
 def records_seen(model: Model, candidates: Collection[str], texts: Sequence[str] = ()) -> set[str]:
@@ -33,14 +31,11 @@ def records_seen(model: Model, candidates: Collection[str], texts: Sequence[str]
     sought: dict[str | bytes, set[str]] = {}
     for candidate in filter(None, candidates):  # none is empty
         sought.setdefault(_as_read(candidate, model.text), set()).add(candidate)
-    digest, seen = hashlib.sha256(), set[str]()
-    for records in _records(
-        _read(model, texts, digest), boundary, max(map(len, sought), default=0)
-    ):
+    seen = set[str]()
+    longest = max(map(len, sought), default=0)
+    for records in _records(training_text(model, texts), boundary, longest):
         for record in sought.keys() & records:
             seen |= sought[record]
-    if not texts:
-        _require_same(model, digest.hexdigest())
     return seen
 
 
@@ -51,34 +46,6 @@ def _as_read(candidate: str, settings: TextSettings) -> str | bytes:
     return "".join(normalized([candidate], settings.normalize))
 
 
-def _read(model: Model, texts: Sequence[str], digest: Any) -> Iterator[Any]:
-    """The pieces of the text, each of which the digest is told."""
-    sources = find_sources(texts, model.text) if texts else _recorded(model)
-    for piece in read_symbols(sources, model.text):
-        digest.update(bytes_of(piece))
-        yield piece
-
-
-def _recorded(model: Model) -> list[Source]:
-    """The sources of the training text, by what the model says of it."""
-    names = _inputs(model)
-    if not names or "-" in names:
-        raise TextError(
-            "the model does not say where its training text is, which was no file; give it: "
-            f"{_GIVE_IT}"
-        )
-    try:
-        return find_sources(names, model.text)
-    except TextError as error:
-        raise TextError(f"{error}; it was the training text: give it: {_GIVE_IT}") from error
-
-
-def _inputs(model: Model) -> list[str]:
-    source = model.training.get("source")
-    names = source.get("inputs") if isinstance(source, Mapping) else None
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
 def _records(pieces: Iterable[Any], boundary: str, longest: int) -> Iterator[Collection[Any]]:
     """The records of a text, some at a time; of one that is longer than `longest` a beginning."""
     rest: Any = None
@@ -87,13 +54,3 @@ def _records(pieces: Iterable[Any], boundary: str, longest: int) -> Iterator[Col
         *whole, rest = (piece if rest is None else rest + piece).split(mark)
         rest = rest[: longest + 1]
         yield whole
-
-
-def _require_same(model: Model, now: str) -> None:
-    """Raise TextError where the text is no longer the one that the model was trained on."""
-    before = str(model.training.get("text_sha256", "")).split("+")[0]
-    if before and before != now:
-        raise TextError(
-            f"{', '.join(_inputs(model))}: no longer the text that the model was trained on "
-            f"(sha256 {before[:8]}… now {now[:8]}…); give that: {_GIVE_IT}"
-        )

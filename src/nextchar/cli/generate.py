@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nextchar.cli import colours
 from nextchar.cli.compiling import telling
+from nextchar.cli.copying import marked, told
 from nextchar.cli.options import setting_options
 from nextchar.cli.texts import as_text, biases_of, lines_of, print_text, read_text
 from nextchar.errors import NextcharError, SettingsError, TextError
 from nextchar.generation.settings import ALIASES, GenerationSettings
 
 if TYPE_CHECKING:
+    from nextchar.apps.passages import Passages
     from nextchar.generation.generate import Generated
     from nextchar.generation.requests import Request
     from nextchar.model.file import Model
+
+    _LookedUp = tuple[list[Generated], Passages | None]
 
 BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
 
@@ -51,7 +57,11 @@ BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
     default="error",
     help="What to do with characters of the prompt that the model never saw.  [default: error]",
 )
-@click.option("--novel", is_flag=True, help="Only records that are not in the training text.")
+@click.option(
+    "--novel",
+    is_flag=True,
+    help="Only records that are not in the training text; of running text, mark what is copied.",
+)
 @click.option(
     "--training-text",
     multiple=True,
@@ -117,8 +127,9 @@ def command(
             if prompts is not None:
                 _write_many(loaded, prompts, settings, how, echo=echo)
             else:
-                made = _novel(loaded, text, settings, how, training_text) if novel else None
-                _write(loaded, text, settings, how, made, echo=echo, as_json=as_json)
+                looked = (loaded, text, settings, how)
+                made = _look_up(*looked, training_text) if novel else None
+                _write(*looked, made, echo=echo, as_json=as_json)
     except NextcharError:  # no text was made, so no seed is told
         raise
     except BaseException:  # a text that is cut off can be made again too
@@ -149,50 +160,66 @@ def _write(
     prompt: str | bytes,
     settings: GenerationSettings,
     how: Mapping[str, Any],
-    made: list[Generated] | None,
+    looked_up: _LookedUp | None,
     *,
     echo: bool,
     as_json: bool,
 ) -> None:
-    """Write texts, or print those that were made."""
+    """Write texts, or print those that were made and looked up."""
     from nextchar.generation.generate import generate, stream
 
     lead = prompt if echo else prompt[:0]
     is_one = settings.samples == 1 and settings.num_beams == 1 and settings.best_of is None
-    if made is None and is_one and not as_json and not model.vocabulary.is_bytes:
+    if looked_up is None and is_one and not as_json and not model.vocabulary.is_bytes:
         pieces = stream(model, prompt, settings, **how)
         print_text(lead)
         for piece in pieces:
             print_text(piece)
         print_text("\n")
         return
-    made = generate(model, prompt, settings, **how) if made is None else made
+    made, passages = looked_up or (generate(model, prompt, settings, **how), None)
+    shades = colours.depth() if passages and colours.is_wanted("auto", sys.stdout) else 0
     if as_json:
         used = {**dataclasses.asdict(settings), "seed": how["seed"]}
         samples = [_described(model, as_text(lead), each) for each in made]
+        if passages:
+            _note_copied(samples, passages, len(as_text(lead)))
         click.echo(json.dumps({"prompt": as_text(prompt), **used, "samples": samples}))
-    elif len(made) == 1 and model.vocabulary.is_bytes:  # bytes as they are
+    elif len(made) == 1 and model.vocabulary.is_bytes and not shades:  # bytes as they are
         print_text(lead)
         print_text(made[0].data)
     else:
         between = "\n" if model.text.records == "line" else BETWEEN_SAMPLES
-        print_text(between.join(as_text(lead) + each.text for each in made) + "\n")
+        texts = [each.text for each in made]
+        if passages and shades:
+            texts = [marked(*each, shades) for each in zip(texts, passages.spans, strict=True)]
+        print_text(between.join(as_text(lead) + text for text in texts) + "\n")
+    if passages:
+        click.echo(told(passages), err=True)
 
 
-def _novel(
+def _look_up(
     model: Model,
     prompt: str | bytes,
     settings: GenerationSettings,
     how: Mapping[str, Any],
     texts: tuple[str, ...],
-) -> list[Generated]:
+) -> _LookedUp:
+    """Records that are new; of a model of running text, texts and what they copy."""
+    if model.end_code is None:
+        from nextchar.apps.passages import copied_passages
+        from nextchar.generation.generate import generate
+
+        made = generate(model, prompt, settings, **how)
+        return made, copied_passages(model, [each.codes for each in made], texts)
+
     from nextchar.apps.novelty import novel_records
 
     found = novel_records(model, prompt, settings, texts=texts, **how)
     if len(found.records) < settings.samples:
-        told = f"only {len(found.records)} of {settings.samples} were new in {found.tries} tries"
-        click.echo(f"note: {told}: the model knows its text by heart", err=True)
-    return found.records
+        few = f"only {len(found.records)} of {settings.samples} were new in {found.tries} tries"
+        click.echo(f"note: {few}: the model knows its text by heart", err=True)
+    return found.records, None
 
 
 def _write_many(
@@ -244,3 +271,9 @@ def _described(model: Model, lead: str, made: Generated) -> dict[str, Any]:
             for pair in zip(made.top_codes, made.top_logprobs.tolist(), strict=True)
         ]
     return described
+
+
+def _note_copied(samples: list[dict[str, Any]], passages: Passages, lead: int) -> None:
+    """Add to each sample where its text was copied. lead: characters of the prompt before it."""
+    for sample, spans in zip(samples, passages.spans, strict=True):
+        sample["copied"] = [[lead + start, lead + end] for start, end in spans]

@@ -8,11 +8,11 @@ gradients of the shards are summed in fixed order, so the same thread count give
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,12 @@ from nextchar.kernels.threads import one_blas_thread
 from nextchar.kernels.updates import add_shards, update
 from nextchar.kernels.weights import Packed, pack_weights, room_for_weights
 from nextchar.model.parameters import Architecture, Parameters
-from nextchar.model.scorer import CHUNK, Score, score
+from nextchar.model.scorer import CHUNK, Forward, Score, Watch, score
 from nextchar.text.batches import ALL, Batch, Share
 from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 SCORING_LANES = 64
 LEAST_PART = 20_000  # numbers of a flat array that are worth a thread's while
@@ -212,9 +213,20 @@ class Engine:
         *,
         lanes: int = SCORING_LANES,
         share: Share = ALL,
+        watch: Watch | None = None,
     ) -> Score:
         """Score a text, one lane exactly, several quickly (see `model.scorer.score`)."""
         require_codes(codes, self._shape.V)
+        forwards = self.forwards(parameters, lanes)
+        how: Any = {"forwards": forwards, "run": self.each, "share": share, "watch": watch}
+        return score(parameters, codes, lanes=lanes, **how)
+
+    def forwards(self, parameters: Parameters, lanes: int) -> list[Forward]:
+        """What runs the network, one for each thread that has a lane.
+
+        Each takes at most `CHUNK` characters, of at most so many lanes; the parameters are as they
+        are now, and its logits are valid until its next call.
+        """
         self._pack(parameters, self._unrounded)
         if self._reading < lanes:  # room for CHUNK characters however they are cut into lanes
             self._reading = lanes
@@ -222,9 +234,12 @@ class Engine:
                 room_for(self._shape, CHUNK + 2 * lanes, 1, self._dtype, backward=False)
                 for _ in range(min(self._threads, lanes))
             ]
-        forwards = [partial(self._predict, parameters.flat, room) for room in self._readers]
-        how: Any = {"forwards": forwards, "run": self._pool.map, "share": share}
-        return score(parameters, codes, lanes=lanes, **how)
+        rooms = self._readers[:lanes]
+        return [partial(self._predict, parameters.flat, room) for room in rooms]
+
+    def each(self, work: Callable[[Any], T], over: Iterable[Any]) -> Iterator[T]:
+        """The results of some work, done by the worker threads."""
+        return self._pool.map(work, over)
 
     def _predict(self, flat: Array, room: Room, codes: Codes, state: Array) -> tuple[Array, Array]:
         """Logits (T, B, V), valid until the next call, and the state after the codes (T, B)."""

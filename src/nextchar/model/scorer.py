@@ -68,6 +68,7 @@ class Likelihoods(NamedTuple):
 
     log_p: Array  # (T, B) float64, of each target, natural
     right: NDArray[np.bool_]  # (T, B), whether it was the first guess
+    every: Array  # (T, B, V), of every symbol
     state: Array  # (L, STATES, B, H), before the chunk
 
 
@@ -146,7 +147,8 @@ def log_likelihoods(
         logits, state = run_network(x, before)
         log_p = log_softmax(logits)
         chosen = np.take_along_axis(log_p, y[..., None].astype(np.intp), axis=-1)[..., 0]
-        yield Likelihoods(chosen.astype(np.float64), logits.argmax(axis=-1) == y, before)
+        right = logits.argmax(axis=-1) == y
+        yield Likelihoods(chosen.astype(np.float64), right, log_p, before)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite shows in the sum

@@ -173,7 +173,7 @@ class Trainer:
         )
         require_finite(loss, "loss", progress.step, EXPLODED)
         require_finite(self._engine.gradient_norm, "gradient", progress.step)
-        count_norm(progress, self._engine.gradient_norm, settings)
+        count_norm(progress, self._engine.gradient_norm, self._engine.gradient.flat, settings)
         progress.step += 1
         self._engine.update(
             self.parameters,
@@ -241,7 +241,7 @@ class Trainer:
             learning_rate=rate,
             chars_per_second=speed,
             is_best=is_best,
-            **take_norms(progress, self._settings),
+            **take_norms(progress),
         )
         with self._pace.timed("models"):
             self._keep(record)

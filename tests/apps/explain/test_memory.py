@@ -18,7 +18,7 @@ from nextchar.apps.explain.memory import (
     loss_by_context,
     telling_place,
 )
-from nextchar.apps.explain.reader import Reader
+from nextchar.apps.reader import Reader
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward

@@ -13,9 +13,9 @@ from apps.explain.planted import SAYINGS, untrained
 from nextchar.apps.evaluate import evaluate
 from nextchar.apps.explain import surprise
 from nextchar.apps.explain.explanation import explain_files, explain_string
-from nextchar.apps.explain.reader import Reader
 from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.apps.explain.surprise import APART, Worst, around, passage
+from nextchar.apps.reader import Reader
 from nextchar.config import TextSettings
 from nextchar.errors import ModelFileError, TextError
 from nextchar.model.file import Model

@@ -88,7 +88,7 @@ def test_without_validation_there_is_no_such_curve() -> None:
     [
         ({"clip": 1.0}, "Clipped to a norm of 1 in 25.0% of the steps"),
         ({"clip": 0.0}, "Nothing was clipped"),
-        ({"clip_by": "value", "clip": 5.0}, "Each value was clipped to ±5"),
+        ({"clip_by": "value", "clip": 5.0}, "Clipped to ±5 a value in 25.0% of the steps"),
     ],
 )
 def test_what_was_clipped_is_told(given: dict[str, Any], told: str) -> None:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from conftest import PROSE
-from nextchar.apps.predictions import Predictions, Reader
+from nextchar.apps.predictions import Predictions, read
+from nextchar.apps.reader import Reader
 from nextchar.apps.report.analysis import Analysis
-from nextchar.apps.report.figures import against_baselines, by_kind, calibrated, confused
+from nextchar.apps.report.figures import (
+    against_baselines,
+    by_context,
+    by_kind,
+    calibrated,
+    confused,
+)
 from nextchar.apps.report.knowledge import (
+    FORGOTTEN,
+    LENGTHS,
     Calibration,
     Confusion,
+    ContextLoss,
     KindLoss,
     calibration,
     confusions,
@@ -72,12 +83,15 @@ def test_the_loss_of_kinds_weighted_by_their_shares_is_the_loss(small_model: Mod
 
 def test_context_is_measured_at_the_same_places_with_the_state_reset(small_model: Model) -> None:
     codes = small_model.vocabulary.encode(PROSE * 20)
-    with Reader(small_model) as reader:
-        made = reader.read(codes)
+    with Reader(small_model.parameters) as reader:
+        made = read(reader, codes)
         found = loss_by_context(reader, small_model, codes, made)
         places = np.array([512 + n * (len(codes) - 512) // 1024 for n in range(1024)])
-        nats = -reader.read_after(codes, places, 4)
-    assert found.lengths == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+        nats = -reader.expect_after(codes, places, 4)[np.arange(1024), codes[places]]
+    assert found.lengths == LENGTHS[: len(found.lengths)]
+    away = abs(found.loss - found.carried)
+    assert (len(found.lengths) == len(LENGTHS)) or away[-2:].max() < FORGOTTEN
+    assert all(max(pair) >= FORGOTTEN for pair in pairwise(away[:-1]))  # or it had ended there
     assert found.places == 1024
     assert found.loss[3] == pytest.approx(nats.mean())
     assert found.error[3] == pytest.approx(nats.std() / 32)
@@ -86,13 +100,26 @@ def test_context_is_measured_at_the_same_places_with_the_state_reset(small_model
 
 def test_a_short_text_has_little_context(small_model: Model) -> None:
     codes = small_model.vocabulary.encode("it was the best")
-    with Reader(small_model) as reader:
-        found = loss_by_context(reader, small_model, codes, reader.read(codes))
+    with Reader(small_model.parameters) as reader:
+        found = loss_by_context(reader, small_model, codes, read(reader, codes))
     assert found.lengths == (0, 1, 2, 4)
     assert np.isfinite(found.loss).all()
 
 
 # what is drawn
+
+
+def test_all_context_is_at_the_same_place_for_every_run() -> None:
+    short, long = (
+        ContextLoss(lengths, 9, np.full(len(lengths), 2.0), np.zeros(len(lengths)), 1.0)
+        for lengths in ((0, 1, 2), (0, 1, 2, 4, 8))
+    )
+    runs = [(n, "ab"[n], analysis(1.0, context=each)) for n, each in enumerate((short, long))]
+    figure = by_context(runs)
+    assert figure is not None
+    assert figure.x.labels == ("0", "1", "2", "4", "8", "all")
+    assert [line.x.tolist() for line in figure.lines] == [[0, 1, 2, 5], [0, 1, 2, 3, 4, 5]]
+    assert [line.y[-1] for line in figure.lines] == [1.0, 1.0]
 
 
 def analysis(loss: float, **rest: object) -> Analysis:

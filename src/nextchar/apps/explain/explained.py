@@ -22,11 +22,11 @@ from nextchar.apps.explain.memory import (
     telling_place,
 )
 from nextchar.apps.explain.neurons import Neurons, find_neurons, watched
-from nextchar.apps.explain.reader import Reader
 from nextchar.apps.explain.settings import ExplainSettings
 from nextchar.apps.explain.source import Place, Text
 from nextchar.apps.explain.surprise import Candidate, Passage, Worst, around, bits_of, passage
 from nextchar.apps.explain.symbols import Symbols, compare, rows_of
+from nextchar.apps.reader import Reader
 from nextchar.errors import ModelFileError, SettingsError, TextError
 from nextchar.model.file import Model
 from nextchar.model.scorer import Chunk, Score

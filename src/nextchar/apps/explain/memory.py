@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.explain.reader import Reader
+from nextchar.apps.reader import Reader
 from nextchar.model.scorer import WARM_UP
 from nextchar.text.vocabulary import Codes
 
@@ -135,7 +135,7 @@ def telling_place(reader: Reader, codes: Codes, *, beyond: int = 10, seed: int =
     """
     low = min(len(codes) - 1, NEAR)
     places = np.unique(np.linspace(low, len(codes) - 1, TARGETS).astype(int))
-    near, far = (_expected(reader, codes, places, min(d, low)) for d in (beyond, low))
+    near, far = (reader.expect_after(codes, places, min(d, low)) for d in (beyond, low))
     return int(places[divergence(far, near).argmax()])
 
 
@@ -214,12 +214,6 @@ def _warm(reader: Reader, codes: Codes, ends: NDArray[Any]) -> Array:
 
 def _loss(reader: Reader, codes: Codes, targets: NDArray[Any], length: int) -> float:
     """Mean bits of the targets, each after the `length` codes before it, from the zero state."""
-    log_p = _expected(reader, codes, targets, length)
+    log_p = reader.expect_after(codes, targets, length)
     chosen = log_p[np.arange(len(targets)), codes[targets[None, :]][0].astype(np.intp)]
     return float(-chosen.mean(dtype=np.float64) / math.log(2))
-
-
-def _expected(reader: Reader, codes: Codes, places: NDArray[Any], length: int) -> Array:
-    """Log-probabilities (B, V) at some places, each after the `length` codes before it."""
-    read = codes[places[None, :] - np.arange(length, 0, -1)[:, None]]
-    return reader.expect(read, reader.parameters.zero_state(len(places)))[0]

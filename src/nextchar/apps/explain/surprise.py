@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.explain.reader import Reader
-from nextchar.model.loss import log_softmax
+from nextchar.apps.reader import Reader
 from nextchar.model.scorer import CHUNK, Chunk, log_likelihoods
 from nextchar.text.vocabulary import Codes
 
@@ -59,7 +58,7 @@ class Worst:
         # some more than asked: two chunks may hold parts of the same trouble
         self._size, self._wanted = 4 * count, count
         self._heap: list[tuple[float, int, Candidate]] = []
-        self._earlier: dict[int, Chunk] = {}
+        self._earlier: dict[int, tuple[NDArray[np.int64], Array]] = {}  # what begins before
         self._lock = threading.Lock()
 
     def __call__(self, chunk: Chunk) -> None:
@@ -67,10 +66,12 @@ class Worst:
         group = int(chunk.lanes[0])
         bits = np.where(chunk.own, bits_of(chunk), -1.0)
         with self._lock:
-            earlier = self._earlier.get(group, chunk)
-            self._earlier[group] = chunk
+            begins = chunk.places[0] - 1, chunk.read.state
+            starts, states = self._earlier.get(group, begins)
+            self._earlier[group] = begins
             for lane in range(bits.shape[1]) if self._wanted else ():
-                self._look(bits[:, lane], chunk, earlier, lane)
+                begin = int(starts[lane]), states[:, :, lane : lane + 1]
+                self._look(bits[:, lane], chunk.places[:, lane], begin)
 
     def places(self) -> list[Candidate]:
         """The most surprising places, the worst first, each a little apart from the others."""
@@ -80,7 +81,8 @@ class Worst:
                 chosen.append(each)
         return chosen[: self._wanted]
 
-    def _look(self, bits: Array, chunk: Chunk, earlier: Chunk, lane: int) -> None:
+    def _look(self, bits: Array, places: NDArray[np.int64], begin: tuple[int, Array]) -> None:
+        """Look at a lane of a chunk. begin: a place that is not after it, and the state there."""
         floor = self._heap[0][0] if len(self._heap) == self._size else 0.0
         above = np.flatnonzero(bits > floor)
         above = above[np.argsort(-bits[above], kind="stable")]
@@ -91,9 +93,9 @@ class Worst:
             if any(abs(t - other) < APART for other in taken):
                 continue
             taken.append(t)
-            state = earlier.read.state[:, :, lane : lane + 1].copy()
-            start, place = int(earlier.places[0, lane]) - 1, int(chunk.places[t, lane])
-            entry = (float(bits[t]), -place, Candidate(float(bits[t]), place, start, state))
+            place = int(places[t])
+            found = Candidate(float(bits[t]), place, begin[0], begin[1].copy())
+            entry = (found.bits, -place, found)
             if len(self._heap) < self._size:
                 heapq.heappush(self._heap, entry)
             else:
@@ -123,17 +125,7 @@ def passage(
     guesses = np.zeros((end - start, shown), np.int64)
     chances = np.zeros((end - start, shown))
     bits = np.full(end - start, np.nan)
-    forward, at = reader.forward, begin + 1
-
-    def looking(x: Codes, before: Array) -> tuple[Array, Array]:
-        logits, after = forward(x, before)
-        own = slice(max(start - at, 0), None)
-        if at + len(x) > start:
-            first = max(at, start) - start
-            best, p = _best(logits[own, 0], shown)
-            guesses[first : first + len(best)], chances[first : first + len(p)] = best, p
-        return logits, after
-
+    at = begin + 1
     pairs = (
         (
             codes[t : min(t + CHUNK, end - 1)][:, None],
@@ -141,10 +133,12 @@ def passage(
         )
         for t in range(begin, end - 1, CHUNK)
     )
-    for read in log_likelihoods(reader.parameters, pairs, looking, state):
+    for read in log_likelihoods(reader.parameters, pairs, reader.forward, state):
         low, high = max(at, start), at + len(read.log_p)
         if high > low:
-            bits[low - start : high - start] = -read.log_p[low - at :, 0] / math.log(2)
+            own = slice(low - start, high - start)
+            bits[own] = -read.log_p[low - at :, 0] / math.log(2)
+            guesses[own], chances[own] = _best(read.every[low - at :, 0], shown)
         at = high
     return Passage(start, codes[start:end], bits, guesses, chances)
 
@@ -156,8 +150,8 @@ def around(reader: Reader, codes: Codes, candidate: Candidate) -> Passage:
     return passage(reader, codes, start, end, begin=candidate.start, state=candidate.state)
 
 
-def _best(logits: Array, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The `count` most probable codes of logits (n, V), (n, count), and their probabilities."""
-    p = np.exp(log_softmax(logits).astype(np.float64))
+def _best(log_p: Array, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The `count` most probable codes by log_p (n, V), (n, count), and their probabilities."""
+    p = np.exp(log_p.astype(np.float64))
     best = np.argsort(-p, axis=1, kind="stable")[:, :count]
     return best, np.take_along_axis(p, best, axis=1)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from nextchar.apps.memorisation import blocks_of
 from nextchar.apps.ngrams import Baselines, affordable, baselines
-from nextchar.apps.predictions import Predictions, Reader
+from nextchar.apps.predictions import Predictions, read
+from nextchar.apps.reader import Reader
 from nextchar.apps.report.knowledge import (
     Calibration,
     Confusion,
@@ -118,8 +119,8 @@ class Analyser:
         most = min(MOST, affordable(len(model.vocabulary)))
         codes = prepared.validation[:most]
         counted = self._counted(prepared, codes, len(model.vocabulary))
-        with Reader(model) as reader:
-            made = reader.read(codes)
+        with Reader(model.parameters) as reader:
+            made = read(reader, codes)
             context = loss_by_context(reader, model, codes, made) if len(codes) > 3 else None
         parts = (prepared.train, prepared.validation, prepared.test)
         train, validation, test = map(len, parts)

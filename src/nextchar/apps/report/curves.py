@@ -118,16 +118,11 @@ def _clipped(run: Run) -> str:
     training, shares = run.settings.training, run.records["clipped_share"]
     if training.clip == 0:
         return "Mean since the last evaluation. Nothing was clipped (--clip 0)."
-    if training.clip_by == "value":
-        return (
-            f"Mean since the last evaluation. Each value was clipped to ±{training.clip:g}; what "
-            "norm that left is not recorded."
-        )
     share = float(np.nanmean(shares)) if np.isfinite(shares).any() else 0.0
-    return (
-        f"Mean since the last evaluation. Clipped to a norm of {training.clip:g} in "
-        f"{share:.1%} of the steps."
-    )
+    to = f"a norm of {training.clip:g}"
+    if training.clip_by == "value":
+        to = f"±{training.clip:g} a value"
+    return f"Mean since the last evaluation. Clipped to {to} in {share:.1%} of the steps."
 
 
 def _speed(runs: Sequence[Run], clock: str) -> Figure:

@@ -50,7 +50,7 @@ def by_context(runs: Sequence[Named]) -> Figure | None:
     if not known:
         return None
     lengths = max((context.lengths for *_, context in known), key=len)
-    lines = [_context(*each) for each in known]
+    lines = [_context(*each, len(lengths)) for each in known]
     places = known[0][2].places
     note = (
         f"At {places:,} places of the validation part, the state being reset before the context; "
@@ -62,10 +62,11 @@ def by_context(runs: Sequence[Named]) -> Figure | None:
     return Figure("context", "How far back it remembers", x, y, tuple(lines), (), note)
 
 
-def _context(place: int, name: str, context: ContextLoss) -> Line:
+def _context(place: int, name: str, context: ContextLoss, last: int) -> Line:
+    """A run's curve. last: where the loss with all context goes; longer ones may not be tried."""
     loss = np.append(context.loss, context.carried)
     error = SURE * np.append(context.error, context.error[-1])
-    x = np.arange(len(loss), dtype=float)
+    x = np.append(np.arange(len(context.loss), dtype=float), last)
     return Line(name, x, loss, place, low=loss - error, high=loss + error, key=False)
 
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.apps.pages.figures import Array
-from nextchar.apps.predictions import Predictions, Reader, characters_of, places_of
+from nextchar.apps.predictions import Predictions, characters_of, places_of
+from nextchar.apps.reader import Reader
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Codes
 
 BINS = 10
 LENGTHS = (0, *(2**n for n in range(10)))  # characters of context: 0, 1, 2, 4 … 512
 PLACES = 1024  # at which each of them is tried
-_WORK = 4e11  # multiply-adds that they may cost
+_WORK = 1.5e11  # multiply-adds that they may cost
+FORGOTTEN = 0.0005  # nats; so close to the loss with all context, no longer one is tried
 KINDS = ("letters", "digits", "spaces", "line breaks", "punctuation", "CJK", "other")
 _CJK = ((0x2E80, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
 
@@ -121,7 +123,8 @@ def kind_of(character: str) -> str:
 class ContextLoss:
     """Loss at the same places of a text, by how many characters before them are read.
 
-    lengths: of the context. loss: (lengths,) mean nats; error: (lengths,) its standard error.
+    lengths: of the context, up to where more of it tells nothing. loss: (lengths,) mean nats;
+    error: (lengths,) its standard error.
     carried: the loss there with the state carried on from the text's beginning.
     """
 
@@ -139,7 +142,14 @@ def loss_by_context(reader: Reader, model: Model, codes: Codes, made: Prediction
     steps = sum(lengths) * model.architecture.matrix_size
     wanted = int(min(PLACES, max(_WORK // max(steps, 1), PLACES // 8)))
     places = places_of(len(codes), wanted, max(longest, 1))
-    nats = np.array([-reader.read_after(codes, places, length) for length in lengths])
-    spread = nats.std(axis=1) / np.sqrt(len(places))
+    targets = np.arange(len(places)), codes[places].astype(np.int64)
     carried = float(-made.log_p[places - 1].mean())
-    return ContextLoss(lengths, len(places), nats.mean(axis=1), spread, carried)
+    loss, error = list[float](), list[float]()
+    for length in lengths:
+        nats = -reader.expect_after(codes, places, length)[targets].astype(np.float64)
+        loss.append(float(nats.mean()))
+        error.append(float(nats.std() / np.sqrt(len(places))))
+        if len(loss) > 1 and max(abs(each - carried) for each in loss[-2:]) < FORGOTTEN:
+            break
+    tried = lengths[: len(loss)]
+    return ContextLoss(tried, len(places), np.array(loss), np.array(error), carried)

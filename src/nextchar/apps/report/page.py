@@ -9,10 +9,11 @@ from pathlib import Path
 from nextchar.apps.pages.markup import tag
 from nextchar.apps.pages.shell import card, grid, page, section
 from nextchar.apps.pages.svg import draw
+from nextchar.apps.passages import MARKED
 from nextchar.apps.report.curves import CLOCKS
 from nextchar.apps.report.report import Report
 from nextchar.apps.report.summary import differences, ending, facts, origin, table_of_runs
-from nextchar.apps.report.writing import LONG, MARKED, Memorisation, Rung
+from nextchar.apps.report.writing import LONG, Memorisation, Rung
 
 _PAGES = Path(__file__).parent.parent / "pages"
 

@@ -105,7 +105,10 @@ def _figures(run: Run, analysis: Analysis) -> dict[str, Any]:
         "kinds": [vars(each) for each in analysis.kinds],
         "context": None
         if context is None
-        else dict(zip(map(str, context.lengths), context.loss.tolist(), strict=True)),
+        else {
+            **dict(zip(map(str, context.lengths), context.loss.tolist(), strict=True)),
+            "all": context.carried,
+        },
         "memorisation": None
         if memory is None
         else {

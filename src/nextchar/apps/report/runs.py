@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -101,18 +102,23 @@ def _read(path: Path, name: str) -> Run:
     except ModelFileError:
         if any(path.glob("*.safetensors")) and not going:
             raise
-    columns = {each: _column(evaluations, each) for each in COLUMNS}
-    return Run(path, name, settings, source, columns, went_back, read_samples(path), model, going)
+    numbers = _columns(evaluations)
+    return Run(path, name, settings, source, numbers, went_back, read_samples(path), model, going)
 
 
-def _column(records: list[dict[str, Any]], name: str) -> Array:
-    """A number of each record; NaN for what is none."""
-    values = [record.get(name) for record in records]
+def _columns(records: list[dict[str, Any]]) -> dict[str, Array]:
+    """The numbers of all records, by name; NaN for what is none."""
     try:
-        return np.array(values, np.float64)  # None becomes NaN
-    except (TypeError, ValueError):
-        numbers = [value if isinstance(value, int | float) else np.nan for value in values]
-        return np.array(numbers, np.float64)
+        rows = list(map(itemgetter(*COLUMNS), records))
+        table = np.array(rows, np.float64).reshape(-1, len(COLUMNS))  # None becomes NaN
+    except (KeyError, TypeError, ValueError):  # records of an earlier version, or by another hand
+        rows = [tuple(_number(record.get(name)) for name in COLUMNS) for record in records]
+        table = np.array(rows, np.float64).reshape(-1, len(COLUMNS))
+    return dict(zip(COLUMNS, table.T.copy(), strict=True))
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else np.nan
 
 
 def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.apps.memorisation import blocks_of, copied
+from nextchar.apps.passages import MARKED, in_text
 from nextchar.generation.generate import generate
 from nextchar.generation.settings import GenerationSettings
 from nextchar.model.file import Model
@@ -16,7 +17,6 @@ from nextchar.text.vocabulary import Codes
 TEMPERATURES = (0.2, 0.5, 0.8, 1.0, 1.2)
 LADDER, SAMPLES, LENGTH = 400, 20, 1000  # characters a rung; texts to judge, characters of each
 LENGTHS = (5, 10, 15, 20, 30, 40, 50)
-MARKED = 30  # characters from which a copied passage is marked
 RECITING, LONG = 0.05, 20  # so much more than held-out text shares, of pieces of this or more
 RECORDS = 30  # of a list, in place of one text
 SEED = 1
@@ -73,7 +73,7 @@ def ladder_and_memory(
     own = _pieces(held_out)
     of_rungs, of_made, of_own = copied([rungs, made, own], blocks_of(training), (*LENGTHS, MARKED))
     ladder = [
-        Rung(temperature, model.vocabulary.decode(codes), _in_text(model, codes, where))
+        Rung(temperature, model.vocabulary.decode(codes), in_text(model, codes, where))
         for temperature, codes, where in zip(TEMPERATURES, rungs, of_rungs.spans, strict=True)
     ]
     text, start, end = of_made.longest
@@ -95,18 +95,6 @@ def _rung(model: Model, temperature: float) -> Codes:
         return texts[0]
     lines = [np.append(text, model.end_code) for text in texts]
     return np.concatenate(lines)[:LADDER]
-
-
-def _in_text(model: Model, codes: Codes, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans of codes as spans of the text, which is shorter where its characters are of bytes."""
-    if not model.vocabulary.is_bytes:
-        return spans
-    data = model.vocabulary.decode_bytes(codes)
-    return [(_characters(data[:start]), _characters(data[:end])) for start, end in spans]
-
-
-def _characters(data: bytes) -> int:
-    return len(data.decode("utf-8", "replace"))
 
 
 def _pieces(held_out: AnyCodes | None) -> list[Codes]:
