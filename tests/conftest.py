@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,11 +33,17 @@ hypothesis.settings.register_profile("nextchar", deadline=None, derandomize=True
 hypothesis.settings.load_profile("nextchar")
 
 
+# under nohup the programs that tests start would ignore it too
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies in tests/torture is for `make torture`."""
+    """What lies in tests/torture is for `make torture`; what is slow begins first."""
     for item in items:
         if ROOT / "tests" / "torture" in item.path.parents:
             item.add_marker("torture")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 PROSE = (

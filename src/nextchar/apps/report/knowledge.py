@@ -16,7 +16,7 @@ from nextchar.text.vocabulary import Codes
 BINS = 10
 LENGTHS = (0, *(2**n for n in range(10)))  # characters of context: 0, 1, 2, 4 … 512
 PLACES = 1024  # at which each of them is tried
-_WORK = 1.5e11  # multiply-adds that they may cost
+_WORK = 7e10  # multiply-adds that they may cost
 FORGOTTEN = 0.0005  # nats; so close to the loss with all context, no longer one is tried
 KINDS = ("letters", "digits", "spaces", "line breaks", "punctuation", "CJK", "other")
 _CJK = ((0x2E80, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
