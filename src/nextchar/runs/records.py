@@ -17,13 +17,27 @@ _END = b', "crc32": "%s"}'  # of a line
 _LENGTH = len(_END % bytes(8))
 
 
+class Content:
+    """The whole file of records that are added one by one."""
+
+    def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._data, self._crc = bytearray(), 0
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """One more at the end."""
+        self._crc = _checksum(record, self._crc)
+        line = json.dumps({**record, CHECKSUM: f"{self._crc:08x}"}) + "\n"
+        self._data += line.encode()
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._data)
+
+
 def content_of(records: Iterable[Mapping[str, Any]]) -> str:
     """The whole file of some records."""
-    lines, crc = [], 0
-    for record in records:
-        crc = _checksum(record, crc)
-        lines.append(json.dumps({**record, CHECKSUM: f"{crc:08x}"}) + "\n")
-    return "".join(lines)
+    return bytes(Content(records)).decode()
 
 
 def records_of(data: bytes) -> list[dict[str, Any]]:

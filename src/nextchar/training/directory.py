@@ -36,7 +36,7 @@ from nextchar.runs.reading import (
     SAMPLES,
     read_metrics,
 )
-from nextchar.runs.records import content_of
+from nextchar.runs.records import Content
 from nextchar.training.checkpoint import Progress
 from nextchar.training.faults import cure
 from nextchar.training.owner import forget_owner, note_owner, owner_of
@@ -48,7 +48,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / CHECKPOINT
-        self._records: list[Mapping[str, Any]] = []
+        self._metrics = Content()
         self._made = [each for each in (path, *path.parents) if not each.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -117,8 +117,8 @@ class RunDirectory:
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add a record to `metrics.jsonl`."""
-        self._records.append(record)
-        self._write(METRICS, content_of(self._records))
+        self._metrics.add(record)
+        self._write(METRICS, bytes(self._metrics))
 
     def rewind_metrics(self, step: int, retries: int = 0) -> list[dict[str, Any]]:
         """Forget the records after a step, that of the checkpoint; the evaluations that are left.
@@ -130,7 +130,7 @@ class RunDirectory:
             for record in read_metrics(self.path)
             if record["step"] <= step and record.get("retries", 0) <= retries
         ]
-        self._records = [*kept]
+        self._metrics = Content(kept)
         return [record for record in kept if "retries" not in record]
 
     def note_divergence(self, progress: Progress, error: DivergedError, rate: float) -> None:
@@ -158,9 +158,10 @@ class RunDirectory:
         assert name in {BEST, LAST, START}
         save_model(self.path / name, model)
 
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, content: str | bytes) -> None:
+        data = content.encode() if isinstance(content, str) else content
         try:
-            write_atomically(self.path / name, text.encode())
+            write_atomically(self.path / name, data)
         except OSError as error:
             raise RunError(f"{self.path / name}: cannot be written ({_reason(error)})") from error
 
