@@ -7,7 +7,9 @@ trainings share one start of MPI, which takes longer than they do.
 from __future__ import annotations
 
 import json
+import random
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from nextchar.cli.telling import complain, status_of, tell_of_one, told
 from nextchar.distributed.joining import joined
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.pieces import Pieces
+from nextchar.text import collector
 from nextchar.text.corpus import text_corpus
 from nextchar.text.stored import StoredCodes
 from nextchar.training.cohort import Cohort
@@ -151,8 +154,6 @@ def others(cohort: Cohort, folder: Path) -> None:
 
 def on_disk(cohort: Cohort, folder: Path) -> None:
     """A text that is too large for memory, which here is small: each rank reads its lanes."""
-    from nextchar.text import collector
-
     collector.IN_MEMORY = 1000
     (folder / "prose.txt").write_text(PROSE * 12, encoding="utf-8")
     cohort.first(lambda: None)  # it is there
@@ -171,8 +172,31 @@ def on_disk(cohort: Cohort, folder: Path) -> None:
     np.savez(folder / f"{cohort.share.rank}.npz", **figures(done))
 
 
+def sums(cohort: Cohort, folder: Path) -> None:
+    """Gradients in many parts, large and tiny ones, looked after at another pace on each rank."""
+    cohort.compress("bf16")
+    exchange, size = cohort.exchange, cohort.share.size
+    assert exchange
+    pace = random.Random(cohort.share.rank)
+    for step in range(40):
+        alike = np.random.default_rng(step)
+        sizes = [int(each) for each in alike.choice([1, 70, 3000, 60_000], 24)]
+        numbers = [alike.integers(-20, 20, each) for each in sizes]  # whose sums bfloat16 holds
+        parts = [(each + cohort.share.rank).astype(np.float32) for each in numbers]
+        for part in parts:
+            exchange.begin(part)
+            for _ in range(pace.choice([0, 0, 1, 8])):
+                exchange.poll()
+                time.sleep(pace.choice([0, 0, 0, 1e-3]))
+        rest = np.array([1.0 + cohort.share.rank])
+        assert exchange.finish(0.5, rest) == 0.5 * size
+        assert rest == [size * (size + 1) / 2]
+        for part, each in zip(parts, numbers, strict=True):
+            np.testing.assert_array_equal(part, each * size + size * (size - 1) / 2)
+
+
 SCENARIOS = [
-    variants, a_number_is_nan, one_fails, one_drifts, others, on_disk,
+    variants, a_number_is_nan, one_fails, one_drifts, others, on_disk, sums,
 ]  # fmt: skip
 
 

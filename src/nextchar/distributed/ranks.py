@@ -7,14 +7,15 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.distributed import alike
-from nextchar.distributed.exchange import PlainSum, SumExchange
-from nextchar.distributed.halves import HalfSum
+from nextchar.distributed.exchange import PlainSum, Sum, SumExchange
+from nextchar.distributed.halves import half_sums
 from nextchar.distributed.launch import Launch
 from nextchar.distributed.waiting import wait_for
 from nextchar.errors import DivergedError, InterruptedRun, RunError
@@ -126,7 +127,7 @@ class Ranks:
 
     def compress(self, how: str) -> None:
         """Have gradients summed as `compress_gradients` says."""
-        self._sums.begin_sum = HalfSum if how == "bf16" else PlainSum
+        self._sums.begin_sum = self._half_sums if how == "bf16" else PlainSum
 
     def whole(self, state: Array) -> Array:
         """The state of all lanes, on the first rank."""
@@ -183,6 +184,10 @@ class Ranks:
                 self.together(lambda: None)
         self.require_alike(lambda: {"sha256 of the text": here[0].sha256})
         return here[0]
+
+    @cached_property
+    def _half_sums(self) -> Callable[[Any, Array], Sum]:
+        return half_sums(self._mpi.COMM_WORLD)  # once, however many runs there are
 
     # how it ends
 
