@@ -7,6 +7,7 @@ trainings share one start of MPI, which takes longer than they do.
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -21,12 +22,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from conftest import PROSE
 from nextchar.api import write_sample
 from nextchar.cli.telling import complain, status_of, tell_of_one, told
+from nextchar.config import TextSettings
 from nextchar.distributed.joining import joined
+from nextchar.errors import InterruptedRun, NextcharError
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.pieces import Pieces
-from nextchar.text import collector
+from nextchar.text import collector, sources
 from nextchar.text.corpus import text_corpus
+from nextchar.text.encoder import Encoder
+from nextchar.text.merging import Cuttable
+from nextchar.text.reading import read_corpus
 from nextchar.text.stored import StoredCodes
+from nextchar.text.watching import Listener
 from nextchar.training.cohort import Cohort
 from nextchar.training.events import Note
 from nextchar.training.run import Material, from_paths, start
@@ -172,6 +179,41 @@ def on_disk(cohort: Cohort, folder: Path) -> None:
     np.savez(folder / f"{cohort.share.rank}.npz", **figures(done))
 
 
+def encoded(cohort: Cohort, folder: Path) -> None:
+    """Large texts, the last two ranks with a cache of their own: one that is as it should be, the
+    same again, one that is no text in its second half, and one while some are asked to stop.
+    """
+    rank, counts, told = cohort.share.rank, [0], list[tuple[int, int | None]]()
+    collector.IN_MEMORY, sources.PIECE = 1000, 500
+    os.environ["NEXTCHAR_CACHE"] = str(folder / ("one" if rank < 2 else "other"))
+    encode = Encoder.encode
+
+    def counted(encoder: Encoder, piece: str | bytes) -> Any:
+        counts[-1] += len(piece)
+        return encode(encoder, piece)
+
+    def stop(done: int, total: int | None) -> None:
+        if rank % 2:
+            raise InterruptedRun("stopped")
+
+    def read(name: str, encoding: Callable[[int, int | None], None]) -> str:
+        paths, settings, listener = [folder / name], TextSettings(), Listener(encoding=encoding)
+        text = Cuttable(paths, settings, listener)
+        try:
+            return cohort.corpus(lambda: read_corpus(paths, settings, listener), text).sha256
+        except NextcharError as error:
+            return f"{type(error).__name__}: {error}"
+
+    Encoder.encode = counted  # type: ignore[method-assign]
+    said = {"good": read("good.txt", lambda *each: told.append(each))}
+    counts.append(0)
+    said |= {"again": read("good.txt", stop)}
+    counts_so_far = counts[:]
+    said |= {"bad": read("bad.txt", Listener().encoding), "stopped": read("third.txt", stop)}
+    found = {"said": said, "counts": counts_so_far, "told": told}
+    (folder / f"{rank}.json").write_text(json.dumps(found))
+
+
 def sums(cohort: Cohort, folder: Path) -> None:
     """Gradients in many parts, large and tiny ones, looked after at another pace on each rank."""
     cohort.compress("bf16")
@@ -196,7 +238,7 @@ def sums(cohort: Cohort, folder: Path) -> None:
 
 
 SCENARIOS = [
-    variants, a_number_is_nan, one_fails, one_drifts, others, on_disk, sums,
+    variants, a_number_is_nan, one_fails, one_drifts, others, on_disk, encoded, sums,
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.distributed import alike
+from nextchar.distributed.encoding import encode_together
 from nextchar.distributed.exchange import PlainSum, Sum, SumExchange
 from nextchar.distributed.halves import half_sums
 from nextchar.distributed.launch import Launch
@@ -22,6 +23,7 @@ from nextchar.errors import DivergedError, InterruptedRun, RunError
 from nextchar.kernels.threads import usable_cores
 from nextchar.text.batches import Share
 from nextchar.text.corpus import Corpus
+from nextchar.text.merging import Cuttable
 from nextchar.text.stored import StoredCodes
 
 if TYPE_CHECKING:
@@ -162,12 +164,13 @@ class Ranks:
         with self._sums.off():
             yield
 
-    def corpus(self, read: Callable[[], Corpus]) -> Corpus:
+    def corpus(self, read: Callable[[], Corpus], text: Cuttable) -> Corpus:
         """A text: from the first rank where it is small, else from the cache of each machine.
 
-        The first rank encodes a large one where no cache has it, then the first rank of every
-        machine that has a cache of its own, and then the others find it there.
+        All encode a large one, a part each. What cannot be cut is encoded by the first rank, then
+        by the first rank of every machine that has a cache of its own. All find it there.
         """
+        encode_together(self._comm, self._node, text)
         here: list[Corpus] = []
 
         def read_first() -> Corpus | str:
