@@ -70,9 +70,9 @@ def processes_of(launcher: int) -> list[int]:
         environment = dict(
             part.decode(errors="replace").split("=", 1) for part in parts if b"=" in part
         )
-        launch = launched(environment)
-        if launcher in parents and launch:
-            found[launch.rank] = int(path.name)
+        rank = environment.get("PMI_RANK", environment.get("OMPI_COMM_WORLD_RANK"))
+        if launcher in parents and rank:  # also where there is only one
+            found[int(rank)] = int(path.name)
     return [found[rank] for rank in sorted(found)]
 
 
