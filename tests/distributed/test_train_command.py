@@ -41,11 +41,10 @@ def assert_close(one: Path, other: Path) -> None:
         np.testing.assert_allclose(value, theirs[name], rtol=1e-9, atol=1e-12, err_msg=name)
 
 
-def begin_long(folder: Path, text: Path, size: int) -> subprocess.Popen[str]:
-    """A run that is under way."""
-    process = ranks.begin(
-        size, "-m", "nextchar", "train", str(text), "--out", "run", *SETTINGS, *LONG, folder=folder
-    )
+def begin_long(folder: Path, text: Path, size: int, *more: str) -> subprocess.Popen[str]:
+    """A run that is under way. more: settings."""
+    args = [str(text), "--out", "run", *SETTINGS, *LONG, *more]
+    process = ranks.begin(size, "-m", "nextchar", "train", *args, folder=folder)
     metrics = folder / "run" / METRICS
     while process.poll() is None and not metrics.exists():
         time.sleep(0.01)
