@@ -24,7 +24,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -136,12 +135,7 @@ class _Temporary:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.new.discard()
 
     def write(self, part: Part, settings: TextSettings, listener: Listener) -> NDArray[np.uint32]:
@@ -181,15 +175,10 @@ class Whole(_Temporary):
         self._listener = self.plan.listener(text.listener, self._own + self._merging)
         self._code_of: dict[int, int] = {}
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._given_up.set()
         self._hashing.shutdown()
-        super().__exit__(kind, error, trace)
+        super().__exit__(*error)
 
     def encode(self) -> None:
         """Encode the first part. Raises as `PartFile.encode` does."""
