@@ -28,7 +28,7 @@ import numpy as np
 
 from nextchar.config import NetworkSettings, TrainingSettings
 from nextchar.distributed.exchange import PlainSum, SumExchange
-from nextchar.distributed.halves import HalfSum
+from nextchar.distributed.halves import half_sums
 from nextchar.distributed.scaling import Node, Wire, Work, all_reduce, step
 from nextchar.distributed.waiting import wait_for
 from nextchar.kernels.engine import Engine
@@ -116,7 +116,7 @@ def _reduction(comm: Any, size: int) -> float:
 def _network(comm: Any, hidden_size: int, layers: int, steps: int) -> dict[str, Any]:
     architecture = Architecture(NetworkSettings(hidden_size=hidden_size, num_layers=layers), V)
     plain, later, halves = SumExchange(comm), Later(comm), SumExchange(comm)
-    halves.begin_sum = HalfSum
+    halves.begin_sum = half_sums(comm)
     told: dict[str, Any] = {"hidden_size": hidden_size, "num_layers": layers}
     if comm.size == 1:
         told["at_once"] = _steps(comm, architecture, None, steps)

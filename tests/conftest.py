@@ -21,6 +21,7 @@ from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.text.vocabulary import Vocabulary
+from prose import PROSE
 
 if TYPE_CHECKING:
     from serving import Server
@@ -44,12 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if ROOT / "tests" / "torture" in item.path.parents:
             item.add_marker("torture")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-
-
-PROSE = (
-    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the\n"
-    "age of foolishness, it was the epoch of belief, it was the epoch of incredulity.\n"
-)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 PROGRAM = HERE / "program.py"
+BAD = 700  # where, from its end, a text for the program has a byte that is no text
 
 
 @functools.cache
@@ -69,6 +70,20 @@ def run(ranks: int, *command: str, folder: Path | None = None) -> tuple[int, str
     process = begin(ranks, *command, folder=folder)
     out, err = process.communicate(timeout=240)
     return process.returncode, out, err
+
+
+# which scenarios of the program share a start of so many ranks
+TOGETHER = {
+    2: ["variants"],
+    3: ["variants", "a_number_is_nan", "one_drifts", "others", "on_disk", "sums"],
+    4: ["variants", "encoded"],
+}
+
+
+def scenarios(ranks: int, folder: Path) -> None:
+    """Run what shares a start of so many ranks."""
+    status, _, said = run(ranks, str(PROGRAM), str(folder), *TOGETHER[ranks])
+    assert status == 0, said
 
 
 def train(ranks: int, *args: str, folder: Path | None = None) -> tuple[int, str, str]:

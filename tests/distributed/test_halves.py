@@ -1,10 +1,12 @@
-"""Numbers as bfloat16: nearest, ties to even, and NaN stays what it is."""
+"""Numbers as bfloat16: nearest, ties to even, and NaN stays what it is. Two rounds of a sum."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from nextchar.distributed.halves import halves_of, numbers_of
+from nextchar.distributed.halves import HalfSum, Halves, halves_of, numbers_of
 
 
 def test_what_has_eight_digits_is_kept() -> None:
@@ -32,3 +34,47 @@ def test_not_a_number_stays_none_whatever_its_bits() -> None:
 
 def test_double_numbers_are_rounded_too() -> None:
     np.testing.assert_array_equal(numbers_of(halves_of(np.array([1.0, 3.0]))), [1, 3])
+
+
+class Request:
+    """Of a message that a test ends."""
+
+    is_done = False
+
+    def Test(self) -> bool:  # noqa: N802
+        return self.is_done
+
+
+class Comm:
+    """One rank, and the messages that began."""
+
+    size = 1
+
+    def __init__(self) -> None:
+        self.begun: list[Request] = []
+
+    def Ialltoall(self, sent: Halves, received: Halves) -> Request:  # noqa: N802
+        received[:] = sent
+        self.begun.append(Request())
+        return self.begun[-1]
+
+    def Iallgather(self, sent: Halves, received: Halves) -> Request:  # noqa: N802
+        received[:] = sent
+        self.begun.append(Request())
+        return self.begun[-1]
+
+
+def test_the_second_round_has_a_communicator_of_its_own_and_begins_once() -> None:
+    first, second, part = Comm(), Comm(), np.array([1.0, 2.5], np.float32)
+    half: Any = HalfSum
+    under_way = half(first, second, part)
+    assert not under_way.poll()
+    assert (len(first.begun), len(second.begun)) == (1, 0)
+    first.begun[0].is_done = True
+    assert under_way.poll()
+    assert (len(first.begun), len(second.begun)) == (1, 1)
+    second.begun[0].is_done = True
+    assert under_way.poll()
+    assert under_way.poll()
+    assert (len(first.begun), len(second.begun)) == (1, 1)
+    np.testing.assert_array_equal(part, [1, 2.5])

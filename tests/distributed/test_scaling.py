@@ -9,6 +9,7 @@ import pytest
 
 from nextchar.cli import run
 from nextchar.config import NetworkSettings
+from nextchar.distributed import measuring
 from nextchar.distributed.measuring import measure_node
 from nextchar.distributed.scaling import (
     Node,
@@ -24,6 +25,7 @@ from nextchar.distributed.scaling import (
     table,
 )
 from nextchar.model.parameters import Architecture
+from nextchar.training import speed
 from nextchar.training.speed import Precision, operations
 
 NODE = Node({1: 1e9, 8: 8e9, 32: 16e9}, 2e-9)
@@ -117,7 +119,9 @@ def test_enough_lanes_make_any_number_of_nodes_efficient() -> None:
     assert efficient_lanes(work(), Node({1: 1e18}, 1.0), FAST, ranks=2, **how) is None
 
 
-def test_a_machine_is_measured() -> None:
+def test_a_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (measuring, speed):  # a smaller network
+        monkeypatch.setattr(module, "PROBE", NetworkSettings(cell="gru", hidden_size=32))
     node = measure_node(30, 1, Precision("float32", bfloat16=False), lanes=(1, 4))
     assert sorted(node.rates) == [1, 4]
     assert all(math.isfinite(rate) and rate > 0 for rate in (*node.rates.values(), node.per_weight))

@@ -16,6 +16,7 @@ import pytest
 import safetensors.numpy
 
 from distributed import ranks
+from nextchar.cli import run
 from nextchar.distributed.launch import Launch, launched
 from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_metrics
 
@@ -40,11 +41,10 @@ def assert_close(one: Path, other: Path) -> None:
         np.testing.assert_allclose(value, theirs[name], rtol=1e-9, atol=1e-12, err_msg=name)
 
 
-def begin_long(folder: Path, text: Path, size: int) -> subprocess.Popen[str]:
-    """A run that is under way."""
-    process = ranks.begin(
-        size, "-m", "nextchar", "train", str(text), "--out", "run", *SETTINGS, *LONG, folder=folder
-    )
+def begin_long(folder: Path, text: Path, size: int, *more: str) -> subprocess.Popen[str]:
+    """A run that is under way. more: settings."""
+    args = [str(text), "--out", "run", *SETTINGS, *LONG, *more]
+    process = ranks.begin(size, "-m", "nextchar", "train", *args, folder=folder)
     metrics = folder / "run" / METRICS
     while process.poll() is None and not metrics.exists():
         time.sleep(0.01)
@@ -69,9 +69,9 @@ def processes_of(launcher: int) -> list[int]:
         environment = dict(
             part.decode(errors="replace").split("=", 1) for part in parts if b"=" in part
         )
-        launch = launched(environment)
-        if launcher in parents and launch:
-            found[launch.rank] = int(path.name)
+        rank = environment.get("PMI_RANK", environment.get("OMPI_COMM_WORLD_RANK"))
+        if launcher in parents and rank:  # also where there is only one
+            found[int(rank)] = int(path.name)
     return [found[rank] for rank in sorted(found)]
 
 
@@ -102,12 +102,8 @@ def test_a_signal_to_one_rank_stops_all_and_another_number_of_ranks_goes_on(
     status, _, said = ranks.train(2, *again, folder=tmp_path)
     assert status == 0, said
     assert "ranks = 2" in (tmp_path / "run" / CONFIG).read_text()
-    run = subprocess.run(
-        [sys.executable, "-m", "nextchar", "train", str(prose), "--out", "alone", *SETTINGS,
-         "--steps", more, "--eval-every", "20", "--quiet"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
+    how = ["--steps", more, "--eval-every", "20", "--quiet"]
+    assert run(["train", str(prose), "--out", str(tmp_path / "alone"), *SETTINGS, *how]) == 0
     assert_close(tmp_path / "run", tmp_path / "alone")
     steps = [record["step"] for record in read_metrics(tmp_path / "run")]
     assert steps == [record["step"] for record in read_metrics(tmp_path / "alone")]
@@ -126,12 +122,8 @@ def test_a_rank_that_is_killed_ends_the_job_and_one_process_goes_on(
     assert "Traceback" not in said
     assert not any(Path(f"/proc/{pid}/cmdline").exists() and _is_ours(pid) for pid in pids)
     step = read_metrics(tmp_path / "run")[-1]["step"]
-    run = subprocess.run(
-        [sys.executable, "-m", "nextchar", "train", "--out", "run", "--resume", "--steps",
-         str(step + 20), "--quiet"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
+    again = ["--resume", "--steps", str(step + 20), "--quiet"]
+    assert run(["train", "--out", str(tmp_path / "run"), *again]) == 0
     assert "ranks" not in (tmp_path / "run" / CONFIG).read_text()
 
 
@@ -142,22 +134,32 @@ def _is_ours(pid: int) -> bool:
         return False
 
 
+ONE_AFTER_THE_OTHER = """
+import json, sys
+from nextchar.cli import run
+print(json.dumps([run(args) for args in json.loads(sys.argv[1])]))
+"""
+
+
 @ranks.needs_mpi
 def test_a_mistake_is_told_once(tmp_path: Path, prose: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / CONFIG).write_text("")
-    for args, wanted, expected in (
+    mistakes = (
         ([str(prose), "--out", "run"], "holds a run already", 1),
         (["nothing.txt"], "nothing.txt: ", 1),
         ([str(prose), "--batch-size", "1"], "cannot be cut over 2 ranks", 2),
         ([str(prose), "--hidden-size", "0"], "hidden_size", 2),
         ([str(prose), "--hidden"], "No such option", 2),
-    ):
-        status, _, said = ranks.train(2, *args, "--preset", "medium", folder=tmp_path)
-        lines = [line for line in said.splitlines() if line.startswith("nextchar: ")]
-        assert len(lines) == 1, said
-        assert wanted in lines[0]
-        assert status == expected
+    )
+    commands = json.dumps([["train", *args, "--preset", "medium"] for args, _, _ in mistakes])
+    status, out, said = ranks.run(2, "-c", ONE_AFTER_THE_OTHER, commands, folder=tmp_path)
+    assert status == 0, said
+    assert out.splitlines() == [json.dumps([status for _, _, status in mistakes])] * 2
+    lines = [line for line in said.splitlines() if line.startswith("nextchar: ")]
+    assert len(lines) == len(mistakes), said
+    for line, (_, wanted, _) in zip(lines, mistakes, strict=True):
+        assert wanted in line
 
 
 # without MPI

@@ -32,7 +32,7 @@ class Sum(Protocol):
     """A sum over ranks that is under way."""
 
     def poll(self) -> bool:
-        """Let it go on; whether it is done."""
+        """Let it go on; whether all its messages have begun."""
         ...
 
     def wait(self) -> None:
@@ -62,8 +62,9 @@ class PlainSum:
         self._request = comm.Iallreduce(MPI.IN_PLACE, part)
 
     def poll(self) -> bool:
-        """Let it go on."""
-        return bool(self._request.Test())
+        """Let it go on; its only message has begun."""
+        self._request.Test()
+        return True
 
     def wait(self) -> None:
         """Return when it is done."""
@@ -89,9 +90,14 @@ class SumExchange:
             self._under_way.append(self.begin_sum(self._comm, part))
 
     def poll(self) -> None:
-        """Let what was begun go on."""
+        """Let what was begun go on.
+
+        Not beyond a sum that has a message to begin: this one's must come first on every rank. A
+        look after any message lets MPI move them all.
+        """
         for each in self._under_way:
-            each.poll()
+            if not each.poll():
+                return
 
     def finish(self, loss: float, rest: Array) -> float:
         """The sum of all losses; the rest and all parts are summed."""

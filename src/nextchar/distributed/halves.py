@@ -5,10 +5,15 @@
 
 Each number is rounded twice, however many ranks there are; all get the same bits. bfloat16 keeps
 float32's range and 8 of its 24 digits, so nothing overflows that did not.
+
+MPI wants every rank to begin what all do together in the same order on each communicator. First
+rounds begin in the order of parts, but end in any: so second rounds, which begin when a first one
+ended, have a communicator of their own, and `exchange` begins them in the order of parts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,23 +30,29 @@ Halves = NDArray[np.uint16]
 _NAN = np.uint16(0x7FC0)
 
 
-class HalfSum:
-    """The sum of a part over ranks, in place, under way."""
+def half_sums(comm: MPI.Intracomm) -> Callable[[MPI.Intracomm, Array], HalfSum]:
+    """What begins such sums; all ranks call this together."""
+    second = comm.Dup()
+    return lambda first, part: HalfSum(first, second, part)
 
-    def __init__(self, comm: MPI.Intracomm, part: Array) -> None:
-        self._comm, self._part, size = comm, part, comm.size
+
+class HalfSum:
+    """The sum of a part over ranks, in place, under way. first, second: of its two rounds."""
+
+    def __init__(self, first: MPI.Intracomm, second: MPI.Intracomm, part: Array) -> None:
+        self._second, self._part, size = second, part, first.size
         piece = -(-part.size // size)  # of each rank
         self._sent = np.zeros((size, piece), np.uint16)
         self._sent.reshape(-1)[: part.size] = halves_of(part)
         self._received = np.empty_like(self._sent)
-        self._request = comm.Ialltoall(self._sent, self._received)
+        self._request = first.Ialltoall(self._sent, self._received)
         self._is_summed = self._is_done = False
 
     def poll(self) -> bool:
-        """Let it go on; whether it is done."""
+        """Let it go on; whether its second round has begun."""
         if not self._is_done and self._request.Test():
             self._go_on()
-        return self._is_done
+        return self._is_summed
 
     def wait(self) -> None:
         """Return when it is done."""
@@ -58,7 +69,7 @@ class HalfSum:
         for piece in self._received:  # in the order of ranks
             total += numbers_of(piece)
         self._is_summed = True
-        self._request = self._comm.Iallgather(halves_of(total), self._sent)
+        self._request = self._second.Iallgather(halves_of(total), self._sent)
 
 
 def halves_of(numbers: Array) -> Halves:

@@ -7,20 +7,23 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.distributed import alike
-from nextchar.distributed.exchange import PlainSum, SumExchange
-from nextchar.distributed.halves import HalfSum
+from nextchar.distributed.encoding import encode_together
+from nextchar.distributed.exchange import PlainSum, Sum, SumExchange
+from nextchar.distributed.halves import half_sums
 from nextchar.distributed.launch import Launch
 from nextchar.distributed.waiting import wait_for
 from nextchar.errors import DivergedError, InterruptedRun, RunError
 from nextchar.kernels.threads import usable_cores
 from nextchar.text.batches import Share
 from nextchar.text.corpus import Corpus
+from nextchar.text.merging import Cuttable
 from nextchar.text.stored import StoredCodes
 
 if TYPE_CHECKING:
@@ -126,7 +129,7 @@ class Ranks:
 
     def compress(self, how: str) -> None:
         """Have gradients summed as `compress_gradients` says."""
-        self._sums.begin_sum = HalfSum if how == "bf16" else PlainSum
+        self._sums.begin_sum = self._half_sums if how == "bf16" else PlainSum
 
     def whole(self, state: Array) -> Array:
         """The state of all lanes, on the first rank."""
@@ -161,12 +164,13 @@ class Ranks:
         with self._sums.off():
             yield
 
-    def corpus(self, read: Callable[[], Corpus]) -> Corpus:
+    def corpus(self, read: Callable[[], Corpus], text: Cuttable) -> Corpus:
         """A text: from the first rank where it is small, else from the cache of each machine.
 
-        The first rank encodes a large one where no cache has it, then the first rank of every
-        machine that has a cache of its own, and then the others find it there.
+        All encode a large one, a part each. What cannot be cut is encoded by the first rank, then
+        by the first rank of every machine that has a cache of its own. All find it there.
         """
+        encode_together(self._comm, self._node, text)
         here: list[Corpus] = []
 
         def read_first() -> Corpus | str:
@@ -183,6 +187,10 @@ class Ranks:
                 self.together(lambda: None)
         self.require_alike(lambda: {"sha256 of the text": here[0].sha256})
         return here[0]
+
+    @cached_property
+    def _half_sums(self) -> Callable[[Any, Array], Sum]:
+        return half_sums(self._mpi.COMM_WORLD)  # once, however many runs there are
 
     # how it ends
 

@@ -38,9 +38,13 @@ def read_corpus(
     where it is found the next time, unless a part of it comes from a pipe or a data set.
     """
     sources = find_sources(inputs, settings)
+    return _Reading(sources, settings, listener or Listener(), label_of(inputs)).corpus()
+
+
+def label_of(inputs: Sequence[str | PathLike[str]]) -> str:
+    """What a text is called that the user gave these names."""
     more = f" and {len(inputs) - 1:,} more" if len(inputs) > 1 else ""
-    label = "".join(os.path.abspath(name) for name in inputs[:1]) + more  # noqa: PTH100
-    return _Reading(sources, settings, listener or Listener(), label).corpus()
+    return "".join(os.path.abspath(name) for name in inputs[:1]) + more  # noqa: PTH100
 
 
 class _Text(NamedTuple):

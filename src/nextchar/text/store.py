@@ -77,23 +77,32 @@ class Writer:
         self._counts = np.zeros(0, np.int64)  # of the span that is not full
 
     def append(self, codes: Codes) -> None:
-        """Write the next codes."""
-        if not len(codes):
-            return
+        """Write the next codes, and count them."""
+        if len(codes):
+            self.write(codes)
+            self.count(np.bincount(codes))
+
+    def write(self, codes: Codes) -> None:
+        """Write the next codes, at least one; `count` is told of them before many are written."""
         if codes.itemsize > self._width:
             self._width = codes.itemsize
             self._align()
             self._segments.append((self._total, self._bytes, self._width))
         data = codes.astype(f"<u{self._width}", copy=False).tobytes()
         self._total += len(codes)
-        self._count(codes)
-        self._write(data)
+        self._put(data)
+
+    def count(self, counts: NDArray[np.int64]) -> None:
+        """Take (K,) how often each code occurs in what was written since the last count."""
+        self._counts = _sum(self._counts, counts)
+        if self._total - (self._ends[-1] if self._ends else 0) >= self._span:
+            self._end_span()
 
     def _align(self) -> None:
         """Let a segment begin where its first code may be looked at as a number."""
-        self._write(bytes(-self._bytes % self._width))
+        self._put(bytes(-self._bytes % self._width))
 
-    def _write(self, data: bytes) -> None:
+    def _put(self, data: bytes) -> None:
         self._bytes += len(data)
         data = self._pending + data
         full = len(data) - len(data) % BLOCK
@@ -120,11 +129,6 @@ class Writer:
             np.array(self._ends, np.int64),
             counts,
         )
-
-    def _count(self, codes: Codes) -> None:
-        self._counts = _sum(self._counts, np.bincount(codes))
-        if self._total - (self._ends[-1] if self._ends else 0) >= self._span:
-            self._end_span()
 
     def _end_span(self) -> None:
         if self._counts.any():

@@ -21,6 +21,7 @@ from nextchar.text.corpus import Corpus
 
 if TYPE_CHECKING:
     from nextchar.kernels.pieces import Exchange
+    from nextchar.text.merging import Cuttable
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -74,8 +75,11 @@ class Cohort(Protocol):
         """The state (L, STATES, B, H) of all lanes, on the first rank; on others their own's."""
         ...
 
-    def corpus(self, read: Callable[[], Corpus]) -> Corpus:
-        """A text that is read once, or once on each machine that does not find it encoded."""
+    def corpus(self, read: Callable[[], Corpus], text: Cuttable) -> Corpus:
+        """A text that is read once, or once on each machine that does not find it encoded.
+
+        text: the same, as what all may encode together before it is read.
+        """
         ...
 
     def require_alike(self, facts: Callable[[], Mapping[str, Any]]) -> None:
@@ -130,7 +134,7 @@ class Single:
         """It is whole."""
         return state
 
-    def corpus(self, read: Callable[[], Corpus]) -> Corpus:
+    def corpus(self, read: Callable[[], Corpus], text: Cuttable) -> Corpus:
         """Read it."""
         return read()
 

@@ -16,6 +16,7 @@ from nextchar.model.file import START, Model, load_model
 from nextchar.presets import AUTO
 from nextchar.runs.machine import describe
 from nextchar.text.corpus import Corpus
+from nextchar.text.merging import Cuttable
 from nextchar.text.reading import read_corpus
 from nextchar.text.watching import Listener
 from nextchar.training.cohort import SINGLE, Cohort
@@ -28,10 +29,14 @@ from nextchar.training.train import Hooks, Trained, train
 
 @dataclass(frozen=True)
 class Material:
-    """A text to train on: how it is read, and its names where it can be found again."""
+    """A text to train on: how it is read, and its names where it can be found again.
+
+    paths: of what is read, as they were given, where several may read a part each.
+    """
 
     read: Callable[[TextSettings, Listener], Corpus]
     names: tuple[str, ...] = ()
+    paths: Sequence[str | PathLike[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def base_of(path: str | PathLike[str]) -> Base:
 def from_paths(paths: Sequence[str | PathLike[str]]) -> Material:
     """The material of files, folders, `-` and data sets, found again from any working folder."""
     names = tuple(_found_again(str(path)) for path in paths)
-    return Material(lambda settings, listener: read_corpus(paths, settings, listener), names)
+    return Material(lambda settings, listener: read_corpus(paths, settings, listener), names, paths)
 
 
 def _found_again(name: str) -> str:
@@ -174,7 +179,8 @@ def _opened(out: Path | None, resume: bool, cohort: Cohort) -> Iterator[RunDirec
 
 
 def _corpus(text: Material, settings: Settings, listener: Listener, cohort: Cohort) -> Corpus:
-    return cohort.corpus(lambda: text.read(settings.text, listener))
+    together = Cuttable(text.paths, settings.text, listener)
+    return cohort.corpus(lambda: text.read(settings.text, listener), together)
 
 
 def _listener(hooks: Hooks) -> Listener:
