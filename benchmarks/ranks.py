@@ -21,13 +21,14 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nextchar.config import NetworkSettings, TrainingSettings
-from nextchar.distributed.exchange import PlainSum, SumExchange
+from nextchar.distributed.exchange import SumExchange
 from nextchar.distributed.halves import half_sums
 from nextchar.distributed.scaling import Node, Wire, Work, all_reduce, step
 from nextchar.distributed.waiting import wait_for
@@ -114,39 +115,57 @@ def _reduction(comm: Any, size: int) -> float:
 
 
 def _network(comm: Any, hidden_size: int, layers: int, steps: int) -> dict[str, Any]:
+    """Seconds of a step in each way, in turn, as a machine is not always equally fast."""
     architecture = Architecture(NetworkSettings(hidden_size=hidden_size, num_layers=layers), V)
-    plain, later, halves = SumExchange(comm), Later(comm), SumExchange(comm)
+    plain, halves = SumExchange(comm), SumExchange(comm)
     halves.begin_sum = half_sums(comm)
-    told: dict[str, Any] = {"hidden_size": hidden_size, "num_layers": layers}
+    exchanges = {"off": SumExchange(comm), "after": Later(comm), "meanwhile": plain}
+    ways: dict[str, Any] = {**exchanges, "halves": halves}
     if comm.size == 1:
-        told["at_once"] = _steps(comm, architecture, None, steps)
-    with plain.off():
-        told["off"] = _steps(comm, architecture, plain, steps)
-    for name, exchange in (("after", later), ("meanwhile", plain), ("halves", halves)):
-        told[name] = _steps(comm, architecture, exchange, steps)
+        ways = {"at_once": None, **ways}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    with ExitStack() as engines:
+        engines.enter_context(exchanges["off"].off())
+        trainers = {name: engines.enter_context(_Trainer(comm, architecture, each))
+                    for name, each in ways.items()}  # fmt: skip
+        for number in range(steps + 1):
+            for name, trainer in trainers.items():
+                seconds[name].append(trainer.step(number + 1))
+    told: dict[str, Any] = {"hidden_size": hidden_size, "num_layers": layers}
+    for name, each in seconds.items():  # of the slowest rank; the first step lays out memory
+        told[name] = float(np.max(comm.allgather(each[1:]), axis=0).min())
     told["bytes"] = plain.bytes_sent / (steps + 1)
-    assert plain.begin_sum is PlainSum
     return told
 
 
-def _steps(comm: Any, architecture: Architecture, exchange: Any, steps: int) -> float:
-    """Seconds of the step that was disturbed least, by the slowest rank, one thread on each."""
-    rng = np.random.default_rng(comm.rank)
-    first, end = Share(comm.rank, comm.size).of(B)
-    x, y = rng.integers(V, size=(2, T, end - first))
-    batch = Batch(x, y, False, first, B)
-    parameters = initialise(architecture, 0, np.float32)
-    settings, seconds = TrainingSettings(), []
-    slots = make_slots(settings.optimizer, parameters.flat)
-    state = parameters.zero_state(end - first)
-    with Engine(architecture, threads=1, dtype=np.float32, exchange=exchange) as engine:
-        for number in range(steps + 1):
-            wait_for([comm.Ibarrier()])
-            began = time.perf_counter()
-            engine.loss_and_gradient(parameters, batch, state)
-            engine.update(parameters, slots, learning_rate=0.0, step=number + 1, settings=settings)
-            seconds.append(time.perf_counter() - began)
-    return float(np.max(comm.allgather(seconds[1:]), axis=0).min())
+class _Trainer:
+    """Takes steps on this rank's share of a batch, with one thread; a context manager."""
+
+    def __init__(self, comm: Any, architecture: Architecture, exchange: Any) -> None:
+        rng = np.random.default_rng(comm.rank)
+        first, end = Share(comm.rank, comm.size).of(B)
+        x, y = rng.integers(V, size=(2, T, end - first))
+        self._comm, self._batch = comm, Batch(x, y, False, first, B)
+        self._parameters = initialise(architecture, 0, np.float32)
+        self._settings = TrainingSettings()
+        self._slots = make_slots(self._settings.optimizer, self._parameters.flat)
+        self._state = self._parameters.zero_state(end - first)
+        self._engine = Engine(architecture, threads=1, dtype=np.float32, exchange=exchange)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._engine.close()
+
+    def step(self, number: int) -> float:
+        """Its seconds, from when all ranks begin it."""
+        wait_for([self._comm.Ibarrier()])
+        began = time.perf_counter()
+        self._engine.loss_and_gradient(self._parameters, self._batch, self._state)
+        how: Any = {"learning_rate": 0.0, "step": number, "settings": self._settings}
+        self._engine.update(self._parameters, self._slots, **how)
+        return time.perf_counter() - began
 
 
 def _fitted(messages: dict[int, float], ranks: int) -> Wire:

@@ -77,7 +77,7 @@ def command(
 ) -> None:
     """Forecast how fast training would be on many machines, each one rank of mpiexec.
 
-    By a model of computing and sending; docs/scaling.md has its tables.
+    By a model of computing and sending; docs/scaling.md has its tables, and measurements.
     """
     from nextchar.config import Settings
     from nextchar.distributed.scaling import Wire, Work, efficient_lanes, stops_paying, table

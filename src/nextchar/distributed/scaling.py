@@ -6,7 +6,7 @@
 A node computes at the rate that it has for so many lanes, and takes some time for each weight
 besides (packing, adding, clipping, the update). Parts of the gradient are summed one after the
 other, each from when it is computed; what of that is not over by the end of the backward pass is
-waited for. docs/scaling.md has its tables.
+waited for. docs/scaling.md has its tables, and holds it against measurements.
 """
 
 from __future__ import annotations

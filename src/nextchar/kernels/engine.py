@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 SCORING_LANES = 64
 LEAST_PART = 20_000  # numbers of a flat array that are worth a thread's while
-POLL_SECONDS = 0.0002  # between two looks after messages, while threads compute
+POLL_SECONDS = 0.002  # between two looks after messages: each takes its time of those who compute
 
 
 class Engine:
