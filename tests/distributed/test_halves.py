@@ -27,6 +27,14 @@ def test_the_error_is_at_most_half_of_the_last_digit(rng: np.random.Generator) -
     assert (error <= np.abs(given) * 2**-8).all()
 
 
+def test_each_number_is_rounded_by_itself_however_many_there_are(rng: np.random.Generator) -> None:
+    given = rng.standard_normal(70_001).astype(np.float32)
+    given[[5, 40_000]] = np.nan
+    halves = halves_of(given)
+    some = [0, 5, 32_767, 32_768, 40_000, 65_536, 70_000]
+    np.testing.assert_array_equal(halves[some], [halves_of(given[n : n + 1])[0] for n in some])
+
+
 def test_not_a_number_stays_none_whatever_its_bits() -> None:
     given = np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001], np.uint32).view(np.float32)
     assert np.isnan(numbers_of(halves_of(given))).all()

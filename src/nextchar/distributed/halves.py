@@ -28,6 +28,7 @@ Array = NDArray[Any]
 Halves = NDArray[np.uint16]
 
 _NAN = np.uint16(0x7FC0)
+_BLOCK = 1 << 15  # numbers that are rounded at once: they stay in the cache
 
 
 def half_sums(comm: MPI.Intracomm) -> Callable[[MPI.Intracomm, Array], HalfSum]:
@@ -73,15 +74,28 @@ class HalfSum:
 
 
 def halves_of(numbers: Array) -> Halves:
-    """The nearest bfloat16, ties to even, of each number; NaN stays NaN."""
+    """The nearest bfloat16, ties to even, of each number of (N,); NaN stays NaN."""
     single = np.ascontiguousarray(numbers, np.float32)
-    bits = single.view(np.uint32)
-    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
-    halves: Halves = rounded.astype(np.uint16)
-    halves[np.isnan(single)] = _NAN
+    halves = np.empty(single.shape, np.uint16)
+    for start in range(0, len(single), _BLOCK):
+        _round(single[start : start + _BLOCK], halves[start : start + _BLOCK])
     return halves
+
+
+def _round(numbers: NDArray[np.float32], halves: Halves) -> None:
+    bits = numbers.view(np.uint32)
+    rounded = bits >> 16
+    rounded &= 1
+    rounded += 0x7FFF
+    rounded += bits
+    rounded >>= 16
+    halves[:] = rounded
+    if (is_nan := np.isnan(numbers)).any():
+        halves[is_nan] = _NAN
 
 
 def numbers_of(halves: Halves) -> NDArray[np.float32]:
     """The float32 that each bfloat16 is."""
-    return (halves.astype(np.uint32) << 16).view(np.float32)
+    numbers = np.empty(halves.shape, np.float32)
+    np.left_shift(halves, 16, out=numbers.view(np.uint32), dtype=np.uint32)
+    return numbers
