@@ -34,9 +34,9 @@ hypothesis.settings.register_profile("nextchar", deadline=None, derandomize=True
 hypothesis.settings.load_profile("nextchar")
 
 
-# under nohup the programs that tests start would ignore it too
-if hasattr(signal, "SIGHUP"):
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# under nohup the programs that tests start would ignore it too; a handler is not handed down
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
