@@ -67,7 +67,7 @@ format: .venv/test.stamp
 	$(PY) -m ruff check --fix .
 
 test: lint
-	$(PY) -m pytest -n auto --dist worksteal -m "not live and not torture" --cov --cov-report=term --cov-fail-under=95
+	$(PY) -m pytest -n auto --dist worksteal --durations=15 -m "not live and not torture" --cov --cov-report=term --cov-fail-under=95
 
 torture: .venv/test.stamp ## kills, faults, fuzzing and soaking for a long time
 	$(PY) -m pytest -n auto -m torture --timeout 3600 tests

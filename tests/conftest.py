@@ -40,11 +40,10 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies in tests/torture is for `make torture`; what is slow begins first."""
+    """What lies in tests/torture is for `make torture`."""
     for item in items:
         if ROOT / "tests" / "torture" in item.path.parents:
             item.add_marker("torture")
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture

@@ -56,10 +56,7 @@ def test_the_wheel_trains_and_generates_in_an_empty_environment(
 
 
 def take_over_kernels(package: Path) -> None:
-    """Give an installed package what was compiled of the same sources here: it saves a minute.
-
-    So it is not among those tests that begin first, when nothing is compiled yet.
-    """
+    """Give an installed package what was compiled of the same sources here: it saves a minute."""
     own = ROOT / "src" / "nextchar" / "kernels" / "__pycache__"
     folder = package / "kernels" / "__pycache__"
     folder.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -55,6 +56,7 @@ class Machine:
     scored: list[int] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     gradient_norm: float = 0.0
+    gradient: Any = field(default_factory=lambda: SimpleNamespace(flat=np.zeros(1)))
 
     def clock(self) -> float:
         return self.now
