@@ -27,12 +27,17 @@ def smoothed(values: Array, span: float) -> Array:
 
     values: (N,) all finite.
     """
-    keep = 1 - 1 / max(span, 1.0)
-    made, mean, weight = np.empty(len(values)), 0.0, 0.0
-    for index, value in enumerate(values.tolist()):
-        mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
-        made[index] = mean / weight
-    return made
+    keep, size = 1 - 1 / max(span, 1.0), max(int(span), 1)
+    if keep == 0.0:
+        return values.copy()
+    made, mean = np.empty(len(values)), 0.0
+    powers = keep ** np.arange(1, size + 1)  # down to about 1 / e: their inverse is no great number
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        power = powers[: len(part)]
+        own = power * (mean + (1 - keep) * np.cumsum(part / power))
+        made[start : start + size], mean = own, own[-1]
+    return made / (1 - keep ** np.arange(1, len(values) + 1))
 
 
 def _loss(runs: Sequence[Run], clock: str) -> Figure:

@@ -8,7 +8,8 @@ import numpy as np
 
 from nextchar.apps.memorisation import blocks_of, copied
 from nextchar.apps.passages import MARKED, in_text
-from nextchar.generation.generate import generate
+from nextchar.generation.generate import generate_many
+from nextchar.generation.requests import request_for
 from nextchar.generation.settings import GenerationSettings
 from nextchar.model.file import Model
 from nextchar.text.stored import AnyCodes
@@ -54,22 +55,33 @@ class Memorisation:
         return any(n >= LONG and made - own > RECITING for n, made, own in pairs)
 
 
-def written(model: Model, temperature: float, samples: int, length: int) -> list[Codes]:
-    """The codes of texts that a model draws; of records more, as they are short."""
-    many = samples if model.end_code is None else samples * RECORDS
-    settings = GenerationSettings(length=length, temperature=temperature, samples=many)
-    return [each.codes for each in generate(model, "", settings, seed=SEED)]
+def _written(model: Model) -> tuple[list[list[Codes]], list[Codes]]:
+    """The codes of texts at each temperature, and of those to judge: all drawn in one batch."""
+    each = 1 if model.end_code is None else RECORDS  # records are short
+    wanted = [(temperature, each, LADDER) for temperature in TEMPERATURES]
+    wanted.append((1.0, each * SAMPLES, LENGTH))
+    requests = [
+        request_for(
+            model,
+            "",
+            GenerationSettings(length=length, temperature=temperature, samples=samples),
+            seed=SEED,
+        )
+        for temperature, samples, length in wanted
+    ]
+    *rungs, judged = ([each.codes for each in made] for made in generate_many(model, requests))
+    return rungs, judged
 
 
 def ladder_and_memory(
     model: Model, training: AnyCodes | None, held_out: AnyCodes | None
 ) -> tuple[list[Rung], Memorisation | None]:
     """A text at each temperature, and how much the model copies, in one pass over its text."""
-    rungs = [_rung(model, temperature) for temperature in TEMPERATURES]
+    drawn, made = _written(model)
+    rungs = [_rung(model, texts) for texts in drawn]
     if training is None:
         texts = [model.vocabulary.decode(codes) for codes in rungs]
         return [Rung(*each, []) for each in zip(TEMPERATURES, texts, strict=True)], None
-    made = written(model, 1.0, SAMPLES, LENGTH)
     own = _pieces(held_out)
     of_rungs, of_made, of_own = copied([rungs, made, own], blocks_of(training), (*LENGTHS, MARKED))
     ladder = [
@@ -88,9 +100,8 @@ def ladder_and_memory(
     return ladder, memory
 
 
-def _rung(model: Model, temperature: float) -> Codes:
+def _rung(model: Model, texts: list[Codes]) -> Codes:
     """What is written at a temperature; records one a line, as many as fill it."""
-    texts = written(model, temperature, 1, LADDER)
     if model.end_code is None:
         return texts[0]
     lines = [np.append(text, model.end_code) for text in texts]
