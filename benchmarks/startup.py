@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.environment import clean
 from benchmarks.rows import matches
 from nextchar.runs.reading import METRICS
-from nextchar.runs.records import content_of, records_of
+from nextchar.runs.records import Content, records_of
 
 Command = list[str]
 
@@ -110,12 +110,11 @@ class _Bench:
         self._train(self._empty(), out="long", keep_validation=True)
         path = self._folder / "long" / METRICS
         (first,) = records_of(path.read_bytes())
-        path.write_text(
-            content_of(
-                {**first, "step": n, "seconds": n / 10, "train_loss": 1 + 2 / n**0.5}
-                for n in range(1, 100_001)
-            )
+        records = (
+            {**first, "step": n, "seconds": n / 10, "train_loss": 1 + 2 / n**0.5}
+            for n in range(1, 100_001)
         )
+        path.write_bytes(bytes(Content(records)))
         return "long"
 
     def _train(self, cache: Path, out: str = "", *, keep_validation: bool = False) -> float:

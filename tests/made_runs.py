@@ -13,7 +13,7 @@ from nextchar.model.file import BEST, Model, save_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.runs.reading import METRICS
-from nextchar.runs.records import content_of
+from nextchar.runs.records import Content
 from nextchar.text.corpus import prepare
 from nextchar.text.reading import read_corpus
 from nextchar.training.directory import RunDirectory
@@ -40,7 +40,7 @@ def made_run(path: Path, text: Path, records: int = 20, seed: int = 1, **given: 
     with RunDirectory.create(path) as directory:
         source = {"cpu": "made", "inputs": [str(text)], "validation": []}
         directory.write_config(settings, source)
-        (path / METRICS).write_text(content_of(made_records(records, seed)), encoding="utf-8")
+        (path / METRICS).write_bytes(bytes(Content(made_records(records, seed))))
         directory.write_samples(
             [{"step": n, "fraction": n / 100, "text": f"sample {n}\n<b>&"} for n in (0, 50, 100)]
         )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.runs.records import CHECKSUM, content_of, records_of
+from nextchar.runs.records import CHECKSUM, Content, records_of
 from nextchar.training.metrics import evaluations
 
 RECORDS = [
@@ -25,7 +25,7 @@ RECORDS = [
     }
     for step in (1, 2, 3)
 ]
-WHOLE = content_of(RECORDS).encode()
+WHOLE = bytes(Content(RECORDS))
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 
@@ -33,7 +33,7 @@ numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 @given(st.dictionaries(st.text().filter(lambda name: name not in {CHECKSUM, "step"}), numbers))
 def test_any_record_comes_back_as_it_was(record: dict[str, float]) -> None:
     record = {"step": 7, **record}
-    assert records_of(content_of([record]).encode()) == [record]
+    assert records_of(bytes(Content([record]))) == [record]
 
 
 def test_lines_of_earlier_versions_are_read() -> None:

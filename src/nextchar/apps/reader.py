@@ -48,8 +48,7 @@ class Reader:
         lanes = codes.shape[1]
         groups = np.array_split(np.arange(lanes), min(lanes, len(self._forwards)))
         tasks = list(zip(groups, self._forwards, strict=False))
-        each = self._engine.each(lambda task: _expect(task[0], task[1], codes, state), tasks)
-        parts = list(each)
+        parts = list(self._engine.each(lambda task: _expect(task[0], task[1], codes, state), tasks))
         return (
             np.concatenate([log_p for log_p, _ in parts]),
             np.concatenate([after for _, after in parts], axis=2),

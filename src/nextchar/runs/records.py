@@ -35,11 +35,6 @@ class Content:
         return bytes(self._data)
 
 
-def content_of(records: Iterable[Mapping[str, Any]]) -> str:
-    """The whole file of some records."""
-    return bytes(Content(records)).decode()
-
-
 def records_of(data: bytes) -> list[dict[str, Any]]:
     """The records of a file's content, in order.
 

@@ -57,9 +57,9 @@ class Memorisation:
 
 def _written(model: Model) -> tuple[list[list[Codes]], list[Codes]]:
     """The codes of texts at each temperature, and of those to judge: all drawn in one batch."""
-    each = 1 if model.end_code is None else RECORDS  # records are short
-    wanted = [(temperature, each, LADDER) for temperature in TEMPERATURES]
-    wanted.append((1.0, each * SAMPLES, LENGTH))
+    many = 1 if model.end_code is None else RECORDS  # records are short
+    wanted = [(temperature, many, LADDER) for temperature in TEMPERATURES]
+    wanted.append((1.0, many * SAMPLES, LENGTH))
     requests = [
         request_for(
             model,
