@@ -23,7 +23,7 @@ SMALL = 10  # MB: a text that is held in memory
 
 ENCODE = """
 import json, sys, time
-from nextchar.config import Settings
+from nextchar.settings.config import Settings
 from nextchar.text.corpus import prepare
 from nextchar.text.reading import read_corpus
 settings = Settings.make()
@@ -39,13 +39,13 @@ TRAIN = """
 import json, re, resource, sys
 from pathlib import Path
 from nextchar.training.events import Stepped
-from nextchar.training.run import Hooks, from_paths, start
+from nextchar.training.run import Hooks, start, text_from_paths
 speed = []
 def on_event(event):
     if isinstance(event, Stepped):
         speed.append((event.characters, event.seconds))
 batching, steps = sys.argv[2:]
-start(from_paths([sys.argv[1]]), hooks=Hooks(on_event), given={
+start(text_from_paths([sys.argv[1]]), hooks=Hooks(on_event), given={
     "hidden_size": 128, "num_layers": 1, "steps": int(steps), "eval_characters": 20_000,
     "eval_every": int(steps), "batching": batching, "threads": 2})
 status = Path("/proc/self/status").read_text()

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from nextchar.config import Settings
+from nextchar.settings.config import Settings
 from nextchar.text.batches import StreamBatches
 from nextchar.text.corpus import prepare, text_corpus
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rows import Row
-from nextchar.config import NetworkSettings
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture, Parameters
+from nextchar.settings.config import NetworkSettings
 from nextchar.text.batches import Batches, StreamBatches
 
 Array = NDArray[Any]

@@ -9,13 +9,13 @@ import numpy as np
 from benchmarks import material
 from benchmarks.job import Job, UnavailableError
 from benchmarks.rows import Row
-from nextchar.config import Settings
 from nextchar.errors import SettingsError
 from nextchar.generation.generate import generate
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.stepper import Stepper
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
+from nextchar.settings.config import Settings
 from nextchar.text.vocabulary import Vocabulary
 
 
@@ -26,7 +26,7 @@ def prepare(row: Row, variant: str) -> Job:
 
 def _training(row: Row, precision: str) -> Job:
     from nextchar.kernels.engine import Engine
-    from nextchar.training.optimizers import make_slots
+    from nextchar.training.optim.optimizers import make_slots
 
     settings = Settings.make(dtype=precision, clip=material.CLIP, optimizer="adam").training
     parameters, batches = material.parameters(row), material.batches(row)

@@ -18,14 +18,21 @@ if not __package__:  # run as a file
 
 from benchmarks import material
 from benchmarks.rows import Row, select
-from nextchar.config import Settings
-from nextchar.kernels import bfloat16, gru, lstm, product, rnn, rows, updates
-from nextchar.kernels.dropping import dropout_of
-from nextchar.kernels.room import Room, room_for
-from nextchar.kernels.rules import rule_of
-from nextchar.kernels.shape import W_HH, Shape, shape_of
-from nextchar.kernels.step import step
-from nextchar.kernels.weights import FORWARD, TRANSPOSED, Packed, pack_weights, room_for_weights
+from nextchar.kernels.gemm import bfloat16, packing
+from nextchar.kernels.gemm.packed_weights import (
+    FORWARD,
+    TRANSPOSED,
+    PackedWeights,
+    allocate_packed_weights,
+    pack_weights,
+)
+from nextchar.kernels.layout import W_HH, Layout, layout_of
+from nextchar.kernels.training import gru, lookup, lstm, optimizers, rnn
+from nextchar.kernels.training.dropout import dropout_of
+from nextchar.kernels.training.step import step
+from nextchar.kernels.training.update_constants import update_constants
+from nextchar.kernels.training.workspace import Workspace, allocate_workspace
+from nextchar.settings.config import Settings
 
 Part = tuple[str, Callable[[], object], float, int]  # name, work, its FLOPs, how often in a step
 SECONDS = 0.5  # that each part is repeated for
@@ -73,10 +80,10 @@ def seconds_of(work: Callable[[], object]) -> float:
 def parts(row: Row, pairs: bool) -> Iterator[Part]:
     """The step, then what it is made of; "apart" is what is no part of the step's call."""
     parameters = material.parameters(row)
-    shape = shape_of(parameters.architecture, np.float32)
-    packed = room_for_weights(shape, np.float32, pairs=pairs)
+    shape = layout_of(parameters.architecture, np.float32)
+    packed = allocate_packed_weights(shape, np.float32, pairs=pairs)
     T, B, L = row.seq_length, row.batch_size, row.num_layers
-    room = room_for(shape, T, B, np.float32, pairs=pairs)
+    room = allocate_workspace(shape, T, B, np.float32, pairs=pairs)
     batch = material.batches(row).at(0)
     codes, targets = (np.ascontiguousarray(x, np.int64) for x in (batch.inputs, batch.targets))
     gradient, state = np.zeros_like(parameters.flat), parameters.zero_state(B)
@@ -97,7 +104,7 @@ def parts(row: Row, pairs: bool) -> Iterator[Part]:
     W = packed.matrices[packed.layers[0, W_HH, FORWARD] :]
     yield (
         "products between layers",
-        lambda: product.product(
+        lambda: packing.product(
             h.ctypes.data, P, W, a.ctypes.data, G * P, N, H, G * P, False, room.tools
         ),
         recurrent,
@@ -105,23 +112,23 @@ def parts(row: Row, pairs: bool) -> Iterator[Part]:
     )
     logits = room.logits.reshape(N, shape.VP)
     yield "gradient of W_out", lambda: _outer(room, h, H, logits, pairs), 2.0 * N * H * V, 1
-    yield "softmax, cross-entropy", lambda: rows.cross_entropy(
+    yield "softmax, cross-entropy", lambda: lookup.cross_entropy(
         logits, room.targets, V, 1e-9, room.maxima
     ), 0, 1  # fmt: skip
     table_ = gradient[: V * G * H].reshape(V, G * H)
     into = a.reshape(N, G, P)
-    yield "look-up of the codes", lambda: rows.look_up(room.codes, table_, table_[0], into), 0, 1
-    yield "sums by code", lambda: rows.sum_by_code(room.codes, into, table_), 0, 1
+    yield "look-up of the codes", lambda: lookup.look_up(room.codes, table_, table_[0], into), 0, 1
+    yield "sums by code", lambda: lookup.sum_by_code(room.codes, into, table_), 0, 1
     yield "packing the weights, apart", lambda: pack_weights(*pack), 0, 1
     slots = np.zeros((2, gradient.size), np.float32)
-    rule = rule_of(Settings.make().training, norm=1.0, learning_rate=1e-9, step=9)
-    yield "optimizer, apart", lambda: updates.update(
+    rule = update_constants(Settings.make().training, norm=1.0, learning_rate=1e-9, step=9)
+    yield "optimizer, apart", lambda: optimizers.update(
         rule, parameters.flat, gradient, *slots, 0, gradient.size, gradient.size
     ), 0, 1  # fmt: skip
 
 
 def _cell_parts(
-    row: Row, shape: Shape, packed: Packed, room: Room, recurrent: float
+    row: Row, shape: Layout, packed: PackedWeights, room: Workspace, recurrent: float
 ) -> Iterator[Part]:
     T, B, H, L, tools = row.seq_length, row.batch_size, shape.H, row.num_layers, room.tools
     G, P = shape.G, shape.P
@@ -146,9 +153,9 @@ def _cell_parts(
     yield "cells, backward", lambda: backward[0](*backward[1]), recurrent, L
 
 
-def _outer(room: Room, a, M: int, d, pairs: bool) -> None:
+def _outer(room: Workspace, a, M: int, d, pairs: bool) -> None:
     out = room.sums[: M * d.shape[1]].reshape(M, d.shape[1])
-    sum_products = bfloat16.outer_pairs if pairs else product.outer
+    sum_products = bfloat16.outer_pairs if pairs else packing.gemm_tn
     rest = (room.packed_a, room.packed_b, room.tools)
     sum_products(a, M, d, d.shape[1], out, len(a), *rest)
 

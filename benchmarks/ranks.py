@@ -27,23 +27,23 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.config import NetworkSettings, TrainingSettings
-from nextchar.distributed.exchange import SumExchange
-from nextchar.distributed.halves import half_sums
-from nextchar.distributed.scaling import Node, Wire, Work, all_reduce, step
-from nextchar.distributed.waiting import wait_for
+from nextchar.distributed.allreduce import MPIAllReduce
+from nextchar.distributed.bf16_allreduce import bf16_sums
+from nextchar.distributed.cost_model import Machine, Network, Workload, all_reduce, step_time
+from nextchar.distributed.wait import wait_for
 from nextchar.kernels.engine import Engine
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings, TrainingSettings
 from nextchar.text.batches import Batch, Share
-from nextchar.training.optimizers import make_slots
+from nextchar.training.optim.optimizers import make_slots
 
 SIZES = [(128, 1), (256, 2)]
 V, T, B = 100, 64, 32
 MESSAGES = [8 * 4**n for n in range(11)]
 
 
-class Later(SumExchange):
+class Later(MPIAllReduce):
     """Sums nothing before the whole gradient is there."""
 
     def begin(self, part: Any) -> None:
@@ -117,9 +117,9 @@ def _reduction(comm: Any, size: int) -> float:
 def _network(comm: Any, hidden_size: int, layers: int, steps: int) -> dict[str, Any]:
     """Seconds of a step in each way, in turn, as a machine is not always equally fast."""
     architecture = Architecture(NetworkSettings(hidden_size=hidden_size, num_layers=layers), V)
-    plain, halves = SumExchange(comm), SumExchange(comm)
-    halves.begin_sum = half_sums(comm)
-    exchanges = {"off": SumExchange(comm), "after": Later(comm), "meanwhile": plain}
+    plain, halves = MPIAllReduce(comm), MPIAllReduce(comm)
+    halves.begin_sum = bf16_sums(comm)
+    exchanges = {"off": MPIAllReduce(comm), "after": Later(comm), "meanwhile": plain}
     ways: dict[str, Any] = {**exchanges, "halves": halves}
     if comm.size == 1:
         ways = {"at_once": None, **ways}
@@ -158,7 +158,7 @@ class _Trainer:
     def __exit__(self, *error: object) -> None:
         self._engine.close()
 
-    def step(self, number: int) -> float:
+    def step_time(self, number: int) -> float:
         """Its seconds, from when all ranks begin it."""
         wait_for([self._comm.Ibarrier()])
         began = time.perf_counter()
@@ -168,12 +168,12 @@ class _Trainer:
         return time.perf_counter() - began
 
 
-def _fitted(messages: dict[int, float], ranks: int) -> Wire:
+def _fitted(messages: dict[int, float], ranks: int) -> Network:
     """The wire whose all-reduces are nearest to those measured, in proportion."""
-    best = (float("inf"), Wire(1e-6, 1e9))
+    best = (float("inf"), Network(1e-6, 1e9))
     for latency in np.logspace(-7, -2, 60):
         for bandwidth in np.logspace(6, 11, 60):
-            wire = Wire(float(latency), float(bandwidth))
+            wire = Network(float(latency), float(bandwidth))
             error = sum(
                 float(np.log(all_reduce(size, ranks, wire) / seconds)) ** 2
                 for size, seconds in messages.items()
@@ -182,19 +182,19 @@ def _fitted(messages: dict[int, float], ranks: int) -> Wire:
     return best[1]
 
 
-def _modelled(measured: dict[str, Any], wire: Wire, ranks: int) -> dict[str, float]:
+def _modelled(measured: dict[str, Any], wire: Network, ranks: int) -> dict[str, float]:
     """Seconds of a step by the model, from what computing alone takes."""
     settings = NetworkSettings(
         hidden_size=measured["hidden_size"], num_layers=measured["num_layers"]
     )
-    work = Work.of(Architecture(settings, V))
+    work = Workload.of(Architecture(settings, V))
     lanes = B / ranks
-    node = Node({1: work.operations * T * lanes / measured["off"]}, 0.0)
-    node = Node({max(1, int(lanes)): node.rates[1]}, 0.0)
+    node = Machine({1: work.operations * T * lanes / measured["off"]}, 0.0)
+    node = Machine({max(1, int(lanes)): node.rates[1]}, 0.0)
     how: dict[str, Any] = {"ranks": ranks, "lanes": lanes, "seq_length": T}
     return {
-        "after": step(work, node, wire, overlap=0.0, **how).seconds,
-        "meanwhile": step(work, node, wire, overlap=1.0, **how).seconds,
+        "after": step_time(work, node, wire, overlap=0.0, **how).seconds,
+        "meanwhile": step_time(work, node, wire, overlap=1.0, **how).seconds,
     }
 
 

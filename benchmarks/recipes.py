@@ -20,12 +20,12 @@ from unittest.mock import patch
 import numpy as np
 
 from nextchar.apps.evaluate import evaluate
-from nextchar.config import Settings, TrainingSettings
 from nextchar.kernels.engine import Engine
 from nextchar.model.parameters import Parameters
+from nextchar.settings.config import Settings, TrainingSettings
 from nextchar.text.batches import Batch, StreamBatches
 from nextchar.text.corpus import text_corpus
-from nextchar.training.train import train
+from nextchar.training.session import train
 from nextchar.training.trainer import Trainer
 
 CHARACTERS = 400_000
@@ -151,13 +151,13 @@ def _steps(growing: type[Growing]) -> int:
 
 
 PATCHES: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
-    "average of weights, 0.998": ("nextchar.training.train.Trainer", Averaged, {}),
+    "average of weights, 0.998": ("nextchar.training.session.Trainer", Averaged, {}),
     "recurrent dropout 0.1": ("nextchar.kernels.engine.Engine", RecurrentlyDropped, {}),
     "16, 32, 64 lanes": (
-        "nextchar.training.train.make_batches", GrowingLanes, {"steps": _steps(GrowingLanes)},
+        "nextchar.training.session.make_batches", GrowingLanes, {"steps": _steps(GrowingLanes)},
     ),
     "32, 64, 128 characters": (
-        "nextchar.training.train.make_batches", GrowingLength, {"steps": _steps(GrowingLength)},
+        "nextchar.training.session.make_batches", GrowingLength, {"steps": _steps(GrowingLength)},
     ),
 }  # fmt: skip
 

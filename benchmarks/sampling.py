@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.config import NetworkSettings
 from nextchar.generation.generate import LANES, generate, generate_many
-from nextchar.generation.requests import Request, request_for
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import Request, make_request
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings
 from nextchar.text.vocabulary import Vocabulary
 
 NETWORKS = (("rnn", 100, 1), ("lstm", 128, 1), ("gru", 256, 2), ("lstm", 512, 2))
@@ -104,7 +104,7 @@ def throughput(model: Model, rounds: int) -> tuple[float, float]:
 def requests(model: Model, prompts: list[str]) -> Iterator[Request]:
     """One for each prompt."""
     settings = GenerationSettings(length=LENGTH)
-    return (request_for(model, each, settings, seed=n) for n, each in enumerate(prompts))
+    return (make_request(model, each, settings, seed=n) for n, each in enumerate(prompts))
 
 
 def write(model: Model, length: int, rules: dict[str, Any]) -> None:

@@ -11,17 +11,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nextchar.config import NetworkSettings
-from nextchar.distributed.scaling import (
-    Node,
+from nextchar.distributed.cost_model import (
+    Machine,
+    Network,
     Row,
-    Wire,
-    Work,
+    Workload,
     efficient_lanes,
     stops_paying,
     table,
 )
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings
 
 SIZES = [(128, 1), (256, 2), (512, 2), (1024, 3), (2048, 4)]
 GBITS = {1: 30.0, 10: 30.0, 100: 2.0}  # microseconds of a message: TCP, TCP, InfiniBand
@@ -32,10 +32,10 @@ CORE = {1: 18e9, 2: 31e9, 4: 48e9, 8: 62e9, 16: 70e9, 32: 90e9}
 PER_WEIGHT = 2e-9  # seconds, of one core
 
 
-def node_of(cores: int) -> Node:
+def node_of(cores: int) -> Machine:
     """So many of these cores, each with as many lanes as the others."""
     rates = {lanes * cores: rate * cores for lanes, rate in CORE.items()}
-    return Node(rates, PER_WEIGHT / min(cores, 8))  # memory does not grow with cores
+    return Machine(rates, PER_WEIGHT / min(cores, 8))  # memory does not grow with cores
 
 
 NODES = {
@@ -56,9 +56,11 @@ def main() -> int:
     return 0
 
 
-def rows_of(size: tuple[int, int], node: Node, gbits: int) -> tuple[Work, Wire, list[Row]]:
+def rows_of(
+    size: tuple[int, int], node: Machine, gbits: int
+) -> tuple[Workload, Network, list[Row]]:
     network = NetworkSettings(hidden_size=size[0], num_layers=size[1])
-    work, wire = Work.of(Architecture(network, V)), Wire.of(gbits, GBITS[gbits])
+    work, wire = Workload.of(Architecture(network, V)), Network.of(gbits, GBITS[gbits])
     return work, wire, table(work, node, wire, batch_size=B, seq_length=T, most=1024)
 
 
@@ -77,7 +79,7 @@ def lines() -> Iterator[str]:
         yield ""
 
 
-def _line(size: tuple[int, int], node: Node, gbits: int) -> str:
+def _line(size: tuple[int, int], node: Machine, gbits: int) -> str:
     work, wire, rows = rows_of(size, node, gbits)
     speedups = {row.ranks: row.speedup for row in rows}
     lanes = [efficient_lanes(work, node, wire, ranks=n, seq_length=T) for n in (8, 128, 1024)]
@@ -113,7 +115,7 @@ def drawing() -> str:
     )
 
 
-def _panel(x: int, y: int, name: str, node: Node, gbits: int) -> str:
+def _panel(x: int, y: int, name: str, node: Machine, gbits: int) -> str:
     inner, tall = WIDTH - MARGIN - 8, HEIGHT - 2 * MARGIN + 20
 
     def place(ranks: float, speedup: float) -> str:

@@ -25,12 +25,12 @@ from pathlib import Path
 if not __package__:  # run as a file
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.generation.generate import stream
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.model.file import Model, save_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 ALPHABET = string.ascii_letters + " ,.\n;:'!?-&$3"  # 65 characters, as tiny Shakespeare has

@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmarks.environment import clean
 from benchmarks.rows import matches
-from nextchar.runs.reading import METRICS
-from nextchar.runs.records import Content, records_of
+from nextchar.runs.metrics_file import Content, records_of
+from nextchar.runs.run_files import METRICS
 
 Command = list[str]
 

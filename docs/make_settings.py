@@ -7,17 +7,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from nextchar.apps.explain.settings import ExplainSettings
-from nextchar.config import (
-    NetworkSettings,
-    TextSettings,
-    TrainingSettings,
-    option_of,
-)
-from nextchar.generation.settings import GenerationSettings
-from nextchar.presets import AUTO, PRESET_HELP, PRESETS
-from nextchar.server.settings import ServerSettings
-from nextchar.training.choice import CHOSEN
+from nextchar.apps.explain.explain_settings import ExplainSettings
+from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.server.server_settings import ServerSettings
+from nextchar.settings.config import NetworkSettings, TextSettings, TrainingSettings, option_of
+from nextchar.settings.presets import AUTO, PRESET_HELP, PRESETS
+from nextchar.training.auto.policy import CHOSEN
 
 GROUPS = {
     "Text": TextSettings,
@@ -35,9 +30,10 @@ def page() -> str:
         "# Settings",
         "Every setting has one name: in Python `seq_length=64`, on the command line "
         "`--seq-length 64`, in `config.toml` `seq_length = 64`. This page is made by "
-        "`make settings` from the fields of `src/nextchar/config.py`, "
-        "`src/nextchar/generation/settings.py`, `src/nextchar/server/settings.py` and "
-        "`src/nextchar/apps/explain/settings.py`.",
+        "`make settings` from the fields of `src/nextchar/settings/config.py`, "
+        "`src/nextchar/generation/generation_settings.py`, "
+        "`src/nextchar/server/server_settings.py` and "
+        "`src/nextchar/apps/explain/explain_settings.py`.",
         "## Presets",
         "A preset sets some of them; what is given beside it wins. Nothing given is `auto`.",
         _presets(),

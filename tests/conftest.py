@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from browser import browser, complaints, new_page, page  # noqa: F401  (fixtures for all)
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.kernels import COMPILING
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 from prose import PROSE
 

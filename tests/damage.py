@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from nextchar.config import Settings
 from nextchar.errors import InterruptedRun, NextcharError
 from nextchar.model.file import BEST, Model, load_model
-from nextchar.runs.reading import CHECKPOINT, CONFIG, METRICS, read_config
+from nextchar.runs.run_files import CHECKPOINT, CONFIG, METRICS, read_config
+from nextchar.settings.config import Settings
 from nextchar.text.corpus import text_corpus
-from nextchar.text.watching import Listener
-from nextchar.training.checkpoint import load_checkpoint
+from nextchar.text.read_callbacks import ReadCallbacks
 from nextchar.training.events import Note
-from nextchar.training.run import Material, start
-from nextchar.training.train import Hooks, Trained
+from nextchar.training.run import TextInput, start
+from nextchar.training.saving.checkpoint import load_checkpoint
+from nextchar.training.session import Hooks, Trained
 
-TEXT = Material(
+TEXT = TextInput(
     lambda how, listener: text_corpus("to be or not to be, that is the question\n" * 20, how)
 )
 GIVEN = {"hidden_size": 5, "num_layers": 1, "batch_size": 4, "steps": 8, "eval_every": 2}
@@ -115,12 +115,12 @@ def _use_model(run: Run) -> None:
 def _use_checkpoint(run: Run) -> None:
     from nextchar.text.batches import make_batches
     from nextchar.text.corpus import prepare
-    from nextchar.training.beginning import fresh_start, in_force
-    from nextchar.training.cohort import SINGLE
+    from nextchar.training.assemble import initial_checkpoint, resolve_threads
+    from nextchar.training.process_group import SINGLE_PROCESS
 
-    settings = in_force(Settings.make(**GIVEN), SINGLE)
-    prepared = prepare(TEXT.read(settings.text, Listener()), settings)
-    fresh = fresh_start(prepared, make_batches(prepared.train, settings.training), settings)
+    settings = resolve_threads(Settings.make(**GIVEN), SINGLE_PROCESS)
+    prepared = prepare(TEXT.read(settings.text, ReadCallbacks()), settings)
+    fresh = initial_checkpoint(prepared, make_batches(prepared.train, settings.training), settings)
     load_checkpoint(run.path / CHECKPOINT, fresh)
     assert fresh.parameters.flat.tobytes() == run.trained.model.parameters.flat.tobytes()
 

@@ -22,22 +22,22 @@ from hypothesis import strategies as st
 
 from damage import GIVEN
 from mistakes import make_folder
-from nextchar.cli import run
-from nextchar.config import FIELDS, Settings, TextSettings, option_of
+from nextchar.cli.main import run
 from nextchar.errors import ModelFileError, NextcharError, RunError, SettingsError, TextError
 from nextchar.generation.generate import generate
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.model import container
 from nextchar.model.file import Model, load_model, save_model
-from nextchar.runs.reading import CONFIG, read_config
+from nextchar.runs.run_files import CONFIG, read_config
+from nextchar.settings.config import FIELDS, Settings, TextSettings, option_of
+from nextchar.settings.fields import seconds_of
 from nextchar.text.batches import make_batches
 from nextchar.text.corpus import prepare, text_corpus
 from nextchar.text.sources import find_sources, read_text
 from nextchar.text.vocabulary import Vocabulary
-from nextchar.training.beginning import fresh_start
-from nextchar.training.checkpoint import load_checkpoint, save_checkpoint
-from nextchar.training.resuming import _require_same
-from nextchar.validation import seconds_of
+from nextchar.training.assemble import initial_checkpoint
+from nextchar.training.saving.checkpoint import load_checkpoint, save_checkpoint
+from nextchar.training.saving.resume import _require_same
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too
 ODD = st.sampled_from(
@@ -250,7 +250,7 @@ def parts_of(kind: str) -> Parts:
 def _checkpoint() -> Any:
     settings = Settings.make(**GIVEN)
     prepared = prepare(text_corpus("to be or not " * 30, settings.text), settings)
-    return fresh_start(prepared, make_batches(prepared.train, settings.training), settings)
+    return initial_checkpoint(prepared, make_batches(prepared.train, settings.training), settings)
 
 
 def files_of(parts: Parts) -> st.SearchStrategy[Parts]:

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.api import write_sample
-from nextchar.config import Settings
+from nextchar.api.estimator import write_sample
 from nextchar.model.file import BEST, Model, save_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
-from nextchar.runs.reading import METRICS
-from nextchar.runs.records import Content
+from nextchar.runs.metrics_file import Content
+from nextchar.runs.run_files import METRICS
+from nextchar.settings.config import Settings
 from nextchar.text.corpus import prepare
 from nextchar.text.reading import read_corpus
-from nextchar.training.directory import RunDirectory
-from nextchar.training.run import from_paths, start
-from nextchar.training.train import Hooks
+from nextchar.training.run import start, text_from_paths
+from nextchar.training.saving.run_directory import RunDirectory
+from nextchar.training.session import Hooks
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16, "num_layers": 1, "seq_length": 16, "batch_size": 8, "threads": 1,
@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {
 def trained_run(path: Path, text: Path, **given: Any) -> Path:
     """A run that was really trained, in a second or two."""
     settings = {**SMALL, **given}
-    start(from_paths([text]), preset="medium", given=settings, out=path,
+    start(text_from_paths([text]), preset="medium", given=settings, out=path,
           hooks=Hooks(make_sample=write_sample))  # fmt: skip
     return path
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from nextchar.cli import run
+from nextchar.cli.main import run
 
 SMALL = "--hidden-size 8 --num-layers 1 --batch-size 4 --steps 2 --threads 1"
 PROSE = "It was the best of times, it was the worst of times, it was the age of wisdom.\n" * 20

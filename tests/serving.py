@@ -18,16 +18,16 @@ import httpx2
 import numpy as np
 
 from conftest import PROSE
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.generation.generate import generate
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.kernels import COMPILING
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
-from nextchar.server.models import load_shelf
-from nextchar.server.run import bind, serve, url_of
-from nextchar.server.settings import ServerSettings
+from nextchar.server.lifecycle import bind, serve, url_of
+from nextchar.server.registry import load_registry
+from nextchar.server.server_settings import ServerSettings
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 WAIT = 60.0  # seconds after which a test gives up
@@ -156,7 +156,7 @@ def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> It
     wait: until requests are taken.
     """
     chosen = ServerSettings(port=0, **settings)
-    shelf = load_shelf(list(map(str, models.values())), list(models), chosen)
+    shelf = load_registry(list(map(str, models.values())), list(models), chosen)
     ready, stops = threading.Event(), []
 
     def on_ready(stop: Any) -> None:

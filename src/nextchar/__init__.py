@@ -10,8 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nextchar.api import CharRNN
-    from nextchar.config import Settings
+    from nextchar.api.estimator import CharRNN
     from nextchar.errors import (
         DivergedError,
         InterruptedRun,
@@ -23,19 +22,20 @@ if TYPE_CHECKING:
         TextError,
         UnknownCharacterError,
     )
+    from nextchar.settings.config import Settings
     from nextchar.text.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "CharRNN": "nextchar.api",
+    "CharRNN": "nextchar.api.estimator",
     "DivergedError": "nextchar.errors",
     "InterruptedRun": "nextchar.errors",
     "ModelFileError": "nextchar.errors",
     "NextcharError": "nextchar.errors",
     "NotFittedError": "nextchar.errors",
     "RunError": "nextchar.errors",
-    "Settings": "nextchar.config",
+    "Settings": "nextchar.settings.config",
     "SettingsError": "nextchar.errors",
     "TextError": "nextchar.errors",
     "UnknownCharacterError": "nextchar.errors",

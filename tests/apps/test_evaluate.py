@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from conftest import PROSE
 from nextchar import CharRNN
 from nextchar.apps.evaluate import as_json, evaluate, evaluate_files
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import TextError, UnknownCharacterError
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
@@ -24,6 +23,7 @@ from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture
 from nextchar.model.scorer import Score
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 

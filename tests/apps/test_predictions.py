@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from conftest import PROSE
+from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.apps.predictions import characters_of, places_of, read
-from nextchar.apps.reader import Reader
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture
 from nextchar.model.scorer import score
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 
@@ -37,7 +37,7 @@ def expected(codes: np.ndarray, model: Model = MODEL) -> np.ndarray:
 
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_the_mean_is_the_score(lanes: int) -> None:
-    with Reader(MODEL.parameters) as reader:
+    with BatchPredictor(MODEL.parameters) as reader:
         made = read(reader, CODES, lanes)
     scored = score(MODEL.parameters, CODES, lanes=lanes)
     assert made.loss == pytest.approx(scored.nats_per_char, rel=1e-12)
@@ -48,7 +48,7 @@ def test_the_mean_is_the_score(lanes: int) -> None:
 def test_every_place_is_what_the_plain_network_says(cell: str) -> None:
     model = untrained(MODEL.vocabulary, cell, 1.5)  # at 3 an RNN is chaos
     codes = CODES[:300]
-    with Reader(model.parameters) as reader:
+    with BatchPredictor(model.parameters) as reader:
         made = read(reader, codes)
     log_p = expected(codes[:-1], model)
     np.testing.assert_array_equal(made.guess, log_p.argmax(axis=1))

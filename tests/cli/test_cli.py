@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from nextchar import __version__
-from nextchar.cli import COMMANDS, run
-from nextchar.config import FIELDS, NetworkSettings, TextSettings, option_of
+from nextchar.cli.main import COMMANDS, run
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
-from nextchar.presets import PRESETS
+from nextchar.settings.config import FIELDS, NetworkSettings, TextSettings, option_of
+from nextchar.settings.presets import PRESETS
 from nextchar.text.vocabulary import Vocabulary
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -18,9 +18,7 @@ SOURCE = ROOT / "src" / "nextchar"
 # a room imports only from rooms before it
 LINE = [
     "errors",
-    "validation",
-    "presets",
-    "config",
+    "settings",
     "files",
     "text",
     "model",
@@ -31,12 +29,8 @@ LINE = [
     "generation",
     "apps",
     "server",
-    "progress",
-    "live",
-    "event_files",
-    "notebook",
+    "callbacks",
     "tuning",
-    "inputs",
     "api",
     "cli",
 ]
@@ -53,8 +47,7 @@ EXTRAS = {
     "apps": ("plot",),
     "cli": ("interactive",),
     "distributed": ("mpi",),
-    "event_files": ("tensorboard",),
-    "live": ("live",),
+    "callbacks": ("live", "tensorboard"),
     "server": ("serve",),
     "tuning": ("tune",),
 }

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 from mistakes import MISTAKES, Mistake, make_folder, page, words
-from nextchar.cli import run
+from nextchar.cli.main import run
 from nextchar.kernels import COMPILING
 
 EVERY = [mistake for mistakes in MISTAKES.values() for mistake in mistakes]

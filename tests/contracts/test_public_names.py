@@ -35,7 +35,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize(
     "program",
-    ["import nextchar", "import nextchar.cli; nextchar.cli.run(['--help'])"],
+    ["import nextchar", "import nextchar.cli.main as cli; cli.run(['--help'])"],
     ids=["import", "help"],
 )
 def test_import_and_help_load_nothing_heavy(program: str) -> None:

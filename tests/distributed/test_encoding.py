@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from distributed import ranks
-from nextchar.config import TextSettings
 from nextchar.errors import TextError
-from nextchar.text import collector, sources
-from nextchar.text.entries import open_entry
+from nextchar.settings.config import TextSettings
+from nextchar.text import sources
+from nextchar.text.cache import spooled
+from nextchar.text.cache.disk_codes import CodeFile
+from nextchar.text.cache.entries import open_entry
 from nextchar.text.reading import read_corpus
-from nextchar.text.stored import CodeFile
 
 pytestmark = ranks.needs_mpi
 
@@ -47,7 +48,7 @@ def test_the_entry_of_each_cache_is_that_of_one_process(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(collector, "IN_MEMORY", 1000)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 1000)
     monkeypatch.setattr(sources, "PIECE", 500)
     monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path))
     alone = read_corpus([folder / "good.txt"], TextSettings())

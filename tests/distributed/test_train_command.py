@@ -16,9 +16,9 @@ import pytest
 import safetensors.numpy
 
 from distributed import ranks
-from nextchar.cli import run
-from nextchar.distributed.launch import Launch, launched
-from nextchar.training.directory import CHECKPOINT, CONFIG, METRICS, read_metrics
+from nextchar.cli.main import run
+from nextchar.distributed.launcher import Launch, launched
+from nextchar.training.saving.run_directory import CHECKPOINT, CONFIG, METRICS, read_metrics
 
 SETTINGS = [
     "--preset", "medium", "--hidden-size", "12", "--num-layers", "1", "--batch-size", "8",
@@ -136,7 +136,7 @@ def _is_ours(pid: int) -> bool:
 
 ONE_AFTER_THE_OTHER = """
 import json, sys
-from nextchar.cli import run
+from nextchar.cli.main import run
 print(json.dumps([run(args) for args in json.loads(sys.argv[1])]))
 """
 
@@ -186,7 +186,7 @@ def test_launchers_are_known_by_what_they_say(
 
 def as_rank(rank: int, code: str, prose: Path) -> subprocess.CompletedProcess[str]:
     """`nextchar train` as one of two that a launcher of the Open MPI kind started."""
-    code += "; from nextchar.cli import main; main(['train', sys.argv[1], '--out', 'run'])"
+    code += "; from nextchar.cli.main import main; main(['train', sys.argv[1], '--out', 'run'])"
     return subprocess.run(
         [sys.executable, "-c", code, str(prose)],
         cwd=prose.parent,

@@ -15,7 +15,7 @@ import safetensors.numpy
 
 from nextchar.model import container
 from nextchar.model.file import BEST, LAST, load_model
-from nextchar.runs.reading import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
+from nextchar.runs.run_files import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
 
 # every step ends with an evaluation, so that kills fall into the writing of files
 SETTINGS = [

@@ -8,7 +8,7 @@ import pytest
 
 from damage import FILES, Run, check, make_run, torture
 from nextchar.model.file import BEST
-from nextchar.runs.reading import CHECKPOINT
+from nextchar.runs.run_files import CHECKPOINT
 
 if sys.platform != "win32":
     import resource

@@ -21,7 +21,7 @@ from end_to_end.processes import (
     kill_again_and_again,
     wait_until,
 )
-from nextchar.runs.reading import METRICS, read_metrics
+from nextchar.runs.run_files import METRICS, read_metrics
 
 KILLS = 15
 

@@ -18,9 +18,9 @@ from nextchar import CharRNN
 from nextchar.apps.evaluate import evaluate
 from nextchar.errors import InterruptedRun
 from nextchar.model.file import Model
-from nextchar.text import collector
+from nextchar.text.cache import spooled
 from nextchar.training.events import Encoding, Event, Note
-from nextchar.training.run import Hooks, Trained, from_paths, start
+from nextchar.training.run import Hooks, Trained, start, text_from_paths
 
 SETTINGS = {
     "hidden_size": 12, "num_layers": 1, "batch_size": 8, "seq_length": 8, "steps": 30,
@@ -38,7 +38,7 @@ def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector, "IN_MEMORY", 1000)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 1000)
 
 
 def bits(trained: Trained) -> tuple[Any, ...]:
@@ -51,7 +51,7 @@ def test_a_run_from_disk_gives_the_same_bits(
     given: dict[str, Any], text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run() -> tuple[Any, ...]:
-        return bits(start(from_paths([text]), given={**SETTINGS, **given}))
+        return bits(start(text_from_paths([text]), given={**SETTINGS, **given}))
 
     memory = run()
     on_disk(monkeypatch)
@@ -63,12 +63,12 @@ def test_a_run_from_disk_gives_the_same_bits(
 def test_a_run_from_disk_is_resumed_with_the_same_bits(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = bits(start(from_paths([text]), given=SETTINGS, out=tmp_path / "whole"))
+    whole = bits(start(text_from_paths([text]), given=SETTINGS, out=tmp_path / "whole"))
     on_disk(monkeypatch)
     asked = itertools.count()
     stop = Hooks(should_stop=lambda: next(asked) > 12)  # some of them while it is encoded
     with pytest.raises(InterruptedRun, match="at step"):
-        start(from_paths([text]), given=SETTINGS, out=tmp_path / "run", hooks=stop)
+        start(text_from_paths([text]), given=SETTINGS, out=tmp_path / "run", hooks=stop)
     assert bits(start(None, out=tmp_path / "run", resume=True)) == whole
 
 
@@ -76,11 +76,11 @@ def test_an_entry_damaged_in_the_middle_of_a_run_changes_nothing(
     text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_disk(monkeypatch)
-    clean = bits(start(from_paths([text]), given=SETTINGS))
+    clean = bits(start(text_from_paths([text]), given=SETTINGS))
     (entry,) = (text.parent / "cache" / "texts").iterdir()
     entry.write_bytes(b"\x01" * 100 + entry.read_bytes()[100:])
     events: list[Event] = []
-    assert bits(start(from_paths([text]), given=SETTINGS, hooks=Hooks(events.append))) == clean
+    assert bits(start(text_from_paths([text]), given=SETTINGS, hooks=Hooks(events.append))) == clean
     notes = [event.text for event in events if isinstance(event, Note)]
     assert sum("damaged" in note and "encoding it anew" in note for note in notes) == 1
 
@@ -92,7 +92,7 @@ def test_a_run_is_stopped_while_its_text_is_encoded(
     events: list[Event] = []
     hooks = Hooks(events.append, should_stop=lambda: True)
     with pytest.raises(InterruptedRun, match="while the text was encoded"):
-        start(from_paths([text]), given=SETTINGS, out=tmp_path / "run", hooks=hooks)
+        start(text_from_paths([text]), given=SETTINGS, out=tmp_path / "run", hooks=hooks)
     assert [type(event) for event in events] == [Encoding]
     assert not (tmp_path / "run").exists()
     folder = tmp_path / "cache" / "texts"
@@ -105,7 +105,7 @@ def test_an_open_file_goes_to_disk_too(text: Path, monkeypatch: pytest.MonkeyPat
             return CharRNN(**SETTINGS).fit(file, verbose=False).model_.parameters.flat
 
     memory = fitted()
-    monkeypatch.setattr("nextchar.inputs.IN_MEMORY", 1000)
+    monkeypatch.setattr("nextchar.api.inputs.IN_MEMORY", 1000)
     assert np.array_equal(fitted(), memory)
     assert list((text.parent / "cache" / "texts").iterdir()) == []
 
@@ -127,7 +127,7 @@ def test_scores_from_disk_are_the_same(
 def test_a_large_text_takes_no_more_memory_than_a_small_one(tmp_path: Path) -> None:
     """From a file, from the cache, and from standard input."""
     code = (
-        "import re, sys; from pathlib import Path; from nextchar.cli import run\n"
+        "import re, sys; from pathlib import Path; from nextchar.cli.main import run\n"
         "status = run(['train', sys.argv[1], '--quiet', '--steps', '2', '--hidden-size', '8',"
         " '--num-layers', '1', '--eval-characters', '1000', '--out', sys.argv[2]])\n"
         "assert status == 0\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nextchar import CharRNN, SettingsError
-from nextchar.config import TextSettings
+from nextchar.settings.config import TextSettings
 from nextchar.text.sources import find_sources
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from nextchar import CharRNN, DivergedError, InterruptedRun, UnknownCharacterError, Vocabulary
-from nextchar.kernels.decoder import Decoder
+from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model, load_model
-from nextchar.runs.reading import read_metrics
-from nextchar.training.run import from_paths, start
-from nextchar.training.train import Hooks
+from nextchar.runs.run_files import read_metrics
+from nextchar.training.run import start, text_from_paths
+from nextchar.training.session import Hooks
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -134,7 +134,7 @@ def interrupted_and_resumed(path: Path, out: Path, at: int) -> None:
 
     hooks = Hooks(on_event=on_event, should_stop=lambda: seen["step"] == at)
     with pytest.raises(InterruptedRun, match="--resume"):
-        start(from_paths([path]), given=settings, out=out, hooks=hooks)
+        start(text_from_paths([path]), given=settings, out=out, hooks=hooks)
     start(None, out=out, resume=True)
 
 
@@ -143,7 +143,11 @@ def test_pain_12_resume_restores_optimizer_learning_rate_and_counter(
 ) -> None:
     """A power cut; "resume" restored the weights only."""
     interrupted_and_resumed(prose, tmp_path / "cut", at=5)
-    start(from_paths([prose]), given={**TINY, "steps": 12, "eval_every": 3}, out=tmp_path / "whole")
+    start(
+        text_from_paths([prose]),
+        given={**TINY, "steps": 12, "eval_every": 3},
+        out=tmp_path / "whole",
+    )
     cut, whole = (load_model(tmp_path / name / "last.safetensors") for name in ("cut", "whole"))
     assert cut.parameters.flat.tobytes() == whole.parameters.flat.tobytes()
 
@@ -255,7 +259,7 @@ def test_pain_23_any_sentence_can_be_scored() -> None:
 def test_pain_24_nothing_but_small_wheels_is_imported_to_predict(small_model: Model) -> None:
     """The package stopped importing when a framework moved on."""
     program = (
-        "import sys; from nextchar import CharRNN; import nextchar.cli.train\n"
+        "import sys; from nextchar import CharRNN; import nextchar.cli.commands.train_command\n"
         "print(' '.join(sorted({name.split('.')[0] for name in sys.modules})))"
     )
     done = subprocess.run(

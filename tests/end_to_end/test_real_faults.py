@@ -25,7 +25,7 @@ from end_to_end.processes import (
     wait_until,
 )
 from nextchar.model import container
-from nextchar.runs.reading import CHECKPOINT, CONFIG, METRICS, read_metrics
+from nextchar.runs.run_files import CHECKPOINT, CONFIG, METRICS, read_metrics
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals and limits")
 
@@ -282,7 +282,7 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path: Path, prose: Path) -
     """Each look at it finds it an hour earlier; how long things take, another clock says."""
     program = (
         "import itertools, sys, time\n"
-        "from nextchar.cli import run\n"
+        "from nextchar.cli.main import run\n"
         "train, steps = ['train', *sys.argv[1:], '--out'], ['--steps', '60']\n"
         "assert run([*train, 'whole', *steps]) == 0\n"
         "hours, now = itertools.count(1), time.time\n"

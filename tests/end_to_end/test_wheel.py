@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PROSE, ROOT
-from nextchar.kernels.cache import SUFFIX
+from nextchar.kernels.jit_cache import SUFFIX
 
 
 @pytest.fixture(scope="module")

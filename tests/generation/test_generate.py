@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.generate import (
     LANES,
@@ -22,12 +21,13 @@ from nextchar.generation.generate import (
     generate_many,
     stream,
 )
-from nextchar.generation.requests import Request, request_for
-from nextchar.generation.settings import GenerationSettings
-from nextchar.kernels.decoder import Decoder
+from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import Request, make_request
+from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 EXTRA = ("stop", "unknown", "pattern", "logit_bias")  # what is no setting of generation
@@ -299,7 +299,7 @@ def test_many_prompts_are_answered_in_their_order_each_as_alone() -> None:
     prompts = ["ab"[: n % 3] * (1 + n % 5) for n in range(LANES + 50)]
     how = [GenerationSettings(length=1 + n % 7) for n in range(len(prompts))]
     asked = (
-        request_for(LETTERS, prompt, settings, seed=n)
+        make_request(LETTERS, prompt, settings, seed=n)
         for n, (prompt, settings) in enumerate(zip(prompts, how, strict=True))
     )
     made = [each.text for (each,) in generate_many(LETTERS, asked)]
@@ -318,7 +318,7 @@ def test_prompts_are_taken_as_there_is_room_for_them() -> None:
     def requests() -> Iterator[Request]:
         for n in itertools.count():
             taken.append(n)
-            yield request_for(LETTERS, "a", GenerationSettings(length=3), seed=n)
+            yield make_request(LETTERS, "a", GenerationSettings(length=3), seed=n)
 
     made = generate_many(LETTERS, requests())
     for _ in range(5):

@@ -14,13 +14,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nextchar.errors import SettingsError
-from nextchar.generation.pattern import (
+from nextchar.generation.pattern import alphabet, dfa, work_limit
+from nextchar.generation.pattern.automaton import (
     Automaton,
     automaton_of,
-    budget,
-    dfa,
     require_fits,
-    symbols,
 )
 from nextchar.text.vocabulary import Vocabulary
 
@@ -410,7 +408,7 @@ EXPLODING = [
 
 @pytest.mark.parametrize("pattern", EXPLODING, ids=[each[:20] for each in EXPLODING])
 def test_patterns_that_explode_are_refused(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "MOST_WORK", budget.MOST_WORK // 10)  # for the test's time
+    monkeypatch.setattr(work_limit, "MOST_WORK", work_limit.MOST_WORK // 10)  # for the test's time
     with pytest.raises(SettingsError, match=r"^pattern: .*(takes too|grows past|is too) "):
         automaton_of(pattern, SMALL)
 
@@ -427,7 +425,7 @@ def test_too_many_states_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_many_sets_of_characters_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(symbols, "MOST_CELLS", 100 * len(CHINESE))
+    monkeypatch.setattr(alphabet, "MOST_CELLS", 100 * len(CHINESE))
     with pytest.raises(SettingsError, match=r"^pattern: has too many different characters; make"):
         automaton_of("".join(map(chr, range(0x4E00, 0x4E80))), CHINESE)
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nextchar.config import NetworkSettings
 from nextchar.errors import SettingsError, UnknownCharacterError
-from nextchar.generation.requests import Request, request_for
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import Request, make_request
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings
 from nextchar.text.vocabulary import Vocabulary
 
 
@@ -27,7 +27,7 @@ BYTES = model_of(Vocabulary(is_bytes=True))
 
 
 def request(model: Model = LETTERS, prompt: str | bytes = "ab", **given: Any) -> Request:
-    return request_for(model, prompt, GenerationSettings(length=9), seed=1, **given)
+    return make_request(model, prompt, GenerationSettings(length=9), seed=1, **given)
 
 
 def test_a_prompt_is_read_as_its_codes() -> None:

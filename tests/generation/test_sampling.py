@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.penalties import (
     with_bias,
     with_presence_and_frequency,
@@ -17,16 +18,15 @@ from nextchar.generation.penalties import (
     without_repeated_ngrams,
 )
 from nextchar.generation.sampling import (
-    draw,
     keep_min_p,
     keep_top_k,
     keep_top_p,
     keep_typical_p,
     probabilities,
-    window,
+    recent_codes,
+    sample,
     with_temperature,
 )
-from nextchar.generation.settings import GenerationSettings
 
 Array = NDArray[np.float64]
 
@@ -272,8 +272,8 @@ def test_a_row_in_which_all_is_banned_has_no_probabilities(given: dict[str, floa
     made = probabilities(rows, settings(**given), [np.array([0, 1])] * 2, allowed=allowed)
     assert made[0].tolist() == [0, 0, 0]
     assert made[1].sum() == pytest.approx(1)
-    assert draw(made, np.array([0.5, 0.5]))[0] == -1
-    assert draw(made, np.array([0.5, 0.5]))[1] >= 0
+    assert sample(made, np.array([0.5, 0.5]))[0] == -1
+    assert sample(made, np.array([0.5, 0.5]))[1] >= 0
 
 
 # penalties
@@ -290,7 +290,7 @@ def histories_for(rows: Array, data: st.DataObject) -> list[NDArray[np.integer]]
 @given(codes=CODES, n=st.integers(-1, 14))
 def test_the_window_is_the_last_n_codes(codes: list[int], n: int) -> None:
     expected = codes if n == -1 else [] if n == 0 else codes[-n:]
-    assert window(np.array(codes, dtype=int), n).tolist() == expected
+    assert recent_codes(np.array(codes, dtype=int), n).tolist() == expected
 
 
 @given(rows=ROWS, data=st.data(), penalty=st.floats(0.01, 100))
@@ -436,7 +436,7 @@ def test_the_rules_together_are_the_rules_one_after_the_other(
     bias = data.draw(st.lists(st.floats(-5, 5), min_size=rows.shape[1], max_size=rows.shape[1]))
     made = probabilities(rows, s, histories, np.array(bias))
     assert rows.tolist() == before.tolist()
-    recent = [window(history, s.repeat_last_n) for history in histories]
+    recent = [recent_codes(history, s.repeat_last_n) for history in histories]
     step = with_bias(rows, np.array(bias))
     step = with_repetition_penalty(step, recent, s.repetition_penalty)
     step = with_presence_and_frequency(step, recent, s.presence_penalty, s.frequency_penalty)
@@ -475,7 +475,7 @@ UNIFORM = st.one_of(
 
 @given(row=CHANCES, uniform=UNIFORM)
 def test_what_has_no_probability_is_never_drawn(row: list[float], uniform: float) -> None:
-    (code,) = draw(np.array([row]), np.array([uniform]))
+    (code,) = sample(np.array([row]), np.array([uniform]))
     assert row[code] > 0
 
 
@@ -483,7 +483,7 @@ def test_what_has_no_probability_is_never_drawn(row: list[float], uniform: float
 def test_a_draw_is_where_the_running_sum_passes_the_uniform_number(
     row: list[float], uniform: float
 ) -> None:
-    (code,) = draw(np.array([row]), np.array([uniform]))
+    (code,) = sample(np.array([row]), np.array([uniform]))
     total, share = math.fsum(row), 1e-12  # of the sum: rounding of eight terms
     assert math.fsum(row[:code]) <= (uniform + share) * total
     assert math.fsum(row[: code + 1]) >= (uniform - share) * total
@@ -493,20 +493,20 @@ def test_a_draw_is_where_the_running_sum_passes_the_uniform_number(
 def test_rows_need_not_sum_to_one(total: float) -> None:
     row = np.array([[0, 0.25, 0.75, 0]]) * total
     for uniform, code in [(0.0, 1), (0.2499, 1), (0.2501, 2), (math.nextafter(1, 0), 2)]:
-        assert draw(row, np.array([uniform])) == [code]
+        assert sample(row, np.array([uniform])) == [code]
 
 
 def test_a_row_so_small_that_products_are_rounded_up_to_its_sum_is_drawn_from() -> None:
-    assert draw(np.array([[0, 5e-324, 0]]), np.array([0.9])) == [1]
+    assert sample(np.array([[0, 5e-324, 0]]), np.array([0.9])) == [1]
 
 
 def test_nothing_is_drawn_where_nothing_has_probability() -> None:
-    assert draw(np.array([[0.0, 0], [0, 1]]), np.array([0.0, 0.5])).tolist() == [-1, 1]
+    assert sample(np.array([[0.0, 0], [0, 1]]), np.array([0.0, 0.5])).tolist() == [-1, 1]
 
 
 def test_each_row_is_drawn_by_its_own_number() -> None:
     rows = np.array([[0.5, 0.5], [0.5, 0.5], [0, 1]])
-    assert draw(rows, np.array([0.1, 0.9, 0.1])).tolist() == [0, 1, 1]
+    assert sample(rows, np.array([0.1, 0.9, 0.1])).tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -518,7 +518,7 @@ def test_frequencies_are_the_probabilities(
     draws = 20_000
     logits = np.array([[1.0, 0.5, 0.2, -0.3, -1.0, -np.inf]])
     chances = probabilities(logits, settings(**given))
-    codes = draw(np.repeat(chances, draws, axis=0), rng.random(draws))
+    codes = sample(np.repeat(chances, draws, axis=0), rng.random(draws))
     counts = np.bincount(codes, minlength=6)
     expected = chances[0] * draws
     assert (counts[expected == 0] == 0).all()

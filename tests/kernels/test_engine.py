@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from model.gradient_check import make_problem
-from nextchar.config import OPTIMIZERS, NetworkSettings, Settings
 from nextchar.kernels import engine as engine_module
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.threads import one_blas_thread, usable_cores
@@ -20,9 +19,10 @@ from nextchar.model.initialise import initialise
 from nextchar.model.network import forward, loss_and_gradient
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import score
+from nextchar.settings.config import OPTIMIZERS, NetworkSettings, Settings
 from nextchar.text.batches import Batch, make_batches
-from nextchar.training.clipping import clip
-from nextchar.training.optimizers import make_slots, update
+from nextchar.training.optim.clipping import clip
+from nextchar.training.optim.optimizers import make_slots, update
 
 CELLS = ("rnn", "lstm", "gru")
 

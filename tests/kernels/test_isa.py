@@ -26,8 +26,8 @@ PROGRAM = """
 import sys
 
 import numpy as np
-from nextchar.config import NetworkSettings
-from nextchar.kernels.decoder import Decoder
+from nextchar.settings.config import NetworkSettings
+from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.isa import HOST
 from nextchar.model.initialise import initialise

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nextchar.config import NetworkSettings
 from nextchar.kernels.engine import Engine
 from nextchar.model.dropout import draw_masks
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import cross_entropy
 from nextchar.model.network import forward, loss_and_gradient
 from nextchar.model.parameters import Architecture, Parameters
+from nextchar.settings.config import NetworkSettings
 from nextchar.text.batches import Batch
 
 Array = NDArray[Any]

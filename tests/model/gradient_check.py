@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import NetworkSettings
 from nextchar.model import network
 from nextchar.model.cells import Cell
 from nextchar.model.loss import log_softmax
 from nextchar.model.parameters import Architecture, Parameters
+from nextchar.settings.config import NetworkSettings
 
 Array = NDArray[Any]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.config import NetworkSettings
 from nextchar.model.dropout import draw_masks
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings
 
 ARCHITECTURE = Architecture(NetworkSettings(hidden_size=50, num_layers=2), 10)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nextchar.config import INITIALISATIONS, NetworkSettings
 from nextchar.model.cells import CELLS
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
+from nextchar.settings.config import INITIALISATIONS, NetworkSettings
 
 H, V = 64, 30
 

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import ModelFileError
 from nextchar.model import container
 from nextchar.model.file import BEST, LAST, Model, load_model, save_model
@@ -15,6 +14,7 @@ from nextchar.model.initialise import initialise
 from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture
 from nextchar.model.scorer import score
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 TEXT = "a naïve\ncafé 𝄞 \x00\ufeff"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.config import NetworkSettings
 from nextchar.model.parameters import Architecture, Parameters
+from nextchar.settings.config import NetworkSettings
 
 architectures = st.builds(
     lambda cell, H, L, E, tied, V: Architecture(

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from nextchar.config import NetworkSettings
 from nextchar.errors import TextError
 from nextchar.model.initialise import initialise
 from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import Score, log_likelihoods, score
+from nextchar.settings.config import NetworkSettings
 
 V = 11
 MANY = 9_000  # characters: enough for four lanes

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import NetworkSettings, TrainingSettings
 from nextchar.model.network import loss_and_gradient
 from nextchar.model.parameters import Architecture, Parameters
-from nextchar.training.clipping import clip
-from nextchar.training.optimizers import make_slots, update
+from nextchar.settings.config import NetworkSettings, TrainingSettings
+from nextchar.training.optim.clipping import clip
+from nextchar.training.optim.optimizers import make_slots, update
 
 Array = NDArray[Any]
 Record = Mapping[str, Array]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from agreement import CLIPS, assert_close, assert_network_agrees, walk
 
-from nextchar.config import OPTIMIZERS, NetworkSettings
 from nextchar.model.loss import cross_entropy
-from nextchar.training.clipping import clip
+from nextchar.settings.config import OPTIMIZERS, NetworkSettings
+from nextchar.training.optim.clipping import clip
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make oracle` does it")
 

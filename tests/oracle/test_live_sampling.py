@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.penalties import with_repetition_penalty, without_repeated_ngrams
 from nextchar.generation.sampling import (
     keep_min_p,
@@ -18,7 +19,6 @@ from nextchar.generation.sampling import (
     probabilities,
     with_temperature,
 )
-from nextchar.generation.settings import GenerationSettings
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make oracle` does it")
 processors = pytest.importorskip(

@@ -13,13 +13,13 @@ import pytest
 
 from model.gradient_check import assert_same_gradient, differences
 from nextchar import reference
-from nextchar.config import NetworkSettings, TrainingSettings
 from nextchar.kernels.engine import Engine
 from nextchar.model.parameters import Architecture, Parameters
+from nextchar.settings.config import NetworkSettings, TrainingSettings
 from nextchar.text.batches import StreamBatches
 from nextchar.text.vocabulary import Vocabulary
-from nextchar.training.clipping import clip
-from nextchar.training.optimizers import make_slots, update
+from nextchar.training.optim.clipping import clip
+from nextchar.training.optim.optimizers import make_slots, update
 
 CELLS = ("rnn", "lstm")
 SOURCE = Path(reference.__file__)

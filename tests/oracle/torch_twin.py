@@ -12,7 +12,7 @@ import torch
 from agreement import CLIPS, COLUMNS, LEARNING_RATE, MOMENTUM, ROWS, Array
 from torch import nn
 
-from nextchar.config import NetworkSettings
+from nextchar.settings.config import NetworkSettings
 
 CORES = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nextchar.model.network import forward
-from nextchar.server.protocol import CompletionRequest
+from nextchar.server.schema import CompletionRequest
 from serving import Server
 
 

@@ -82,7 +82,7 @@ def test_counters_are_in_the_form_of_prometheus_under_their_promised_names(serve
 
 
 def test_halves_of_surrogate_pairs_that_a_model_learnt_do_not_break_an_answer() -> None:
-    from nextchar.server.refusals import encoded
+    from nextchar.server.http.api_errors import encoded
 
     value = {"text": "a\ud800b", "tokens": ["\udfff", {"\ud800": 1.0}], "n": 1}
     assert json.loads(encoded(value)) == {"text": "a?b", "tokens": ["?", {"?": 1.0}], "n": 1}

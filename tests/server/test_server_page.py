@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from nextchar.cli.serve import command
-from nextchar.server.openapi import OPERATIONS
+from nextchar.cli.commands.serve_command import command
+from nextchar.server.http.openapi import OPERATIONS
 from serving import Server, served
 
 PAGE = ROOT / "docs" / "server.md"

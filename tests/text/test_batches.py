@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nextchar.config import TrainingSettings
+from nextchar.settings.config import TrainingSettings
 from nextchar.text.batches import Batch, StreamBatches, WindowBatches, make_batches
 
 lengths = st.integers(2, 200)

@@ -16,14 +16,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
-from nextchar.text import collector, sources
+from nextchar.settings.config import Settings, TextSettings
 from nextchar.text import corpus as corpus_module
-from nextchar.text.collector import _joined
+from nextchar.text import sources
+from nextchar.text.cache import spooled
+from nextchar.text.cache.disk_codes import DiskCodes
+from nextchar.text.cache.spooled import _joined
 from nextchar.text.corpus import Corpus, Prepared, gather, prepare, text_corpus
 from nextchar.text.reading import read_corpus
-from nextchar.text.stored import StoredCodes
 
 texts = st.text(st.characters(exclude_categories=()))
 plain = TextSettings()
@@ -384,7 +385,7 @@ def test_no_record_is_cut_and_none_is_lost(
     text = "\n".join(records)
     with pytest.MonkeyPatch.context() as patch:
         if by_position:
-            patch.setattr(collector, "IN_MEMORY", 2)
+            patch.setattr(spooled, "IN_MEMORY", 2)
         made = prepared(text, records="line", val_fraction=share, test_fraction=(1 - share) / 3)
     parts = [made.train, made.test, made.validation]
     found = [*chain(*(records_of(made, part) for part in parts if len(part) > 1))]
@@ -420,13 +421,13 @@ def test_records_on_disk_are_split_by_position(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(collector, "IN_MEMORY", 300)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 300)
     words = ["".join(letters) for letters in permutations("abcdef", 3)]
     (tmp_path / "list").write_text("\r\n".join(words) + "\r\n\r\n", encoding="utf-8", newline="")
     settings = Settings.make(records="line", val_fraction=0.2)
     for _ in range(2):  # encoded, and found again
         made = prepare(read_corpus([tmp_path / "list"], settings.text), settings)
-        assert isinstance(made.train, StoredCodes)
+        assert isinstance(made.train, DiskCodes)
         assert records_of(made, made.train) + records_of(made, made.validation) == words
         assert made.by_position
     in_memory = prepared("\n".join(words), records="line", val_fraction=0.2)
@@ -440,10 +441,10 @@ def test_a_text_on_disk_that_memory_holds_is_shuffled_as_one_in_memory_is(
     monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
     text = "\n".join("".join(pair) for pair in permutations("赵钱孙李周吴", 2))
     (tmp_path / "list").write_text(text, encoding="utf-8", newline="")
-    monkeypatch.setattr(collector, "IN_MEMORY", 2 * len(text))  # bytes are three times as many
+    monkeypatch.setattr(spooled, "IN_MEMORY", 2 * len(text))  # bytes are three times as many
     settings = Settings.make(records="line")
     corpus = read_corpus([tmp_path / "list"], settings.text)
-    assert isinstance(corpus.codes, StoredCodes)
+    assert isinstance(corpus.codes, DiskCodes)
     made, other = prepare(corpus, settings), prepared(text, records="line")
     assert np.array_equal(made.train, other.train)
     assert np.array_equal(made.validation, other.validation)

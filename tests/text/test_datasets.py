@@ -17,8 +17,8 @@ from pathlib import Path
 import pooch
 import pytest
 
-from nextchar.config import TextSettings
 from nextchar.errors import TextError
+from nextchar.settings.config import TextSettings
 from nextchar.text import datasets
 from nextchar.text.datasets import SHAKESPEARE_SHA256, download, load
 from nextchar.text.reading import read_corpus

@@ -16,14 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
-from nextchar.text import blocks, collector, sources, store
+from nextchar.settings.config import Settings, TextSettings
+from nextchar.text import sources
 from nextchar.text.batches import make_batches
+from nextchar.text.cache import block_reader, entry_format, spooled
+from nextchar.text.cache.disk_codes import DiskCodes
 from nextchar.text.corpus import Corpus, prepare
+from nextchar.text.read_callbacks import ReadCallbacks
 from nextchar.text.reading import read_corpus
-from nextchar.text.stored import StoredCodes
-from nextchar.text.watching import Listener
 
 plain = TextSettings()
 TEXT = "".join(random.Random(1).choices("abcdefgh éü\n", k=3000)) + "中Ж" + "abc" * 300 + "zzЖ中?"
@@ -33,10 +34,10 @@ TEXT = "".join(random.Random(1).choices("abcdefgh éü\n", k=3000)) + "中Ж" + 
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache, with every text a large one."""
     monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(collector, "IN_MEMORY", 1000)
-    monkeypatch.setattr(store, "BLOCK", 64)
-    monkeypatch.setattr(blocks, "BLOCK", 64)
-    monkeypatch.setattr(store, "SPAN", 500)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 1000)
+    monkeypatch.setattr(entry_format, "BLOCK", 64)
+    monkeypatch.setattr(block_reader, "BLOCK", 64)
+    monkeypatch.setattr(entry_format, "SPAN", 500)
     return tmp_path / "cache" / "texts"
 
 
@@ -48,7 +49,7 @@ def path(tmp_path: Path) -> Path:
 
 def in_memory(path: Path, settings: TextSettings = plain) -> Corpus:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collector, "IN_MEMORY", 1 << 20)
+        patch.setattr(spooled, "IN_MEMORY", 1 << 20)
         corpus = read_corpus([path], settings)
     assert isinstance(corpus.codes, np.ndarray)
     return corpus
@@ -90,7 +91,7 @@ def test_training_sees_the_same_from_disk(given: dict[str, Any], folder: Path, p
     given = {"batch_size": 5, "seq_length": 11, **given}
     settings = Settings.make(**given).text
     first, second = read_corpus([path], settings), read_corpus([path], settings)
-    assert isinstance(first.codes, StoredCodes)
+    assert isinstance(first.codes, DiskCodes)
     assert len(list(folder.iterdir())) == 1
     for corpus in first, second:
         assert_same(in_memory(path, settings), corpus, **given)
@@ -108,13 +109,15 @@ def test_a_validation_text_may_be_on_disk_too(folder: Path, path: Path, tmp_path
 def test_the_second_start_reads_nothing(folder: Path, path: Path) -> None:
     read_corpus([path], plain)
     told: list[int] = []
-    read_corpus([path], plain, Listener(encoding=lambda done, total: told.append(done)))
+    read_corpus([path], plain, ReadCallbacks(encoding=lambda done, total: told.append(done)))
     assert told == []
 
 
 def test_progress_is_told_to_the_end(folder: Path, path: Path) -> None:
     told: list[tuple[int, int | None]] = []
-    read_corpus([path], plain, Listener(encoding=lambda done, total: told.append((done, total))))
+    read_corpus(
+        [path], plain, ReadCallbacks(encoding=lambda done, total: told.append((done, total)))
+    )
     size = path.stat().st_size
     assert told[-1] == (size, size)
 
@@ -138,7 +141,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(folder: Path, path: Pa
     def change(done: int, total: int | None) -> None:
         os.utime(path, (1, 1))
 
-    assert isinstance(read_corpus([path], plain, Listener(encoding=change)).codes, StoredCodes)
+    assert isinstance(read_corpus([path], plain, ReadCallbacks(encoding=change)).codes, DiskCodes)
     assert list(folder.iterdir()) == []
 
 
@@ -146,7 +149,9 @@ def test_a_compressed_text_is_cached_too(folder: Path, path: Path, tmp_path: Pat
     (tmp_path / "text.gz").write_bytes(gzip.compress(path.read_bytes()))
     told: list[int | None] = []
     corpus = read_corpus(
-        [tmp_path / "text.gz"], plain, Listener(encoding=lambda done, total: told.append(total))
+        [tmp_path / "text.gz"],
+        plain,
+        ReadCallbacks(encoding=lambda done, total: told.append(total)),
     )
     assert_same(in_memory(path), corpus)
     assert set(told) == {None}  # its size is not that of the text
@@ -158,7 +163,7 @@ def test_standard_input_goes_to_disk_once_it_is_large_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(path.read_bytes())))
     corpus = read_corpus(["-"], plain)
-    assert isinstance(corpus.codes, StoredCodes)
+    assert isinstance(corpus.codes, DiskCodes)
     assert_same(in_memory(path), corpus)
     assert list(folder.iterdir()) == []
 
@@ -199,7 +204,7 @@ def entry(folder: Path, path: Path) -> Path:
 def notes_of(path: Path, memory: Corpus) -> list[str]:
     """What is told while the text is read and every batch is made, which must be the right ones."""
     notes: list[str] = []
-    assert_same(memory, read_corpus([path], plain, Listener(notes.append)), val_fraction=0.3)
+    assert_same(memory, read_corpus([path], plain, ReadCallbacks(notes.append)), val_fraction=0.3)
     return notes
 
 
@@ -239,18 +244,18 @@ def test_damage_in_a_text_that_changed_since_is_an_error(entry: Path, path: Path
 LARGE = 20_000_000  # bytes: above the limit as it is
 STALL = """
 import sys, time
-from nextchar.config import TextSettings
+from nextchar.settings.config import TextSettings
 from nextchar.text.reading import read_corpus
-from nextchar.text.watching import Listener
+from nextchar.text.read_callbacks import ReadCallbacks
 def stall(done, total):
     if done > total // 2:
         print("half", flush=True)
         time.sleep(100)
-read_corpus([sys.argv[1]], TextSettings(), Listener(encoding=stall))
+read_corpus([sys.argv[1]], TextSettings(), ReadCallbacks(encoding=stall))
 """
 ENCODE = """
 import sys
-from nextchar.config import TextSettings
+from nextchar.settings.config import TextSettings
 from nextchar.text.reading import read_corpus
 print("ready", flush=True)
 sys.stdin.readline()
@@ -260,7 +265,7 @@ print(corpus.sha256, len(corpus.codes), corpus.codes[19_000_000:19_000_010].toli
 FULL = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
-from nextchar.cli import run
+from nextchar.cli.main import run
 sys.exit(run(["train", sys.argv[1], "--steps", "1", "--out", "run"]))
 """
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nextchar.config import RESERVED, TextSettings
 from nextchar.errors import TextError
+from nextchar.settings.config import RESERVED, TextSettings
 from nextchar.text import sources
-from nextchar.text.entries import name_of
+from nextchar.text.cache.entries import name_of
 from nextchar.text.records import boundary_of
 from nextchar.text.sources import as_symbols, find_sources, read_symbols
 

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nextchar.config import TextSettings
 from nextchar.errors import TextError
+from nextchar.settings.config import TextSettings
 from nextchar.text import datasets, sources
 from nextchar.text.sources import Source, find_sources, read_bytes, read_text
 
@@ -185,7 +185,7 @@ def test_a_pattern_that_leads_out_of_the_folder_is_an_error(folder: Path) -> Non
 
 def test_a_dash_is_standard_input() -> None:
     program = (
-        "from nextchar.config import TextSettings as S\n"
+        "from nextchar.settings.config import TextSettings as S\n"
         "from nextchar.text.sources import *\n"
         "print(ascii(''.join(read_text(find_sources(['-'], S()), S()))))"
     )

@@ -19,7 +19,7 @@ from distributed.test_train_command import (
     processes_of,
 )
 from end_to_end.processes import assert_opens
-from nextchar.training.directory import read_metrics
+from nextchar.training.saving.run_directory import read_metrics
 
 pytestmark = ranks.needs_mpi
 KILLS = 25

@@ -14,7 +14,7 @@ import pytest
 from conftest import PROSE
 from end_to_end.processes import assert_opens, begin
 from nextchar import CharRNN
-from nextchar.runs.reading import read_metrics
+from nextchar.runs.run_files import read_metrics
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="wants Linux's /proc to look at a process"
@@ -101,9 +101,9 @@ def test_training_again_and_again_in_one_process_grows_in_nothing(tmp_path: Path
 
 def test_an_estimate_of_memory_is_that_of_a_process(tmp_path: Path, prose: Path) -> None:
     """What a run takes beside the interpreter and the compiler is what was reckoned."""
-    from nextchar.config import NetworkSettings, TrainingSettings
     from nextchar.model.parameters import Architecture
-    from nextchar.training.memory import need_of
+    from nextchar.settings.config import NetworkSettings, TrainingSettings
+    from nextchar.training.budget.memory_estimate import estimate_memory
 
     text = tmp_path / "long.txt"
     text.write_text(PROSE * 3000, encoding="utf-8")
@@ -124,7 +124,7 @@ def test_an_estimate_of_memory_is_that_of_a_process(tmp_path: Path, prose: Path)
         process.communicate()
         architecture = Architecture(NetworkSettings(hidden_size=size), len(set(PROSE)))
         how = {"T": 64, "B": 32, "threads": 2, "dtype": "float32"}
-        need = need_of(architecture, TrainingSettings(), **how)
+        need = estimate_memory(architecture, TrainingSettings(), **how)
         took.append((need.total, most))
     (small_need, small), (large_need, large) = took
     assert large - small == pytest.approx(large_need - small_need, rel=0.2)

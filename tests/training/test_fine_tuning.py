@@ -13,7 +13,6 @@ import pytest
 from conftest import PROSE
 from nextchar import CharRNN
 from nextchar.apps.evaluate import evaluate
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import InterruptedRun, ModelFileError, SettingsError
 from nextchar.model.file import LAST, START, Model, load_model, save_model
 from nextchar.model.initialise import initialise
@@ -21,20 +20,21 @@ from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture
 from nextchar.model.scorer import score
-from nextchar.runs.reading import CONFIG, read_config
+from nextchar.runs.run_files import CONFIG, read_config
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.corpus import text_corpus
 from nextchar.text.vocabulary import Vocabulary
 from nextchar.training.events import Event, Note
 from nextchar.training.fine_tuning import (
     UNSEEN,
+    describe_new_characters,
     extended,
-    make_as_probable_as_frequent,
     new_codes,
+    set_biases_of_new_characters,
     settings_from,
-    what_is_new,
 )
-from nextchar.training.run import Base, Material, base_of, start
-from nextchar.training.train import Hooks, Trained
+from nextchar.training.run import BaseModel, TextInput, load_base_model, start
+from nextchar.training.session import Hooks, Trained
 
 NETWORK: dict[str, Any] = {"hidden_size": 8, "num_layers": 1}
 SMALL: dict[str, Any] = {
@@ -60,7 +60,7 @@ def go(
     events: list[Event] = []
     asked = iter(range(1, 10**6))
     hooks = Hooks(events.append, lambda: next(asked) == stop)
-    material = Material(lambda how, listener: text_corpus(text, how))
+    material = TextInput(lambda how, listener: text_corpus(text, how))
     how: dict[str, Any] = {"resume": True} if given is None else {"preset": "medium"}
     return start(material, given=given, hooks=hooks, **how, **options), events
 
@@ -131,7 +131,7 @@ def test_new_symbols_become_as_probable_as_they_are_frequent() -> None:
     model, vocabulary = untrained(), OLD.extended(np.array([ord("ß"), ord("ø"), ord("ł")]))
     larger, codes = extended(model, vocabulary, np.float64), vocabulary.encode(text)
     before, new = larger["b_out"].copy(), new_codes(model, vocabulary)
-    make_as_probable_as_frequent(larger, new, codes)
+    set_biases_of_new_characters(larger, new, codes)
     assert np.flatnonzero(larger["b_out"] != before).tolist() == new.tolist()
     logits = forward(larger, codes[:, None], larger.zero_state(1))[0]
     mean = np.exp(log_softmax(logits))[:, 0, new].mean(axis=0)
@@ -144,17 +144,17 @@ def test_new_symbols_become_as_probable_as_they_are_frequent() -> None:
 def test_a_text_shorter_than_what_is_measured_will_do() -> None:
     model, vocabulary = untrained(), OLD.extended(np.array([ord("!")]))
     larger = extended(model, vocabulary, np.float32)
-    make_as_probable_as_frequent(larger, new_codes(model, vocabulary), vocabulary.encode("a!"))
+    set_biases_of_new_characters(larger, new_codes(model, vocabulary), vocabulary.encode("a!"))
     assert np.isfinite(larger.flat).all()
 
 
 def test_what_is_new_is_told() -> None:
-    assert what_is_new(OLD, OLD) is None
-    assert what_is_new(Vocabulary.of_text("a"), Vocabulary.of_text("ab")) == (
+    assert describe_new_characters(OLD, OLD) is None
+    assert describe_new_characters(Vocabulary.of_text("a"), Vocabulary.of_text("ab")) == (
         "1 character is new to the model: b; its vocabulary has 2 symbols now"
     )
     many = Vocabulary.of_text("".join(map(chr, range(9, 60))))
-    told = what_is_new(Vocabulary.of_text("\t"), many)
+    told = describe_new_characters(Vocabulary.of_text("\t"), many)
     assert told
     assert told.startswith(r"50 characters are new to the model: \n \x0b")
     assert "…" in told
@@ -197,7 +197,7 @@ def test_what_a_trained_model_cannot_change_is_refused(given: dict[str, Any], to
 
 
 def test_a_run_goes_on_from_a_model_and_learns_what_is_new(trained: Model) -> None:
-    made, events = go(OTHER, {**SMALL, "steps": 60}, base=Base(trained))
+    made, events = go(OTHER, {**SMALL, "steps": 60}, base=BaseModel(trained))
     model = made.model
     assert set(OLD.points) < set(model.vocabulary.points)
     assert "春" in model.vocabulary
@@ -210,7 +210,7 @@ def test_a_run_goes_on_from_a_model_and_learns_what_is_new(trained: Model) -> No
 
 
 def test_the_first_loss_is_that_of_the_model(trained: Model) -> None:
-    _, events = go(PROSE * 8, {**SMALL, "steps": 1}, base=Base(trained))
+    _, events = go(PROSE * 8, {**SMALL, "steps": 1}, base=BaseModel(trained))
     (told,) = [e.text for e in events if isinstance(e, Note) and e.text.startswith("before")]
     kept = (PROSE * 8)[-int(len(PROSE * 8) * 0.1) :]
     # printed to the fourth digit
@@ -224,7 +224,7 @@ def test_resume_of_such_a_run_gives_the_same_bits_without_the_model(
     trained: Model, tmp_path: Path, stops: list[int]
 ) -> None:
     save_model(tmp_path / "base.safetensors", trained)
-    base = base_of(tmp_path / "base.safetensors")
+    base = load_base_model(tmp_path / "base.safetensors")
     go(OTHER, SMALL, base=base, out=tmp_path / "whole")
     with pytest.raises(InterruptedRun):
         go(OTHER, SMALL, stop=stops[0], base=base, out=tmp_path / "parts")
@@ -241,14 +241,14 @@ def test_resume_of_such_a_run_gives_the_same_bits_without_the_model(
 
 def test_a_run_directory_whose_first_model_is_gone_says_so(trained: Model, tmp_path: Path) -> None:
     with pytest.raises(InterruptedRun):
-        go(OTHER, SMALL, stop=2, base=Base(trained), out=tmp_path / "run")
+        go(OTHER, SMALL, stop=2, base=BaseModel(trained), out=tmp_path / "run")
     (tmp_path / "run" / START).unlink()
     with pytest.raises(ModelFileError, match=r"start\.safetensors: no such file"):
         go(OTHER, None, out=tmp_path / "run")
 
 
 def test_what_says_where_a_run_started_is_checked(trained: Model, tmp_path: Path) -> None:
-    go(OTHER, {**SMALL, "steps": 1}, base=Base(trained), out=tmp_path / "run")
+    go(OTHER, {**SMALL, "steps": 1}, base=BaseModel(trained), out=tmp_path / "run")
     config = tmp_path / "run" / CONFIG
     config.write_text(config.read_text().replace('from = "a model in memory"', "from = 3"))
     with pytest.raises(Exception, match=r"source\.from is no name"):
@@ -259,24 +259,24 @@ def test_a_text_that_cannot_be_trained_on_leaves_no_directory(
     trained: Model, tmp_path: Path
 ) -> None:
     with pytest.raises(Exception, match="at least 2 are needed"):
-        go("", SMALL, base=Base(trained), out=tmp_path / "run")
+        go("", SMALL, base=BaseModel(trained), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_records_of_a_delimiter_are_gone_on_from() -> None:
     first = go("one%%two%%three%%" * 20, {**SMALL, **NETWORK, "records": "%%"})[0].model
-    made = go("four%%five%%six%%" * 20, SMALL, base=Base(first))[0].model
+    made = go("four%%five%%six%%" * 20, SMALL, base=BaseModel(first))[0].model
     assert made.text.records == "%%"
     assert made.end_code == len(made.vocabulary) - 1
     plain = go("one two" * 40, {**SMALL, **NETWORK})[0].model
-    made = go("four%%five%%six%%" * 20, {**SMALL, "records": "%%"}, base=Base(plain))[0].model
+    made = go("four%%five%%six%%" * 20, {**SMALL, "records": "%%"}, base=BaseModel(plain))[0].model
     assert made.vocabulary.points[made.end_code or 0] == 0xFDD0
 
 
 def test_float64_stays_float64() -> None:
     first = go(PROSE * 8, {**SMALL, **NETWORK, "dtype": "float64"})[0].model
     given = {name: value for name, value in SMALL.items() if name != "dtype"}
-    made = go(OTHER, {**given, "steps": 1, "learning_rate": 1e-12}, base=Base(first))[0].model
+    made = go(OTHER, {**given, "steps": 1, "learning_rate": 1e-12}, base=BaseModel(first))[0].model
     assert made.parameters.dtype == np.float64
     kept = made.vocabulary.codes_of_points(OLD.points)
     assert made.parameters["W_out"][:, kept] == pytest.approx(first.parameters["W_out"], abs=1e-11)

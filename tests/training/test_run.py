@@ -21,14 +21,14 @@ from nextchar.model import container
 from nextchar.model.file import BEST, LAST, load_model
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
-from nextchar.presets import PRESETS
-from nextchar.runs.reading import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
-from nextchar.text import collector
+from nextchar.runs.run_files import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
+from nextchar.settings.presets import PRESETS
+from nextchar.text.cache import spooled
 from nextchar.text.corpus import text_corpus
 from nextchar.text.datasets import load
 from nextchar.training.events import Event, Finished, Note, Scored, Started, Stepped
-from nextchar.training.run import Material, from_paths, start
-from nextchar.training.train import Hooks, Trained
+from nextchar.training.run import TextInput, start, text_from_paths
+from nextchar.training.session import Hooks, Trained
 
 TEXT = PROSE * 8
 NOISE = "".join(random.Random(7).choices("abcde", k=300))  # nothing but by heart can be learnt
@@ -63,8 +63,8 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def material(text: str = TEXT) -> Material:
-    return Material(lambda how, listener: text_corpus(text, how))
+def material(text: str = TEXT) -> TextInput:
+    return TextInput(lambda how, listener: text_corpus(text, how))
 
 
 def stop_after(steps: int | None) -> Callable[[], bool]:
@@ -83,7 +83,7 @@ def go(
     out: Path | None,
     given: dict[str, Any],
     *,
-    text: Material | None = None,
+    text: TextInput | None = None,
     stop: int | None = None,
     events: list[Event] | None = None,
     **options: Any,
@@ -95,7 +95,7 @@ def go(
 
 
 def with_interruptions(
-    out: Path, given: dict[str, Any], stops: list[int], text: Material | None = None
+    out: Path, given: dict[str, Any], stops: list[int], text: TextInput | None = None
 ) -> Trained:
     """A run that is interrupted again and again, each time after some steps more."""
     resume = False
@@ -189,7 +189,7 @@ def test_a_run_killed_between_its_metrics_and_its_checkpoint_repeats_the_evaluat
     with pytest.raises(InterruptedRun):
         go(out, given, stop=10)
     with monkeypatch.context() as patched:
-        patched.setattr("nextchar.training.keeping.save_checkpoint", fail)
+        patched.setattr("nextchar.training.saving.keeping.save_checkpoint", fail)
         with pytest.raises(KeyboardInterrupt):
             go(out, given, resume=True)
     assert [record["step"] for record in read_metrics(out)] == [7, 14]
@@ -226,9 +226,9 @@ def test_resume_needs_nothing_but_the_directory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given = {**SMALL, "val_fraction": 0.2}
-    start(from_paths([prose.name]), given=given, out=tmp_path / "whole")
+    start(text_from_paths([prose.name]), given=given, out=tmp_path / "whole")
     with pytest.raises(InterruptedRun):
-        go(tmp_path / "parts", given, text=from_paths([prose.name]), stop=20)
+        go(tmp_path / "parts", given, text=text_from_paths([prose.name]), stop=20)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     start(None, out=tmp_path / "parts", resume=True)
@@ -238,7 +238,10 @@ def test_resume_needs_nothing_but_the_directory(
 def test_resume_finds_the_validation_text_again(tmp_path: Path, prose: Path) -> None:
     other = tmp_path / "validation.txt"
     other.write_text(PROSE[::-1])
-    texts: dict[str, Any] = {"text": from_paths([prose]), "validation": from_paths([other])}
+    texts: dict[str, Any] = {
+        "text": text_from_paths([prose]),
+        "validation": text_from_paths([other]),
+    }
     go(tmp_path / "whole", SMALL, **texts)
     with pytest.raises(InterruptedRun):
         go(tmp_path / "parts", SMALL, stop=20, **texts)
@@ -475,7 +478,7 @@ def test_a_run_on_a_text_in_memory_wants_it_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["no such file", "x" * 1000, "a\0b"])
 def test_a_text_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
     with pytest.raises(TextError):
-        start(from_paths([name]), out=tmp_path / "run")
+        start(text_from_paths([name]), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -484,7 +487,7 @@ def test_a_text_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
 
 def test_the_settings_in_force_are_noted_with_the_threads(tmp_path: Path, prose: Path) -> None:
     given = {name: value for name, value in SMALL.items() if name != "threads"}
-    go(tmp_path / "run", {**given, "steps": 2}, text=from_paths([prose]))
+    go(tmp_path / "run", {**given, "steps": 2}, text=text_from_paths([prose]))
     settings, source = read_config(tmp_path / "run")
     assert settings.training.threads is not None
     assert settings.network.hidden_size == 8
@@ -538,10 +541,10 @@ def test_records_on_disk_are_trained_on_and_told_to_be_split_by_position(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(collector, "IN_MEMORY", 1000)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 1000)
     (tmp_path / "list").write_text(TEXT, encoding="utf-8")
     (tmp_path / "val").write_text(PROSE, encoding="utf-8")
-    text, val = (from_paths([tmp_path / name]) for name in ("list", "val"))
+    text, val = (text_from_paths([tmp_path / name]) for name in ("list", "val"))
     for batching in ("stream", "windows"):
         given, events = {**SMALL, "records": "line", "batching": batching, "steps": 9}, []
         whole = go(tmp_path / batching, given, text=text, events=events)

@@ -13,18 +13,18 @@ import pytest
 import safetensors.numpy
 
 from conftest import PROSE
-from nextchar.api import write_sample
-from nextchar.config import Settings
+from nextchar.api.estimator import write_sample
 from nextchar.errors import DivergedError, NextcharError
 from nextchar.kernels import COMPILING
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.isa import HOST
 from nextchar.model.file import BEST, LAST, load_model
-from nextchar.runs.reading import CHECKPOINT, read_metrics
+from nextchar.runs.run_files import CHECKPOINT, read_metrics
+from nextchar.settings.config import Settings
 from nextchar.text.corpus import text_corpus
-from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
-from nextchar.training.train import Hooks, Trained, train
+from nextchar.training.saving.run_directory import RunDirectory
+from nextchar.training.session import Hooks, Trained, train
 
 TEXT = PROSE * 8
 EPOCH = 39  # steps that SMALL takes for the training part of TEXT

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import optuna
 
-from nextchar.config import Settings
+from nextchar.settings.config import Settings
 from nextchar.tuning.space import Choices, Range, as_json
-from nextchar.tuning.storage import Place
-from nextchar.tuning.study import Plan
+from nextchar.tuning.storage import StudyStorage
+from nextchar.tuning.study import SweepPlan
 
 ASKED = {"fixed": {"steps": 4}, "space": {}, "pruning": True}
 SPACE = {"learning_rate": Range(0.001, 0.1, is_log=True), "cell": Choices(("gru", "lstm"))}
 
 
-def plan() -> Plan:
+def plan() -> SweepPlan:
     auto = Settings.make(None, cell="gru", steps=4).flat()
-    return Plan(ASKED, "0" * 64, auto, as_json(SPACE))
+    return SweepPlan(ASKED, "0" * 64, auto, as_json(SPACE))
 
 
-def place(folder: Path, storage: str | None = None, name: str = "prose-tune") -> Place:
-    return Place(storage or str(folder / "study.journal"), name, folder)
+def place(folder: Path, storage: str | None = None, name: str = "prose-tune") -> StudyStorage:
+    return StudyStorage(storage or str(folder / "study.journal"), name, folder)
 
 
 def ask(study: optuna.Study, worker: str = "1-a") -> optuna.Trial:

@@ -13,13 +13,13 @@ import pytest
 from nextchar.errors import RunError
 from nextchar.tuning import pool as pooling
 from nextchar.tuning.pool import Pool
-from nextchar.tuning.worker import Job
+from nextchar.tuning.worker import WorkerJob
 
 WAITS = "import sys; sys.stdin.read()"
 
 
-def job(name: str) -> Job:
-    return Job(name, "study.journal", "prose", ".", ("prose.txt",), (), None, 1, None, None)
+def job(name: str) -> WorkerJob:
+    return WorkerJob(name, "study.journal", "prose", ".", ("prose.txt",), (), None, 1, None, None)
 
 
 def pool_of(program: str, monkeypatch: pytest.MonkeyPatch, folder: Path, workers: int = 1) -> Pool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from nextchar.config import Settings
 from nextchar.errors import SettingsError
+from nextchar.settings.config import Settings
 from nextchar.tuning.space import (
     Choices,
     Range,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nextchar.errors import MissingExtraError, RunError, SettingsError
-from nextchar.tuning.storage import Place, require_optuna
+from nextchar.tuning.storage import StudyStorage, require_optuna
 from nextchar.tuning.study import begin, find, plan_of
 from tuning.studies import place, plan
 
@@ -29,7 +29,7 @@ def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 
 def opened(storage: str, folder: Path) -> None:
-    Place(storage, "x", folder).open()
+    StudyStorage(storage, "x", folder).open()
 
 
 def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ import pytest
 from optuna.trial import TrialState
 
 from conftest import PROSE
-from nextchar.cli import run
+from nextchar.cli.main import run
 from nextchar.errors import RunError, SettingsError, TextError
 from nextchar.model.file import load_model
-from nextchar.runs.reading import read_config
+from nextchar.runs.run_files import read_config
 from nextchar.tuning import tune
 from nextchar.tuning.study import find
 from nextchar.tuning.worker import best_of

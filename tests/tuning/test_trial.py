@@ -8,18 +8,18 @@ from pathlib import Path
 import optuna
 import pytest
 
-from nextchar.config import Settings
 from nextchar.errors import InterruptedRun
+from nextchar.settings.config import Settings
 from nextchar.training.events import Evaluated, Stepped
-from nextchar.tuning.study import POINTS, Plan, pruner
-from nextchar.tuning.texts import texts_of
-from nextchar.tuning.trial import Curve, TrialRunner
+from nextchar.tuning.study import POINTS, SweepPlan, pruner
+from nextchar.tuning.sweep_texts import texts_of
+from nextchar.tuning.trial import LossCurve, TrialRunner
 from tuning.studies import SPACE, plan
 
 TINY = {"hidden_size": 8, "num_layers": 1, "batch_size": 4, "seq_length": 8, "threads": 1}
 
 
-def evaluated(curve: Curve, fraction: float, loss: float | None) -> None:
+def evaluated(curve: LossCurve, fraction: float, loss: float | None) -> None:
     curve(Stepped(1, fraction, 0.0, 0.0, 0, 0.0))
     curve(Evaluated(1, 0.0, 0, 0.0, 0.0, loss, 0.0, 0.0, True))
 
@@ -27,7 +27,7 @@ def evaluated(curve: Curve, fraction: float, loss: float | None) -> None:
 def reported(*evaluations: tuple[float, float | None]) -> dict[int, float]:
     study = optuna.create_study()
     trial = study.ask()
-    curve = Curve(trial, prunes=True)
+    curve = LossCurve(trial, prunes=True)
     for fraction, loss in evaluations:
         evaluated(curve, fraction, loss)
     return study.trials[0].intermediate_values
@@ -62,7 +62,7 @@ def test_a_trial_worse_than_the_median_is_hopeless_unless_pruning_is_off() -> No
             trial.report(loss, point)
         study.tell(trial, loss)
     for prunes in (True, False):
-        bad, good = (Curve(study.ask(), prunes=prunes) for _ in range(2))
+        bad, good = (LossCurve(study.ask(), prunes=prunes) for _ in range(2))
         evaluated(bad, 0.1, 2.0)
         assert not bad.is_hopeless  # it is early
         evaluated(bad, 0.5, 2.0)
@@ -76,7 +76,7 @@ def runner(prose: Path, folder: Path, **settings: object) -> TrialRunner:
     auto = Settings.make(None, **{**TINY, "steps": 8, **settings}).flat()
     asked = {**made.asked, "pruning": True}
     return TrialRunner(
-        Plan(asked, "", auto, made.space), texts_of([str(prose)], [], None), folder, 1
+        SweepPlan(asked, "", auto, made.space), texts_of([str(prose)], [], None), folder, 1
     )
 
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from nextchar.errors import InterruptedRun, RunError, TextError
 from nextchar.tuning.study import begin, find
 from nextchar.tuning.trial import run_directory
-from nextchar.tuning.worker import REFUSED, Job, Worker
+from nextchar.tuning.worker import REFUSED, Worker, WorkerJob
 from tuning.studies import ask, place, plan
 
 
@@ -28,7 +28,9 @@ def worker(
     folder: Path, trials: int | None = None, seconds: float | None = None
 ) -> tuple[Worker, threading.Event]:
     stopped, where = threading.Event(), place(folder)
-    job = Job("1-a", where.storage, where.name, str(folder), ("x",), (), None, 1, trials, seconds)
+    job = WorkerJob(
+        "1-a", where.storage, where.name, str(folder), ("x",), (), None, 1, trials, seconds
+    )
     return Worker(job, stopped), stopped
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
 from nextchar.model.scorer import Score
-from nextchar.text import collector
-from nextchar.text.collector import Collector
+from nextchar.text.cache import spooled
+from nextchar.text.cache.disk_codes import CodeFile, DiskCodes, RepairingReader
+from nextchar.text.cache.spooled import SpooledCodes
 from nextchar.text.sources import find_sources, read_symbols
-from nextchar.text.stored import CodeFile, Store, StoredCodes
 from nextchar.text.vocabulary import Codes, Unknown
 
 
@@ -64,13 +64,13 @@ def collect(
     They are in memory or, where there are many, on disk, and answer as an array does.
     """
     total = first = -1 if model.end_code is not None else 0  # the boundary it begins with is ours
-    with Collector(collector.IN_MEMORY) as collected:
+    with SpooledCodes(spooled.IN_MEMORY) as collected:
         for piece in pieces:
             collected.append(model.vocabulary.encode(piece, unknown=unknown, offset=total))
             total += len(piece)
         made = collected.finish()
     if isinstance(made, CodeFile):  # which the scorer reads as it would an array
-        made = cast(Codes, StoredCodes.whole(Store(made)))
+        made = cast(Codes, DiskCodes.whole(RepairingReader(made)))
     codes = made if len(made) else np.empty(0, model.vocabulary.dtype)
     # with bytes every one is known
     return codes, 0 if model.vocabulary.is_bytes else total - first - len(codes)

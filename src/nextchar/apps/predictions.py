@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.reader import Reader
+from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.kernels.engine import SCORING_LANES
 from nextchar.model.file import Model
 from nextchar.model.scorer import Chunk
@@ -40,7 +40,7 @@ class Predictions:
         return float(-self.log_p.mean())
 
 
-def read(reader: Reader, codes: Codes, lanes: int = SCORING_LANES) -> Predictions:
+def read(reader: BatchPredictor, codes: Codes, lanes: int = SCORING_LANES) -> Predictions:
     """What is expected in a text of (N,) codes, N ≥ 2. lanes: as `Engine.score` takes them."""
     pairs = len(codes) - 1
     made = Predictions(codes[1:], np.empty(pairs), np.empty(pairs, np.int64), np.empty(pairs))

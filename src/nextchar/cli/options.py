@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from nextchar.config import option_of
-from nextchar.validation import Setting
+from nextchar.settings.config import option_of
+from nextchar.settings.fields import Setting
 
 Command = Callable[..., Any]
 
@@ -32,7 +32,7 @@ def setting_options(
     return decorate
 
 
-def how_to_read(command: Command) -> Command:
+def reading_options(command: Command) -> Command:
     """The options of commands that read texts for a model: --encoding and --unknown."""
     unknown = click.option(
         "--unknown",

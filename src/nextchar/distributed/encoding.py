@@ -10,13 +10,20 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from nextchar.distributed.waiting import wait_for
+from nextchar.distributed.wait import wait_for
 from nextchar.errors import InterruptedRun, TextError
-from nextchar.text.entries import NewFile, texts_folder
-from nextchar.text.merging import Cuttable, Encoded, GivenUpError, PartFile, Plan, Whole
+from nextchar.text.cache.entries import NewFile, texts_folder
+from nextchar.text.cache.parallel import (
+    Encoded,
+    EncodingAbortedError,
+    EncodingPlan,
+    MergedFile,
+    PartFile,
+    SplittableText,
+)
 
 
-def encode_together(world: Any, node: Any, text: Cuttable) -> None:
+def encode_together(world: Any, node: Any, text: SplittableText) -> None:
     """Make the entry of a text that is large and can be cut, in each cache that lacks it.
 
     world, node: communicators of all ranks, and of those of this machine. All call this.
@@ -33,7 +40,7 @@ def encode_together(world: Any, node: Any, text: Cuttable) -> None:
         group.Free()
 
 
-def _is_large(text: Cuttable) -> bool:
+def _is_large(text: SplittableText) -> bool:
     try:
         return bool(text.files())
     except Exception:  # who reads it will meet it, too
@@ -63,7 +70,7 @@ def _sees(name: str) -> bool:
     return False
 
 
-def _encoded(group: Any, text: Cuttable) -> InterruptedRun | None:
+def _encoded(group: Any, text: SplittableText) -> InterruptedRun | None:
     """Make the entry of a group's cache, where it lacks it; the error of one that was stopped."""
     with ExitStack() as files:
         whole = None
@@ -72,7 +79,7 @@ def _encoded(group: Any, text: Cuttable) -> InterruptedRun | None:
                 whole = text.begun(group.size)
             if whole:
                 files.enter_context(whole)
-        plan: Plan | None = _of_first(group, whole and whole.plan)
+        plan: EncodingPlan | None = _of_first(group, whole and whole.plan)
         if plan is None:
             return None
         told = _of_all(group, _part(whole, plan, group.rank, text, files))
@@ -87,7 +94,7 @@ def _encoded(group: Any, text: Cuttable) -> InterruptedRun | None:
 
 
 def _part(
-    whole: Whole | None, plan: Plan, rank: int, text: Cuttable, files: ExitStack
+    whole: MergedFile | None, plan: EncodingPlan, rank: int, text: SplittableText, files: ExitStack
 ) -> Encoded | Exception | None:
     """Encode a rank's part: what the leader needs to know of it, or why it cannot be had."""
     try:
@@ -97,7 +104,7 @@ def _part(
         return files.enter_context(PartFile()).encode(plan, rank, text.listener)
     except Exception as error:
         plan.give_up()
-        return error if isinstance(error, InterruptedRun) else GivenUpError()
+        return error if isinstance(error, InterruptedRun) else EncodingAbortedError()
 
 
 def _of_first(comm: Any, value: Any) -> Any:

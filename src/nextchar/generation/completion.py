@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nextchar.validation import Validated, setting
+from nextchar.settings.fields import Validated, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompletionSettings(Validated):
+class SuggestionSettings(Validated):
     """What is asked for."""
 
     count: int = setting(5, "How many continuations.", low=1, high=1000, metavar="N")
@@ -31,11 +31,11 @@ class CompletionSettings(Validated):
     )
 
 
-DEFAULT = CompletionSettings()
+DEFAULT = SuggestionSettings()
 
 
 @dataclass(frozen=True)
-class Completion:
+class Suggestion:
     """One way to go on.
 
     text: without the prefix. data: the same as bytes, exact with the bytes alphabet.
@@ -49,7 +49,7 @@ class Completion:
     data: bytes = field(compare=False, repr=False)
 
 
-class Completions(list[Completion]):
+class Suggestions(list[Suggestion]):
     """Ways to go on, the most probable first.
 
     exact: whether no other one is more probable than the last of them.

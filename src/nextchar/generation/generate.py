@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
-from nextchar.generation.batch import Batch
-from nextchar.generation.beams import search
-from nextchar.generation.requests import Piece, Request, request_for
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.beam_search import beam_search
+from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import Request, TextDelta, make_request
+from nextchar.generation.scheduler import BatchScheduler
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import bytes_of
 
@@ -33,7 +33,7 @@ class Generated:
     data: the same as bytes, exact with the bytes alphabet.
     finish_reason: `"length"` or `"stop"`.
     codes: (n,) that the text is made of. logprobs (n,), top_codes and top_logprobs (n, N): as in
-    `Piece`, where they were asked for.
+    `TextDelta`, where they were asked for.
     """
 
     text: str
@@ -64,13 +64,13 @@ def generate(
     seed: int,
     **options: Any,
 ) -> list[Generated]:
-    """Write `settings.samples` texts in one batch. options: those of `request_for`.
+    """Write `settings.samples` texts in one batch. options: those of `make_request`.
 
     Each sample draws from a stream of its own, made of the seed and its index, and what a lane
     computes does not depend on the others: it is the same text whether it is drawn alone or among
     any number.
     """
-    request = request_for(model, prompt, settings, seed=seed, **options)
+    request = make_request(model, prompt, settings, seed=seed, **options)
     return next(generate_many(model, [request]))
 
 
@@ -85,10 +85,10 @@ def generate_many(model: Model, requests: Iterable[Request]) -> Iterator[list[Ge
     everything = chain(first, coming)
     if first and first[0].settings.num_beams > 1:
         for request in everything:
-            yield [_generated(model, [piece]) for piece in search(model, request)]
+            yield [_generated(model, [piece]) for piece in beam_search(model, request)]
     elif first:
         lanes = min(LANES, sum(_sampled(request).settings.samples for request in first))
-        with Batch(model, lanes=lanes, dtype=first[0].settings.dtype) as batch:
+        with BatchScheduler(model, lanes=lanes, dtype=first[0].settings.dtype) as batch:
             yield from _in_order(model, batch, everything)
 
 
@@ -100,7 +100,7 @@ def stream(
     seed: int,
     **options: Any,
 ) -> Iterator[str]:
-    """Write one text, yielded piece by piece as it is drawn. options: those of `request_for`.
+    """Write one text, yielded piece by piece as it is drawn. options: those of `make_request`.
 
     What might become a stop string, or is not yet a whole UTF-8 sequence, is held back until it
     is known. The pieces together are what `generate` gives.
@@ -108,37 +108,39 @@ def stream(
     for name, is_off in (("num_beams", settings.num_beams == 1), ("best_of", not settings.best_of)):
         if not is_off:
             raise SettingsError(f"{name}: is known when a text is whole; it cannot be streamed")
-    request = request_for(model, prompt, replace(settings, samples=1), seed=seed, **options)
+    request = make_request(model, prompt, replace(settings, samples=1), seed=seed, **options)
     return _pieces(model, request)  # a generator of its own, so that mistakes are told at once
 
 
 def _pieces(model: Model, request: Request) -> Iterator[str]:
-    with Batch(model, lanes=1, dtype=request.settings.dtype) as batch:
+    with BatchScheduler(model, lanes=1, dtype=request.settings.dtype) as batch:
         batch.add(0, request)
         while len(batch):
             yield from (piece.text for _, piece in batch.advance() if piece.text)
 
 
-class _Asked:
+class _GenerationRequest:
     """A request and what was written for it."""
 
     def __init__(self, request: Request) -> None:
         self.keep = request.settings.samples if request.settings.best_of else None
         self.request = request = _sampled(request)
-        self.pieces: list[list[Piece]] = [[] for _ in range(request.settings.samples)]
+        self.pieces: list[list[TextDelta]] = [[] for _ in range(request.settings.samples)]
         self.left = request.settings.samples
 
-    def take(self, piece: Piece) -> None:
+    def take(self, piece: TextDelta) -> None:
         self.pieces[piece.index].append(piece)
         self.left -= piece.finish_reason is not None
 
 
-def _in_order(model: Model, batch: Batch, requests: Iterator[Request]) -> Iterator[list[Generated]]:
-    asked: dict[int, _Asked] = {}  # by number, in their order
+def _in_order(
+    model: Model, batch: BatchScheduler, requests: Iterator[Request]
+) -> Iterator[list[Generated]]:
+    asked: dict[int, _GenerationRequest] = {}  # by number, in their order
     numbered = enumerate(requests)
     while True:
         for number, request in islice(numbered, AHEAD * LANES - len(asked)):
-            asked[number] = _Asked(request)
+            asked[number] = _GenerationRequest(request)
             batch.add(number, asked[number].request, is_streamed=False)
         for key, piece in batch.advance():
             asked[key].take(piece)  # type: ignore[index]
@@ -166,7 +168,7 @@ def _best(made: list[Generated], keep: int | None) -> list[Generated]:
     return sorted(made, key=lambda each: -each.mean_logprob)[:keep]
 
 
-def _generated(model: Model, pieces: list[Piece]) -> Generated:
+def _generated(model: Model, pieces: list[TextDelta]) -> Generated:
     text = "".join(piece.text for piece in pieces)
     codes = np.concatenate([piece.codes for piece in pieces])
     logprobs, top_codes, top_logprobs = (

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
-from nextchar.generation.pattern import Automaton, automaton_of, require_fits
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.pattern.automaton import Automaton, automaton_of, require_fits
 from nextchar.model.file import Model
 from nextchar.text.sources import normalized
 from nextchar.text.vocabulary import Unknown, Vocabulary
@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Piece:
+class TextDelta:
     """What one sample of a request wrote in a while; all pieces of it together are its text.
 
     index: which sample; -1 for the prompt itself, which is scored once for all samples.
@@ -69,7 +69,7 @@ class Piece:
     finish_reason: str | None = None
 
 
-def request_for(
+def make_request(
     model: Model,
     prompt: str | bytes,
     settings: GenerationSettings,

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.penalties import (
     with_bias,
     with_presence_and_frequency,
     with_repetition_penalty,
     without_repeated_ngrams,
 )
-from nextchar.generation.settings import GenerationSettings
 from nextchar.model.loss import log_softmax
 
 Array = NDArray[Any]
@@ -54,7 +54,7 @@ def probabilities(
     if bias is not None:
         logits = with_bias(logits, bias)
     if histories is not None:
-        logits = looking_back(logits, settings, histories)
+        logits = apply_penalties(logits, settings, histories)
     if allowed is not None:
         logits = np.where(allowed, logits, -np.inf)
     nothing = np.isneginf(logits).all(axis=1, keepdims=True)
@@ -62,7 +62,7 @@ def probabilities(
     return np.where(nothing, 0, _chances(logits, settings))
 
 
-def draw(probabilities: Array, uniforms: Array) -> NDArray[np.intp]:
+def sample(probabilities: Array, uniforms: Array) -> NDArray[np.intp]:
     """One code for each row, by inverting the cumulative distribution; -1 where all are zero.
 
     probabilities: (N, V), non-negative; they need not sum to exactly 1.
@@ -76,7 +76,7 @@ def draw(probabilities: Array, uniforms: Array) -> NDArray[np.intp]:
     return np.where(cumulative[:, -1] == 0, -1, np.minimum(codes, last))
 
 
-def window(history: Codes, repeat_last_n: int) -> Codes:
+def recent_codes(history: Codes, repeat_last_n: int) -> Codes:
     """The last codes, which the penalties look at; -1 is all, 0 none."""
     return history if repeat_last_n < 0 else history[max(len(history) - repeat_last_n, 0) :]
 
@@ -121,14 +121,16 @@ def keep_typical_p(logits: Array, p: float) -> Array:
     return _keep_first(logits, np.argsort(distance, axis=1, kind="stable"), p)
 
 
-def looking_back(logits: Array, settings: GenerationSettings, histories: Sequence[Codes]) -> Array:
+def apply_penalties(
+    logits: Array, settings: GenerationSettings, histories: Sequence[Codes]
+) -> Array:
     """Logits after the rules that look back; histories as in `probabilities`."""
-    recent = [window(history, settings.repeat_last_n) for history in histories]
+    windows = [recent_codes(history, settings.repeat_last_n) for history in histories]
     presence, frequency = settings.presence_penalty, settings.frequency_penalty
     if settings.repetition_penalty != 1:
-        logits = with_repetition_penalty(logits, recent, settings.repetition_penalty)
+        logits = with_repetition_penalty(logits, windows, settings.repetition_penalty)
     if presence or frequency:
-        logits = with_presence_and_frequency(logits, recent, presence, frequency)
+        logits = with_presence_and_frequency(logits, windows, presence, frequency)
     if settings.no_repeat_ngram_size:
         logits = without_repeated_ngrams(logits, histories, settings.no_repeat_ngram_size)
     return logits

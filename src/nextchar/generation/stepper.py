@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.kernels.decoder import Decoder, Snapshot
+from nextchar.kernels.decoding.decoder import Decoder, Snapshot
 from nextchar.model.file import Model
 
 Array = NDArray[Any]

@@ -16,21 +16,31 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import TrainingSettings
 from nextchar.errors import SettingsError
-from nextchar.kernels.dropping import dropout_of
+from nextchar.kernels.aligned import aligned_zeros
+from nextchar.kernels.gemm.packed_weights import (
+    PackedWeights,
+    allocate_packed_weights,
+    pack_weights,
+)
 from nextchar.kernels.isa import HOST
-from nextchar.kernels.memory import aligned_zeros
-from nextchar.kernels.pieces import Exchange, Pieces, Task, in_pieces, pieces_of
-from nextchar.kernels.room import Room, room_for
-from nextchar.kernels.rules import rule_of
-from nextchar.kernels.shape import require_codes, shape_of
-from nextchar.kernels.step import NO_CODE, predict, step
+from nextchar.kernels.layout import layout_of, require_codes
 from nextchar.kernels.threads import one_blas_thread
-from nextchar.kernels.updates import add_shards, update
-from nextchar.kernels.weights import Packed, pack_weights, room_for_weights
+from nextchar.kernels.training.buckets import (
+    Buckets,
+    GradientAllReduce,
+    StepInputs,
+    bucket_bounds,
+    step_in_buckets,
+)
+from nextchar.kernels.training.dropout import dropout_of
+from nextchar.kernels.training.optimizers import add_shards, update
+from nextchar.kernels.training.step import NO_CODE, predict, step
+from nextchar.kernels.training.update_constants import update_constants
+from nextchar.kernels.training.workspace import Workspace, allocate_workspace
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import CHUNK, Forward, Score, Watch, score
+from nextchar.settings.config import TrainingSettings
 from nextchar.text.batches import ALL, Batch, Share
 from nextchar.text.vocabulary import Codes
 
@@ -58,7 +68,7 @@ class Engine:
         threads: int,
         dtype: Any,
         bfloat16: bool = False,
-        exchange: Exchange | None = None,
+        exchange: GradientAllReduce | None = None,
     ) -> None:
         if bfloat16 and not HOST.has_bfloat16:
             raise SettingsError(
@@ -67,14 +77,16 @@ class Engine:
             )
         self._threads, self._dtype, self._pairs = threads, np.dtype(dtype), bfloat16
         self._exchange = exchange
-        self._shape = shape_of(architecture, dtype)
-        self._packed = room_for_weights(self._shape, dtype, pairs=bfloat16)
-        self._rooms: list[Room] = []
+        self._shape = layout_of(architecture, dtype)
+        self._packed = allocate_packed_weights(self._shape, dtype, pairs=bfloat16)
+        self._rooms: list[Workspace] = []
         self._room_for = (0, 0, False)  # T, B and dropout that the rooms are laid out for
-        self._readers: list[Room] = []  # what scoring works in, and the lanes it is laid out for
+        self._readers: list[
+            Workspace
+        ] = []  # what scoring works in, and the lanes it is laid out for
         self._reading, self._unrounded = 0, self._packed
         if bfloat16:  # so that validation and `nextchar eval` agree
-            self._unrounded = room_for_weights(self._shape, dtype, backward=False)
+            self._unrounded = allocate_packed_weights(self._shape, dtype, backward=False)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
         self._limit = one_blas_thread()
         self._shards = aligned_zeros((threads, architecture.size), dtype)
@@ -118,14 +130,14 @@ class Engine:
         new_state = np.empty_like(state)
         dropped = dropout_of(self._shape.L, dropout, seed, step)
         scale = 1 / batch.characters
-        task = Task(parameters.flat, codes, targets, state, new_state, scale, dropped)
+        task = StepInputs(parameters.flat, codes, targets, state, new_state, scale, dropped)
         if self._exchange is None:
             loss = self._at_once(task)
         else:
             loss = self._exchanged(task, batch, self._exchange)
         return loss / batch.characters, new_state
 
-    def _at_once(self, task: Task) -> float:
+    def _at_once(self, task: StepInputs) -> float:
         """The summed loss of all lanes, their gradient in `gradient`."""
         B = task.codes.shape[1]
         bounds = _parts_of(B, min(self._threads, B))
@@ -145,7 +157,7 @@ class Engine:
         self._add(self._shards[: len(losses)])
         return float(sum(losses))
 
-    def _exchanged(self, task: Task, batch: Batch, exchange: Exchange) -> float:
+    def _exchanged(self, task: StepInputs, batch: Batch, exchange: GradientAllReduce) -> float:
         """The same where others compute the other lanes: in pieces, each summed when it is ready.
 
         There may be no lane left for this machine: its share of the sums is then zero.
@@ -153,7 +165,7 @@ class Engine:
         B, gradient = task.codes.shape[1], self.gradient
         bounds = _parts_of(B, min(self._threads, B)) if B else [0]
         shards, rows = range(len(bounds) - 1), self._shards[: max(len(bounds) - 1, 1)]
-        pieces = Pieces(self._shape, self._packed, self._rooms, rows, bounds, task, batch)
+        pieces = Buckets(self._shape, self._packed, self._rooms, rows, bounds, task, batch)
         if not B:
             rows[:] = 0
 
@@ -162,18 +174,18 @@ class Engine:
             self._require_known(found, task)
             return found
 
-        loss = in_pieces(
-            pieces_of(self._shape, gradient.architecture.matrix_size),
+        loss = step_in_buckets(
+            bucket_bounds(self._shape, gradient.architecture.matrix_size),
             gradient.flat,
             exchange,
-            begin=losses,
+            forward_to_loss=losses,
             compute=lambda n: self._polling(exchange, partial(pieces.compute, n), shards),
             add=partial(self._over_parts, lambda a, b: add_shards(rows, gradient.flat, a, b)),
         )
         self._add(gradient.flat[None])  # for its norm
         return loss
 
-    def _require_known(self, losses: Sequence[float], task: Task) -> None:
+    def _require_known(self, losses: Sequence[float], task: StepInputs) -> None:
         """Raise IndexError where a kernel met a code that is none."""
         if NO_CODE in losses:
             require_codes(task.codes, self._shape.V)
@@ -192,7 +204,9 @@ class Engine:
 
         step: counts from 1. The parameters and the optimizer's slots are changed.
         """
-        rule = rule_of(settings, norm=self.gradient_norm, learning_rate=learning_rate, step=step)
+        rule = update_constants(
+            settings, norm=self.gradient_norm, learning_rate=learning_rate, step=step
+        )
         one, two = [*slots.values(), parameters.flat[:0], parameters.flat[:0]][:2]
         size = parameters.architecture.matrix_size
         flat, gradient = parameters.flat, self.gradient.flat
@@ -225,7 +239,7 @@ class Engine:
         if self._reading < lanes:  # room for CHUNK characters however they are cut into lanes
             self._reading = lanes
             self._readers = [
-                room_for(self._shape, CHUNK + 2 * lanes, 1, self._dtype, backward=False)
+                allocate_workspace(self._shape, CHUNK + 2 * lanes, 1, self._dtype, backward=False)
                 for _ in range(min(self._threads, lanes))
             ]
         rooms = self._readers[:lanes]
@@ -235,7 +249,9 @@ class Engine:
         """The results of some work, done by the worker threads."""
         return self._pool.map(work, over)
 
-    def _predict(self, flat: Array, room: Room, codes: Codes, state: Array) -> tuple[Array, Array]:
+    def _predict(
+        self, flat: Array, room: Workspace, codes: Codes, state: Array
+    ) -> tuple[Array, Array]:
         """Logits (T, B, V), valid until the next call, and the state after the codes (T, B)."""
         (T, B), V, VP = codes.shape, self._shape.V, self._shape.VP
         new_state = np.empty_like(state)
@@ -254,10 +270,11 @@ class Engine:
         lanes = -(-B // min(self._threads, B))
         how = {"pairs": self._pairs, "dropout": dropout}
         self._rooms = [
-            room_for(self._shape, T, lanes, self._dtype, **how) for _ in range(self._threads)
+            allocate_workspace(self._shape, T, lanes, self._dtype, **how)
+            for _ in range(self._threads)
         ]
 
-    def _pack(self, parameters: Parameters, into: Packed) -> None:
+    def _pack(self, parameters: Parameters, into: PackedWeights) -> None:
         flat, parts = parameters.flat, self._parts()
         self._each(lambda part: pack_weights(self._shape, flat, into, part, parts), range(parts))
 
@@ -283,7 +300,7 @@ class Engine:
         return list(self._pool.map(work, over) if len(over) > 1 else map(work, over))
 
     def _polling(
-        self, exchange: Exchange, work: Callable[[int], Any], over: Sequence[int]
+        self, exchange: GradientAllReduce, work: Callable[[int], Any], over: Sequence[int]
     ) -> list[Any]:
         """The same, by other threads in any case, while this one looks after messages."""
         futures = [self._pool.submit(work, each) for each in over]

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.errors import ModelFileError, SettingsError, in_one_line
 from nextchar.model import container
 from nextchar.model.parameters import Architecture, Parameters
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.records import boundary_of
 from nextchar.text.vocabulary import Vocabulary, points_of
 

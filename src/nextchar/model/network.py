@@ -17,7 +17,7 @@ from nextchar.model.parameters import Parameters
 Array = NDArray[Any]
 
 
-class Cache(NamedTuple):
+class NetworkCache(NamedTuple):
     """What `backward` needs."""
 
     codes: NDArray[Any]  # (T, B)
@@ -32,7 +32,7 @@ def forward(
     codes: NDArray[Any],
     state: Array,
     masks: list[Array] | None = None,
-) -> tuple[Array, Array, Cache]:
+) -> tuple[Array, Array, NetworkCache]:
     """Logits of the next character after each of the given ones.
 
     codes: (T, B) integers below V.
@@ -55,10 +55,12 @@ def forward(
     assert x is not None
     logits = x @ _output_matrix(parameters)  # (T, B, V)
     logits += parameters["b_out"]
-    return logits, new_state, Cache(codes, inputs, caches, masks, x)
+    return logits, new_state, NetworkCache(codes, inputs, caches, masks, x)
 
 
-def backward(parameters: Parameters, dlogits: Array, cache: Cache, gradient: Parameters) -> None:
+def backward(
+    parameters: Parameters, dlogits: Array, cache: NetworkCache, gradient: Parameters
+) -> None:
     """Write the gradient of every parameter into `gradient`.
 
     dlogits: (T, B, V), gradient of the loss with respect to the logits.

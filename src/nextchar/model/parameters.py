@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import NetworkSettings
 from nextchar.model.cells import CELLS, Cell
+from nextchar.settings.config import NetworkSettings
 
 Array = NDArray[Any]
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from nextchar.server.protocol import Choice
-from nextchar.server.refusals import encoded
-from nextchar.server.writing import Text, Writing
+from nextchar.server.http.api_errors import encoded
+from nextchar.server.in_flight import ChoiceState, InFlightCompletion
+from nextchar.server.schema import Choice
 
 
 class WholeAnswer(Response):
     """A completion that is computed when it is sent, and no more where the client goes away."""
 
-    def __init__(self, writing: Writing) -> None:
+    def __init__(self, writing: InFlightCompletion) -> None:
         super().__init__()
         self._writing = writing
 
@@ -29,7 +29,7 @@ class WholeAnswer(Response):
         await Response(body, media_type="application/json")(scope, receive, send)
 
 
-def _choices(writing: Writing) -> Iterator[Choice]:
+def _choices(writing: InFlightCompletion) -> Iterator[Choice]:
     n = writing.asked.n
     for prompt, texts in enumerate(writing.texts):
         for place, text in enumerate(_best(texts, n)):
@@ -38,7 +38,7 @@ def _choices(writing: Writing) -> Iterator[Choice]:
             yield writing.choice(number, text, shown, text.reason)
 
 
-def _best(texts: list[Text], n: int) -> list[Text]:
+def _best(texts: list[ChoiceState], n: int) -> list[ChoiceState]:
     """The n texts whose characters are the most probable, the best first; all as they came."""
     if len(texts) == n:
         return texts

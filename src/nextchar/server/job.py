@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from nextchar.generation.requests import Piece, Request
+from nextchar.generation.requests import Request, TextDelta
 
-Arrived = tuple[int, Piece]  # which of the prompts, and what was written for it
+Arrived = tuple[int, TextDelta]  # which of the prompts, and what was written for it
 
 
 class Job:
@@ -29,7 +29,7 @@ class Job:
         """Whether nothing more will come."""
         return self.left == 0 or self._error is not None
 
-    def put(self, prompt: int, piece: Piece) -> None:
+    def put(self, prompt: int, piece: TextDelta) -> None:
         """Something was written."""
         self._arrived.append((prompt, piece))
         self.left -= piece.finish_reason is not None

@@ -13,14 +13,22 @@ from starlette.responses import Response
 
 from nextchar import __version__
 from nextchar.errors import UnknownCharacterError
-from nextchar.generation.settings import GenerationSettings
+from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.model.file import Model
-from nextchar.server.asking import RULES, Asked, asked_for, is_work
-from nextchar.server.bodies import read_shape
+from nextchar.server.completion_params import (
+    RULES,
+    CompletionParams,
+    is_slow_to_prepare,
+    parse_completion_request,
+)
 from nextchar.server.completions import WholeAnswer
-from nextchar.server.metrics import CONTENT_TYPE, Metrics
-from nextchar.server.models import Shelf
-from nextchar.server.protocol import (
+from nextchar.server.http.api_errors import ApiError, encoded
+from nextchar.server.http.request_body import read_shape
+from nextchar.server.http.sse import StreamedAnswer
+from nextchar.server.in_flight import InFlightCompletion
+from nextchar.server.prometheus import CONTENT_TYPE, Metrics
+from nextchar.server.registry import ModelRegistry
+from nextchar.server.schema import (
     CompletionRequest,
     DetokenizeAnswer,
     DetokenizeRequest,
@@ -31,10 +39,7 @@ from nextchar.server.protocol import (
     TokenizeRequest,
     TokenPiece,
 )
-from nextchar.server.refusals import Refusal, encoded
-from nextchar.server.settings import ServerSettings
-from nextchar.server.streams import StreamedAnswer
-from nextchar.server.writing import Writing
+from nextchar.server.server_settings import ServerSettings
 from nextchar.text.sources import normalized
 
 Shape = TypeVar("Shape")
@@ -46,7 +51,7 @@ _LIMITS = ("max_prompt", "max_tokens", "max_choices", "max_logprobs", "max_body"
 class Api:
     """The endpoints over the models of a shelf."""
 
-    def __init__(self, shelf: Shelf, settings: ServerSettings, metrics: Metrics) -> None:
+    def __init__(self, shelf: ModelRegistry, settings: ServerSettings, metrics: Metrics) -> None:
         self._shelf, self._settings, self._metrics = shelf, settings, metrics
         self._workshop = ThreadPoolExecutor(1, thread_name_prefix="preparing")
         self._preparing = 0
@@ -64,20 +69,20 @@ class Api:
         body = await read_shape(request, self._completion, self._settings.max_body)
         served = self._shelf.writer(body.model)
         asked = await self._asked_for(served.model, body)
-        writing = Writing(served, asked, self._metrics, self._settings.timeout)
+        writing = InFlightCompletion(served, asked, self._metrics, self._settings.timeout)
         return StreamedAnswer(writing) if asked.stream else WholeAnswer(writing)
 
-    async def _asked_for(self, model: Model, body: CompletionRequest) -> Asked:
+    async def _asked_for(self, model: Model, body: CompletionRequest) -> CompletionParams:
         """What a request asks; where that takes time, one by one and beside the event loop."""
-        if not is_work(body):
-            return asked_for(model, body, self._settings)
+        if not is_slow_to_prepare(body):
+            return parse_completion_request(model, body, self._settings)
         if self._preparing >= MOST_PREPARED:
-            raise Refusal(429, "too many long requests are being prepared; try again soon")
+            raise ApiError(429, "too many long requests are being prepared; try again soon")
         self._preparing += 1
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(
-                self._workshop, asked_for, model, body, self._settings
+                self._workshop, parse_completion_request, model, body, self._settings
             )
         finally:
             self._preparing -= 1
@@ -93,7 +98,7 @@ class Api:
     async def health(self, request: Request) -> Response:
         """Tell whether requests are taken."""
         if not self._shelf.ready:
-            raise Refusal(503, "Loading model")
+            raise ApiError(503, "Loading model")
         return _json(Health("ok"))
 
     async def metrics(self, request: Request) -> Response:
@@ -109,7 +114,7 @@ class Api:
             text = "".join(normalized([body.content], model.text.normalize))
             codes = vocabulary.encode(text).tolist()
         except UnknownCharacterError as error:
-            raise Refusal(400, str(error).split(";")[0], param="content") from None
+            raise ApiError(400, str(error).split(";")[0], param="content") from None
         if not body.with_pieces:
             return _json(TokenizeAnswer(codes))
         symbols = self._shelf.named(body.model).symbols
@@ -122,7 +127,7 @@ class Api:
         size = len(vocabulary)
         wrong = next((code for code in body.tokens if code >= size), None)
         if wrong is not None:
-            raise Refusal(400, f"tokens: wants codes below {size}, got {wrong}", param="tokens")
+            raise ApiError(400, f"tokens: wants codes below {size}, got {wrong}", param="tokens")
         return _json(DetokenizeAnswer(vocabulary.decode(np.array(body.tokens, np.int64))))
 
     async def props(self, request: Request) -> Response:

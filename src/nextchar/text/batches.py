@@ -19,9 +19,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import TrainingSettings
+from nextchar.settings.config import TrainingSettings
+from nextchar.text.cache.disk_codes import AnyCodes
 from nextchar.text.shuffle import shuffled
-from nextchar.text.stored import AnyCodes
 from nextchar.text.vocabulary import Codes
 
 

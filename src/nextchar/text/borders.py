@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nextchar.text.stored import READ, AnyCodes
+from nextchar.text.cache.disk_codes import READ, AnyCodes
 from nextchar.text.vocabulary import Codes
 
 _SHUFFLING = 0x5EC0_2D5  # keeps this draw apart from others of the same seed

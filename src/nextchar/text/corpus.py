@@ -14,15 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import Settings, TextSettings
 from nextchar.errors import TextError
-from nextchar.text import collector as collecting
+from nextchar.settings.config import Settings, TextSettings
 from nextchar.text.borders import border_near, shuffled_records
-from nextchar.text.collector import Collector
+from nextchar.text.cache import spooled as collecting
+from nextchar.text.cache.disk_codes import AnyCodes, CodeFile, DiskCodes, RepairingReader
+from nextchar.text.cache.spooled import SpooledCodes
 from nextchar.text.encoder import Encoder
 from nextchar.text.records import boundary_of
 from nextchar.text.sources import PIECE, as_symbols
-from nextchar.text.stored import AnyCodes, CodeFile, Store, StoredCodes
 from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of
 
 _SLICE = 1 << 16  # characters encoded at once: what is made of them on the way stays in the cache
@@ -74,7 +74,7 @@ def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
 
 
 class Appends(Protocol):
-    """What takes codes as they come: a `Collector`, or the `Writer` of a file."""
+    """What takes codes as they come: a `SpooledCodes`, or the `Writer` of a file."""
 
     def append(self, codes: Codes) -> None:
         """Take the next codes, of the same type as those before or a wider one."""
@@ -87,11 +87,11 @@ def gather(pieces: Iterable[str] | Iterable[bytes], limit: int | None = None) ->
     limit: how many codes are held in memory, twice for a moment; None for any number. Beyond, they
     are in a file that lives as long as the corpus.
     """
-    with Collector(limit) as collector:
+    with SpooledCodes(limit) as collector:
         encoder = encode(pieces, collector)
         codes = collector.finish()
     if isinstance(codes, CodeFile):
-        return Corpus(StoredCodes.whole(Store(codes)), encoder.points, encoder.sha256)
+        return Corpus(DiskCodes.whole(RepairingReader(codes)), encoder.points, encoder.sha256)
     return Corpus(codes, encoder.points, encoder.sha256)
 
 
@@ -181,7 +181,7 @@ def _parts(
 
 
 def _part(codes: AnyCodes, start: int, stop: int) -> AnyCodes:
-    return codes.part(start, stop) if isinstance(codes, StoredCodes) else codes[start:stop]
+    return codes.part(start, stop) if isinstance(codes, DiskCodes) else codes[start:stop]
 
 
 def _vocabulary(
@@ -202,7 +202,7 @@ def _vocabulary(
 
 def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:
     """How often each code occurs."""
-    if isinstance(codes, StoredCodes):
+    if isinstance(codes, DiskCodes):
         return codes.counts()
     counts = np.zeros(symbols, dtype=np.int64)
     for part in _slices(codes):  # bincount widens its argument to eight bytes a character
@@ -222,7 +222,7 @@ def _renumbered(corpus: Corpus, vocabulary: Vocabulary) -> tuple[AnyCodes, int]:
     lacking = code_of < 0
     narrow = code_of.astype(vocabulary.dtype)
     codes = corpus.codes
-    if isinstance(codes, StoredCodes):
+    if isinstance(codes, DiskCodes):
         kept = codes.numbered(narrow, lacking)
         return kept, len(codes) - len(kept)
     if lacking.any():

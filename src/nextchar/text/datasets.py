@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nextchar.errors import TextError
-from nextchar.text.folder import cache_folder
+from nextchar.text.cache.folder import cache_folder
 
 SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"

@@ -12,17 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import TextSettings
 from nextchar.errors import TextError
-from nextchar.text import collector as collecting
-from nextchar.text.collector import Collector
+from nextchar.settings.config import TextSettings
+from nextchar.text.cache import spooled as collecting
+from nextchar.text.cache.disk_codes import CodeFile, DiskCodes, RepairingReader
+from nextchar.text.cache.entries import name_of, open_entry
+from nextchar.text.cache.entry_format import DamagedError
+from nextchar.text.cache.spooled import SpooledCodes
 from nextchar.text.corpus import Corpus, encode
-from nextchar.text.entries import name_of, open_entry
+from nextchar.text.read_callbacks import ReadCallbacks, with_progress
 from nextchar.text.sources import Source, find_sources, read_symbols
-from nextchar.text.store import DamagedError
-from nextchar.text.stored import CodeFile, Store, StoredCodes
 from nextchar.text.vocabulary import Codes
-from nextchar.text.watching import Listener, watched
 
 PACKED = 4  # a compressed file's text may well be this many times as large
 
@@ -30,7 +30,7 @@ PACKED = 4  # a compressed file's text may well be this many times as large
 def read_corpus(
     inputs: Sequence[str | PathLike[str]],
     settings: TextSettings,
-    listener: Listener | None = None,
+    listener: ReadCallbacks | None = None,
 ) -> Corpus:
     """The corpus that paths, folders, `-` and data sets stand for, one after the other.
 
@@ -38,7 +38,7 @@ def read_corpus(
     where it is found the next time, unless a part of it comes from a pipe or a data set.
     """
     sources = find_sources(inputs, settings)
-    return _Reading(sources, settings, listener or Listener(), label_of(inputs)).corpus()
+    return _Reading(sources, settings, listener or ReadCallbacks(), label_of(inputs)).corpus()
 
 
 def label_of(inputs: Sequence[str | PathLike[str]]) -> str:
@@ -61,7 +61,7 @@ class _Reading:
 
     sources: Sequence[Source]
     settings: TextSettings
-    listener: Listener
+    listener: ReadCallbacks
     label: str
 
     def corpus(self) -> Corpus:
@@ -70,8 +70,10 @@ class _Reading:
         codes = text.codes
         if not isinstance(codes, CodeFile):
             return Corpus(codes, text.points, text.sha256)
-        store = Store(codes, partial(self._mended, text.points, text.sha256) if name else None)
-        return Corpus(StoredCodes.whole(store), text.points, text.sha256)
+        store = RepairingReader(
+            codes, partial(self._mended, text.points, text.sha256) if name else None
+        )
+        return Corpus(DiskCodes.whole(store), text.points, text.sha256)
 
     def _name(self) -> str | None:
         """Under which the cache holds the text; None where it is small or cannot be read twice."""
@@ -95,7 +97,7 @@ class _Reading:
 
     def _encoded(self, name: str | None) -> _Text:
         limit = 0 if name else collecting.IN_MEMORY
-        with Collector(limit, name, self.listener) as collector:
+        with SpooledCodes(limit, name, self.listener) as collector:
             encoder = encode(self._pieces(), collector)
             points, sha256 = encoder.points, encoder.sha256
             description = {"sha256": sha256, "inputs": self.label}
@@ -106,13 +108,15 @@ class _Reading:
     def _pieces(self) -> Iterable[str] | Iterable[bytes]:
         known = not any(source.path is None or source.is_compressed for source in self.sources)
         total = _size(self.sources, 1) if known else 0
-        sources = watched(self.sources, total or None, collecting.IN_MEMORY, self.listener)
+        sources = with_progress(self.sources, total or None, collecting.IN_MEMORY, self.listener)
         return read_symbols(sources, self.settings)
 
     def _mended(self, points: NDArray[np.uint32], sha256: str) -> CodeFile:
         """The file once more. Raises TextError where the text is no longer the same."""
         self._tell_damage("")
-        quiet = replace(self, listener=Listener(self.listener.note))  # a run shows its own progress
+        quiet = replace(
+            self, listener=ReadCallbacks(self.listener.note)
+        )  # a run shows its own progress
         text = quiet._encoded(self._name())
         same = text.sha256 == sha256 and np.array_equal(text.points, points)
         if not (same and isinstance(text.codes, CodeFile)):

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from nextchar.config import RESERVED, TextSettings
 from nextchar.errors import TextError
-from nextchar.validation import unescaped
+from nextchar.settings.config import RESERVED, TextSettings
+from nextchar.settings.fields import unescaped
 
 
 def boundary_of(settings: TextSettings) -> str | None:

@@ -24,10 +24,10 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
-from nextchar.config import TextSettings
 from nextchar.errors import TextError
+from nextchar.settings.config import TextSettings
 from nextchar.text import datasets
-from nextchar.text.encodings import advice
+from nextchar.text.detect_encoding import suggest_encoding
 from nextchar.text.records import ended, split
 
 if sys.version_info >= (3, 14):
@@ -248,7 +248,7 @@ def _decode(source: Source, encoding: str) -> Iterator[str]:
             with suppress(TextError):  # a little more tells more of what it is
                 data += next(pieces, b"")
         raise TextError(
-            f"{source.name}: not {encoding}: {what}; {advice(data, place, encoding)}"
+            f"{source.name}: not {encoding}: {what}; {suggest_encoding(data, place, encoding)}"
         ) from None
 
 

@@ -28,8 +28,8 @@ from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture, Parameters
+from nextchar.text.cache.disk_codes import AnyCodes
 from nextchar.text.records import boundary_of
-from nextchar.text.stored import AnyCodes
 from nextchar.text.vocabulary import Vocabulary
 
 Codes = NDArray[Any]
@@ -90,7 +90,7 @@ def new_codes(model: Model, vocabulary: Vocabulary) -> Codes:
     return np.setdiff1d(np.arange(len(vocabulary)), _places(model.vocabulary, vocabulary))
 
 
-def make_as_probable_as_frequent(parameters: Parameters, new: Codes, codes: AnyCodes) -> None:
+def set_biases_of_new_characters(parameters: Parameters, new: Codes, codes: AnyCodes) -> None:
     """Raise the biases of new symbols until their mean probability is their share of a text.
 
     Of all that these biases could be, that is about the best. Both are measured on a bounded part.
@@ -126,7 +126,7 @@ def _axis_of_codes(name: str, architecture: Architecture) -> int | None:
     return {"embedding": 0, "W_out": 1, "b_out": 0}.get(name)
 
 
-def what_is_new(old: Vocabulary, new: Vocabulary) -> str | None:
+def describe_new_characters(old: Vocabulary, new: Vocabulary) -> str | None:
     """What a text has that a model did not know, in one line; None where there is nothing."""
     points = np.setdiff1d(new.points, old.points)
     if not len(points):

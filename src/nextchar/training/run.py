@@ -10,52 +10,54 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nextchar.config import Settings, TextSettings, laid_over
 from nextchar.errors import InterruptedRun, RunError, SettingsError
 from nextchar.model.file import START, Model, load_model
-from nextchar.presets import AUTO
 from nextchar.runs.machine import describe
+from nextchar.settings.config import Settings, TextSettings, laid_over
+from nextchar.settings.presets import AUTO
+from nextchar.text.cache.parallel import SplittableText
 from nextchar.text.corpus import Corpus
-from nextchar.text.merging import Cuttable
+from nextchar.text.read_callbacks import ReadCallbacks
 from nextchar.text.reading import read_corpus
-from nextchar.text.watching import Listener
-from nextchar.training.cohort import SINGLE, Cohort
-from nextchar.training.directory import RunDirectory
 from nextchar.training.events import Encoding, Note
 from nextchar.training.fine_tuning import settings_from
-from nextchar.training.resuming import resumed_settings
-from nextchar.training.train import Hooks, Trained, train
+from nextchar.training.process_group import SINGLE_PROCESS, ProcessGroup
+from nextchar.training.saving.resume import resumed_settings
+from nextchar.training.saving.run_directory import RunDirectory
+from nextchar.training.session import Hooks, Trained, train
 
 
 @dataclass(frozen=True)
-class Material:
+class TextInput:
     """A text to train on: how it is read, and its names where it can be found again.
 
     paths: of what is read, as they were given, where several may read a part each.
     """
 
-    read: Callable[[TextSettings, Listener], Corpus]
+    read: Callable[[TextSettings, ReadCallbacks], Corpus]
     names: tuple[str, ...] = ()
     paths: Sequence[str | PathLike[str]] = ()
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseModel:
     """A trained model that a run starts from, and what the run is to call it."""
 
     model: Model
     name: str = "a model in memory"
 
 
-def base_of(path: str | PathLike[str]) -> Base:
+def load_base_model(path: str | PathLike[str]) -> BaseModel:
     """The model of a file or a run directory. Raises ModelFileError."""
-    return Base(load_model(path), _found_again(str(path)))
+    return BaseModel(load_model(path), _found_again(str(path)))
 
 
-def from_paths(paths: Sequence[str | PathLike[str]]) -> Material:
+def text_from_paths(paths: Sequence[str | PathLike[str]]) -> TextInput:
     """The material of files, folders, `-` and data sets, found again from any working folder."""
     names = tuple(_found_again(str(path)) for path in paths)
-    return Material(lambda settings, listener: read_corpus(paths, settings, listener), names, paths)
+    return TextInput(
+        lambda settings, listener: read_corpus(paths, settings, listener), names, paths
+    )
 
 
 def _found_again(name: str) -> str:
@@ -67,16 +69,16 @@ def _found_again(name: str) -> str:
 
 
 def start(
-    text: Material | None,
+    text: TextInput | None,
     *,
     preset: str | None = None,
     given: Mapping[str, Any] | None = None,
-    validation: Material | None = None,
-    base: Base | None = None,
+    validation: TextInput | None = None,
+    base: BaseModel | None = None,
     out: Path | None = None,
     resume: bool = False,
     hooks: Hooks | None = None,
-    cohort: Cohort = SINGLE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Trained:
     """Run a training from what the user gave to the trained model.
 
@@ -84,18 +86,18 @@ def start(
     given: settings laid over the preset's.
     base: the model to start from; a run that is resumed has it.
     out: the run directory; None keeps the run in memory.
-    cohort: who trains along, each with the same arguments.
+    group: who trains along, each with the same arguments.
     """
     chooses = not resume and preset in {None, AUTO}
     names = {"text": text and text.names, "validation": validation and validation.names}
     told = {"preset": preset, "resume": resume, **names, **(given or {})}
-    cohort.require_alike(lambda: told)
-    ranks = cohort.share.size
-    asked = cohort.first(lambda: _asked(text, preset, given or {}, base, out, resume, ranks))
+    group.require_equal(lambda: told)
+    ranks = group.share.size
+    asked = group.on_rank_zero(lambda: _asked(text, preset, given or {}, base, out, resume, ranks))
     settings, source, base = asked.settings, asked.source, asked.base
-    text = text or from_paths(source["inputs"])
+    text = text or text_from_paths(source["inputs"])
     if validation is None and source.get("validation"):
-        validation = from_paths(source["validation"])
+        validation = text_from_paths(source["validation"])
     source = {
         **describe(),
         **({"began": source["began"]} if "began" in source else {}),
@@ -104,22 +106,22 @@ def start(
         **({"from": base.name} if base else {}),
     }
     listener = _listener(hooks or Hooks())
-    with _opened(out, resume, cohort) as directory:
+    with _opened(out, resume, group) as directory:
         return train(
-            _corpus(text, settings, listener, cohort),
+            _corpus(text, settings, listener, group),
             settings,
             given=asked.given if chooses else None,
-            validation=_corpus(validation, settings, listener, cohort) if validation else None,
+            validation=_corpus(validation, settings, listener, group) if validation else None,
             directory=directory,
             source=source,
             base=base.model if base else None,
             resume=resume,
             hooks=hooks,
-            cohort=cohort,
+            group=group,
         )
 
 
-class _Asked(NamedTuple):
+class _RunRequest(NamedTuple):
     """What was asked for.
 
     source, base: where the text of a run that goes on came from, and the model it started from.
@@ -128,18 +130,18 @@ class _Asked(NamedTuple):
     settings: Settings
     given: Mapping[str, Any]
     source: dict[str, Any]
-    base: Base | None
+    base: BaseModel | None
 
 
 def _asked(
-    text: Material | None,
+    text: TextInput | None,
     preset: str | None,
     given: Mapping[str, Any],
-    base: Base | None,
+    base: BaseModel | None,
     out: Path | None,
     resume: bool,
     ranks: int,
-) -> _Asked:
+) -> _RunRequest:
     if resume and base:
         raise SettingsError("from: a run that is resumed has started already; leave it out")
     if base:
@@ -159,12 +161,12 @@ def _asked(
     if text is None and not source.get("inputs"):
         raise SettingsError("a text to train on is needed: give a path, or text=")
     if out is not None and "from" in source:
-        base = Base(load_model(out / START), source["from"])
-    return _Asked(settings, given, source, base)
+        base = BaseModel(load_model(out / START), source["from"])
+    return _RunRequest(settings, given, source, base)
 
 
 @contextmanager
-def _opened(out: Path | None, resume: bool, cohort: Cohort) -> Iterator[RunDirectory | None]:
+def _opened(out: Path | None, resume: bool, group: ProcessGroup) -> Iterator[RunDirectory | None]:
     """The run directory, for the first rank."""
     directory: RunDirectory | None = None
 
@@ -173,17 +175,19 @@ def _opened(out: Path | None, resume: bool, cohort: Cohort) -> Iterator[RunDirec
         if out is not None:
             directory = (RunDirectory.open if resume else RunDirectory.create)(out)
 
-    cohort.first(open_it)
+    group.on_rank_zero(open_it)
     with directory or nullcontext():
         yield directory
 
 
-def _corpus(text: Material, settings: Settings, listener: Listener, cohort: Cohort) -> Corpus:
-    together = Cuttable(text.paths, settings.text, listener)
-    return cohort.corpus(lambda: text.read(settings.text, listener), together)
+def _corpus(
+    text: TextInput, settings: Settings, listener: ReadCallbacks, group: ProcessGroup
+) -> Corpus:
+    together = SplittableText(text.paths, settings.text, listener)
+    return group.read_corpus(lambda: text.read(settings.text, listener), together)
 
 
-def _listener(hooks: Hooks) -> Listener:
+def _listener(hooks: Hooks) -> ReadCallbacks:
     """Who is told while a text is read: as a run's own events are, and the run may be stopped."""
 
     def encoding(done: int, total: int | None) -> None:
@@ -191,4 +195,4 @@ def _listener(hooks: Hooks) -> Listener:
         if hooks.should_stop():
             raise InterruptedRun("interrupted while the text was encoded; nothing was trained yet")
 
-    return Listener(lambda text: hooks.on_event(Note(text)), encoding)
+    return ReadCallbacks(lambda text: hooks.on_event(Note(text)), encoding)

@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.config import Settings
 from nextchar.errors import DivergedError
 from nextchar.model.file import Model
 from nextchar.model.parameters import Parameters
 from nextchar.model.scorer import Score
+from nextchar.settings.config import Settings
 from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
-from nextchar.training.checkpoint import Checkpoint, Progress
-from nextchar.training.cohort import SINGLE, Cohort
-from nextchar.training.directory import RunDirectory
-from nextchar.training.divergence import require_finite, require_finite_weights
+from nextchar.training.budget.budget import TimeBudget, make_budget
+from nextchar.training.budget.dry_run import measure_final_costs, step_on_copies, warm_up
 from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Started, Stepped
-from nextchar.training.gallery import Gallery, MakeSample
-from nextchar.training.interrupt import interrupted
-from nextchar.training.keeping import keep_checkpoint, keep_evaluation
-from nextchar.training.norms import count_norm, take_norms
-from nextchar.training.optimizers import Slots
-from nextchar.training.overfitting import what_was_overfitted
-from nextchar.training.pace import TimePace, make_pace
-from nextchar.training.recovery import Recovery, factor
-from nextchar.training.rehearsal import rehearse, thrown_away, warm_up
-from nextchar.training.schedules import learning_rate
-from nextchar.training.scoring import score_together
+from nextchar.training.health.divergence import require_finite, require_finite_weights
+from nextchar.training.health.overfitting import overfitting_warning
+from nextchar.training.health.rollback import Rollback, factor
+from nextchar.training.optim.gradient_norms import count_norm, take_norms
+from nextchar.training.optim.optimizers import Slots
+from nextchar.training.optim.schedules import learning_rate
+from nextchar.training.process_group import SINGLE_PROCESS, ProcessGroup
+from nextchar.training.sample_writer import MakeSample, SampleWriter
+from nextchar.training.saving.checkpoint import Checkpoint, Progress
+from nextchar.training.saving.keeping import keep_checkpoint, keep_evaluation
+from nextchar.training.saving.run_directory import RunDirectory
+from nextchar.training.signals import interrupted
+from nextchar.training.validation_loss import score_over_ranks
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
@@ -48,7 +48,7 @@ class Trainer:
     directory: where models, metrics and checkpoints go; None keeps all in memory.
     on_event: told what happens. should_stop: asked after every step.
     make_sample: writes some text with a model, given the step.
-    cohort: who trains along. clock: seconds, of which only differences count; the cohort's.
+    group: who trains along. clock: seconds, of which only differences count; the group's.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Trainer:
         on_event: OnEvent = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
         make_sample: MakeSample | None = None,
-        cohort: Cohort = SINGLE,
+        group: ProcessGroup = SINGLE_PROCESS,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self.parameters: Parameters = start.parameters
@@ -71,19 +71,19 @@ class Trainer:
         self.records: list[Evaluated] = []
         self._slots: Slots = start.slots
         self._state: Array = start.state
-        self._recovery = Recovery(settings.training, start, directory, on_event)
+        self._recovery = Rollback(settings.training, start, directory, on_event)
         self._prepared, self._batches, self._engine = prepared, batches, engine
         self._all, self._settings = settings, settings.training
         self._directory, self._on_event = directory, on_event
         self._should_stop = should_stop
         self._best: Model | None = None
-        self._cohort = cohort
-        self._clock = clock = clock or cohort.clock
+        self._group = group
+        self._clock = clock = clock or group.clock
         self._begun = self._saved = 0.0
-        self._pace = make_pace(self._settings, batches.steps_per_epoch, clock)
+        self._pace = make_budget(self._settings, batches.steps_per_epoch, clock)
         writing = make_sample, on_event, self._pace.timed
         step = start.progress.step
-        self._gallery = Gallery(self._settings, directory, *writing, step=step, cohort=cohort)
+        self._gallery = SampleWriter(self._settings, directory, *writing, step=step, group=group)
 
     def run(self) -> Model:
         """Train to the end; the best model.
@@ -112,16 +112,16 @@ class Trainer:
     def _warm_up(self) -> None:
         """Take a step whose result is thrown away: compiling is no part of the run's time."""
         batch = self._batches.at(self.progress.step)
-        step = thrown_away(self._engine, self.parameters, self._slots, batch, self._settings)
-        warm_up(self._cohort, self._engine, self.parameters, step)
-        if isinstance(self._pace, TimePace) and not self.progress.done:
+        step = step_on_copies(self._engine, self.parameters, self._slots, batch, self._settings)
+        warm_up(self._group, self._engine, self.parameters, step)
+        if isinstance(self._pace, TimeBudget) and not self.progress.done:
             self._rehearse(self._pace, step)
 
-    def _rehearse(self, pace: TimePace, step: Callable[[], object]) -> None:
+    def _rehearse(self, pace: TimeBudget, step: Callable[[], object]) -> None:
         """Measure what the end will take, and how many characters the time allows to score."""
         progress, most = self.progress, self._settings.eval_characters
         length = min(len(self._prepared.validation), most)
-        progress.eval_characters = rehearse(
+        progress.eval_characters = measure_final_costs(
             pace,
             step=step,
             write=self._write_checkpoint,
@@ -147,7 +147,7 @@ class Trainer:
             elif pace.save_is_due(self._clock() - self._saved):
                 self._save()
             self._gallery.show_if_due(progress.step, progress.done, self.model)
-            if self._cohort.agreed(self._should_stop()) and not progress.done:
+            if self._group.any_rank(self._should_stop()) and not progress.done:
                 self._interrupt()
         if progress.loss_characters:  # steps that a resumed run had no time to evaluate
             self._evaluate()
@@ -259,7 +259,7 @@ class Trainer:
     def _score(self, characters: int) -> Score | None:
         """The score of the validation part's first characters."""
         codes = self._prepared.validation[:characters]
-        return score_together(self._cohort, self._engine, self.parameters, codes)
+        return score_over_ranks(self._group, self._engine, self.parameters, codes)
 
     def _keep(self, record: Evaluated) -> None:
         """Keep the record and the models it speaks of."""
@@ -267,7 +267,7 @@ class Trainer:
         model = self.model()
         if record.is_best:
             self._best = model
-        keep_evaluation(self._cohort, self._directory, record, model)
+        keep_evaluation(self._group, self._directory, record, model)
 
     def model(self) -> Model:
         """A copy of the model as it is now."""
@@ -295,7 +295,7 @@ class Trainer:
             self._write_checkpoint()
 
     def _write_checkpoint(self) -> None:
-        keep_checkpoint(self._cohort, self._directory, self._recovery.carried(self._checkpoint()))
+        keep_checkpoint(self._group, self._directory, self._recovery.carried(self._checkpoint()))
 
     def _checkpoint(self) -> Checkpoint:
         """Where the run stands, in its own arrays."""
@@ -307,12 +307,12 @@ class Trainer:
     def _interrupt(self) -> None:
         self._save()
         path = self._directory.path if self._directory else None
-        raise interrupted(self.progress.step, path, self._cohort.launcher)
+        raise interrupted(self.progress.step, path, self._group.launcher)
 
     def _finish(self) -> Model:
         progress = self.progress
         progress.seconds = self._clock() - self._begun
-        if told := what_was_overfitted(self.records, progress):
+        if told := overfitting_warning(self.records, progress):
             self._on_event(Note(told))
         assert progress.best_loss is not None
         self._on_event(

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextchar.files import write_atomically
-from nextchar.runs.reading import CONFIG
+from nextchar.runs.run_files import CONFIG
 from nextchar.training.events import Note
-from nextchar.training.train import Hooks
-from nextchar.tuning.texts import Texts
+from nextchar.training.session import Hooks
+from nextchar.tuning.sweep_texts import Texts
 from nextchar.tuning.trial import run_directory, train_as
 
 if TYPE_CHECKING:

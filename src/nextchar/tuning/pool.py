@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from nextchar.errors import RunError
-from nextchar.tuning.worker import Job
+from nextchar.tuning.worker import WorkerJob
 
 COMMAND = (sys.executable, "-m", "nextchar", "tune", "--worker")
 MOST_DEATHS = 5  # of workers one after the other, no trial having ended in between
@@ -38,7 +38,7 @@ class Pool:
     make_job: the job of a worker of a name.
     """
 
-    def __init__(self, workers: int, make_job: Callable[[str], Job], logs: Path) -> None:
+    def __init__(self, workers: int, make_job: Callable[[str], WorkerJob], logs: Path) -> None:
         self._make_job, self._logs = make_job, logs
         self._numbers = itertools.count(1)
         self._running: list[_Process] = []

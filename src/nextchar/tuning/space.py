@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from nextchar.config import BUDGETS, FIELDS, Settings, TextSettings
 from nextchar.errors import SettingsError
-from nextchar.validation import require_known
+from nextchar.settings.config import BUDGETS, FIELDS, Settings, TextSettings
+from nextchar.settings.fields import require_known
 
 if TYPE_CHECKING:
     from optuna import Trial

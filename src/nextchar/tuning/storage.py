@@ -34,7 +34,7 @@ def require_optuna() -> None:
 
 
 @dataclass(frozen=True)
-class Place:
+class StudyStorage:
     """A study by its name and where it is kept.
 
     storage: a database's URL, or the path of a journal.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextchar.errors import RunError
 from nextchar.tuning.space import Space, from_json
-from nextchar.tuning.storage import Place
+from nextchar.tuning.storage import StudyStorage
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -26,7 +26,7 @@ PLAN_SECONDS = 30.0  # that whoever made the study may take to write the plan
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What all trials of a study have in common.
 
     asked: what the user gave. text: its sha256. auto: every setting as the preset `auto` chose it,
@@ -59,7 +59,7 @@ class Plan:
         return int(self.auto["seed"])
 
 
-def find(place: Place) -> Study | None:
+def find(place: StudyStorage) -> Study | None:
     """The study, where there is one."""
     import optuna
 
@@ -72,7 +72,7 @@ def find(place: Place) -> Study | None:
             return None
 
 
-def begin(place: Place, plan: Plan) -> Study | None:
+def begin(place: StudyStorage, plan: SweepPlan) -> Study | None:
     """A new study by a plan; None where another was faster."""
     import optuna
 
@@ -91,7 +91,7 @@ def begin(place: Place, plan: Plan) -> Study | None:
         return study
 
 
-def plan_of(study: Study, place: Place) -> Plan:
+def plan_of(study: Study, place: StudyStorage) -> SweepPlan:
     """The plan of a study. Raises RunError where it has none: then it is not one of ours."""
     begun = time.monotonic()
     while PLAN not in study.user_attrs:
@@ -101,7 +101,7 @@ def plan_of(study: Study, place: Place) -> Plan:
                 "another --study or --out"
             )
         time.sleep(0.2)
-    return Plan(**study.user_attrs[PLAN])
+    return SweepPlan(**study.user_attrs[PLAN])
 
 
 def pruner() -> Any:

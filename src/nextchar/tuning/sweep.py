@@ -8,22 +8,22 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from nextchar.config import Settings
 from nextchar.errors import InterruptedRun, RunError
+from nextchar.settings.config import Settings
+from nextchar.settings.fields import seconds_of
 from nextchar.training.events import Event, Note
-from nextchar.training.train import Hooks
-from nextchar.tuning.automatic import settings_of_auto
+from nextchar.training.session import Hooks
+from nextchar.tuning.baseline import auto_baseline
 from nextchar.tuning.best import keep_best, write_repeat
-from nextchar.tuning.lost import fail_lost
-from nextchar.tuning.outcome import Tuned, auto_loss, command_of, count
+from nextchar.tuning.console import SweepProgress
+from nextchar.tuning.invocation import Invocation, write_invocation
 from nextchar.tuning.pool import Pool
-from nextchar.tuning.progress import SweepProgress
-from nextchar.tuning.session import Session, write_session
+from nextchar.tuning.result import Tuned, auto_loss, count, repeat_command_of_trial
 from nextchar.tuning.space import Space, as_json, space_around
-from nextchar.tuning.study import Plan, begin, find, plan_of
-from nextchar.tuning.texts import Texts, texts_of
-from nextchar.tuning.worker import Job, best_of
-from nextchar.validation import seconds_of
+from nextchar.tuning.stale_trials import fail_lost
+from nextchar.tuning.study import SweepPlan, begin, find, plan_of
+from nextchar.tuning.sweep_texts import Texts, texts_of
+from nextchar.tuning.worker import WorkerJob, best_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -37,7 +37,7 @@ class Sweep:
     def __init__(
         self,
         folder: Path,
-        session: Session,
+        session: Invocation,
         progress: SweepProgress,
         should_stop: Callable[[], bool],
         begun: float,
@@ -68,7 +68,7 @@ class Sweep:
                 assert study is not None
             plan = plan_of(study, self._place)
             self._require_same(plan, asked if compares else plan.asked)
-            write_session(self._folder, self._session, self._place)
+            write_invocation(self._folder, self._session, self._place)
             self._progress.begin(study.get_trials(deepcopy=False))
             if not self._watch(study, plan):
                 raise self._interrupted(study)
@@ -77,13 +77,13 @@ class Sweep:
             except InterruptedRun:  # while the best was trained again
                 raise self._interrupted(study) from None
 
-    def _planned(self, asked: Mapping[str, Any], space: Space) -> Plan:
+    def _planned(self, asked: Mapping[str, Any], space: Space) -> SweepPlan:
         """The plan of a new study."""
         given = {**asked["fixed"], "threads": self._session.threads}
-        auto = settings_of_auto(self._texts, given, self._folder, self._listen, self._should_stop)
+        auto = auto_baseline(self._texts, given, self._folder, self._listen, self._should_stop)
         whole = space_around(auto, self._known(given), space)
         sha256 = self._texts.sha256(Settings.make(None, **asked["fixed"]).text)
-        plan = Plan(asked, sha256, auto, as_json(whole))
+        plan = SweepPlan(asked, sha256, auto, as_json(whole))
         for name, value in plan.first.items():
             if value != auto[name]:
                 told = f"{name} {auto[name]}, which is not among what is searched"
@@ -96,7 +96,7 @@ class Sweep:
         network = vars(base.model.architecture.settings) if base else {}
         return {**network, **given}
 
-    def _require_same(self, plan: Plan, asked: Mapping[str, Any]) -> None:
+    def _require_same(self, plan: SweepPlan, asked: Mapping[str, Any]) -> None:
         """Raise RunError where the study is another's than the one that is asked for."""
         again = "go on with it (--resume), or give another --out or --study"
         if plan.asked != asked:
@@ -112,7 +112,7 @@ class Sweep:
                 f"now {text[:8]}…); give the original one, or another --out or --study"
             )
 
-    def _watch(self, study: Study, plan: Plan) -> bool:
+    def _watch(self, study: Study, plan: SweepPlan) -> bool:
         """Have workers run trials until there are enough; False where the user stopped it."""
         fail_lost(study, self._place)
         with Pool(self._session.workers or 1, self._job, self._folder / "workers") as pool:
@@ -130,7 +130,7 @@ class Sweep:
         self._show(study, plan)
         return True
 
-    def _show(self, study: Study, plan: Plan) -> int:
+    def _show(self, study: Study, plan: SweepPlan) -> int:
         """Show what happened since; how many trials are over."""
         trials = study.get_trials(deepcopy=False)
         over = sum(trial.state.name in {"COMPLETE", "PRUNED"} for trial in trials)
@@ -139,11 +139,11 @@ class Sweep:
             shares.append((monotonic() - self._begun) / seconds_of(self._session.time))
         return self._progress.update(trials, plan, max(shares))
 
-    def _job(self, name: str) -> Job:
+    def _job(self, name: str) -> WorkerJob:
         session, seconds = self._session, None
         if session.time is not None:
             seconds = seconds_of(session.time) - (monotonic() - self._begun)
-        return Job(
+        return WorkerJob(
             name=name,
             storage=self._place.storage,
             study=self._place.name,
@@ -169,7 +169,9 @@ class Sweep:
                 f"{self._folder}: no trial came to its end; allow more --trials or --time"
             )
         settings = best.user_attrs["settings"]
-        command = command_of(settings, session.inputs, session.validation, session.start_from)
+        command = repeat_command_of_trial(
+            settings, session.inputs, session.validation, session.start_from
+        )
         hooks = Hooks(self._listen, self._should_stop)
         directory = keep_best(self._folder, best, self._texts, hooks)
         write_repeat(self._folder, best, command)

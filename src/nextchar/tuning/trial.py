@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from nextchar.errors import DivergedError, InterruptedRun, SettingsError
 from nextchar.training.events import Evaluated, Event, Stepped
 from nextchar.training.run import start
-from nextchar.training.train import Hooks, Trained
+from nextchar.training.session import Hooks, Trained
 from nextchar.tuning.space import rounded
-from nextchar.tuning.study import POINTS, Plan
-from nextchar.tuning.texts import Texts
+from nextchar.tuning.study import POINTS, SweepPlan
+from nextchar.tuning.sweep_texts import Texts
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXACT = "medium"  # the preset that chooses nothing: all settings are given
 
 
-class Curve:
+class LossCurve:
     """The validation losses of a trial, reported at the same points of every trial.
 
     Evaluations of runs by time come when they can be afforded; between two of them the curve is a
@@ -61,7 +61,7 @@ class TrialRunner:
     folder: of the sweep. threads: of one trial.
     """
 
-    plan: Plan
+    plan: SweepPlan
     texts: Texts
     folder: Path
     threads: int
@@ -72,7 +72,7 @@ class TrialRunner:
 
         params = suggested(trial, self.plan)
         out = run_directory(self.folder, trial.number)
-        curve = Curve(trial, prunes=self.plan.asked["pruning"])
+        curve = LossCurve(trial, prunes=self.plan.asked["pruning"])
         try:
             given = settings_with(self.plan, params, self.threads)
             hooks = Hooks(curve, lambda: curve.is_hopeless or should_stop())
@@ -87,10 +87,10 @@ class TrialRunner:
             raise TrialPruned from None
         trial.set_user_attr("settings", trained.settings.flat())
         trial.set_user_attr("steps", trained.steps)
-        return loss_of(trained, self.texts)
+        return trial_loss(trained, self.texts)
 
 
-def suggested(trial: Trial, plan: Plan) -> dict[str, Any]:
+def suggested(trial: Trial, plan: SweepPlan) -> dict[str, Any]:
     """The parameters of a trial; those of auto's choice are exactly that."""
     params = {name: each.suggest(trial, name) for name, each in plan.dimensions.items()}
     if trial.user_attrs.get("auto"):
@@ -103,7 +103,7 @@ def run_directory(folder: Path, number: int) -> Path:
     return folder / "trials" / str(number)
 
 
-def settings_with(plan: Plan, params: Mapping[str, Any], threads: int) -> dict[str, Any]:
+def settings_with(plan: SweepPlan, params: Mapping[str, Any], threads: int) -> dict[str, Any]:
     """All settings of a trial: auto's with the trial's parameters laid over them."""
     flat = {**plan.auto, **params, "threads": threads}
     return {name: value for name, value in flat.items() if value is not None}
@@ -122,7 +122,7 @@ def train_as(given: Mapping[str, Any], texts: Texts, out: Path, hooks: Hooks) ->
     )
 
 
-def loss_of(trained: Trained, texts: Texts) -> float:
+def trial_loss(trained: Trained, texts: Texts) -> float:
     """The loss that trials are compared by, in nats per character."""
     if trained.settings.training.time is None:
         return trained.best_loss

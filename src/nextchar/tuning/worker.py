@@ -1,7 +1,7 @@
 """A worker: a process that runs one trial after the other until there are enough, or told to stop.
 
-`nextchar tune --worker` is one; the sweep that started it writes a `Job` to its standard input and
-holds that open. When it is closed, be it by the death of the sweep, the worker stops.
+`nextchar tune --worker` is one; the sweep that started it writes a `WorkerJob` to its standard
+input and holds that open. When it is closed, be it by the death of the sweep, the worker stops.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from nextchar.errors import InterruptedRun, RunError
-from nextchar.tuning.lost import alive, asking, fail_lost
-from nextchar.tuning.storage import Place, require_optuna
+from nextchar.settings.fields import seconds_of
+from nextchar.tuning.stale_trials import alive, asking, fail_lost
+from nextchar.tuning.storage import StudyStorage, require_optuna
 from nextchar.tuning.study import find, plan_of, sampler
-from nextchar.tuning.texts import texts_of
+from nextchar.tuning.sweep_texts import texts_of
 from nextchar.tuning.trial import TrialRunner, run_directory
 from nextchar.tuning.tries import retry
-from nextchar.validation import seconds_of
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -37,7 +37,7 @@ REFUSED = 10  # trials in a row that could not be trained at all
 
 
 @dataclass(frozen=True)
-class Job:
+class WorkerJob:
     """What a worker is told.
 
     name: of the worker, no other's. trials: of the study; seconds: until it ends; None is any
@@ -62,7 +62,7 @@ class Job:
 
 def work(stdin: TextIO = sys.stdin) -> None:
     """Do the job that comes from standard input."""
-    job = Job(**json.loads(stdin.readline()))
+    job = WorkerJob(**json.loads(stdin.readline()))
     stopped = threading.Event()
     threading.Thread(target=_wait_for_end, args=(stdin, stopped), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's business
@@ -80,9 +80,9 @@ def _wait_for_end(stdin: TextIO, stopped: threading.Event) -> None:
 class Worker:
     """The worker of a job."""
 
-    def __init__(self, job: Job, stopped: threading.Event) -> None:
+    def __init__(self, job: WorkerJob, stopped: threading.Event) -> None:
         self._job, self._stopped, self._begun = job, stopped, time.monotonic()
-        self._place = Place(job.storage, job.study, Path(job.folder))
+        self._place = StudyStorage(job.storage, job.study, Path(job.folder))
         self._longest = 0.0  # seconds that a whole trial took
         self._refused = 0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nextchar.config import NetworkSettings, TextSettings
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture, Parameters
+from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 SAYINGS = (

@@ -13,7 +13,7 @@ from nextchar.apps.explain.neurons import (
     activations_of,
     correlations,
     find_neurons,
-    watched,
+    observe_units,
 )
 from nextchar.model.network import forward
 
@@ -105,6 +105,6 @@ def test_correlations_are_pearsons_and_nothing_with_a_constant(rng: np.random.Ge
 
 def test_a_large_network_is_watched_over_a_shorter_text() -> None:
     small, large = untrained("ab"), untrained("ab", hidden_size=300)
-    assert watched(small.parameters) == 40_000
+    assert observe_units(small.parameters) == 40_000
     units, _ = activations_of(large.parameters, large.vocabulary.encode("ab"))
-    assert watched(large.parameters) == ROOM // len(units) < 40_000
+    assert observe_units(large.parameters) == ROOM // len(units) < 40_000

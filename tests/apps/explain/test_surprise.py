@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from apps.explain.planted import SAYINGS, untrained
+from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.apps.evaluate import evaluate
 from nextchar.apps.explain import surprise
+from nextchar.apps.explain.explain_settings import ExplainSettings
 from nextchar.apps.explain.explanation import explain_files, explain_string
-from nextchar.apps.explain.settings import ExplainSettings
-from nextchar.apps.explain.surprise import APART, Worst, around, passage
-from nextchar.apps.reader import Reader
-from nextchar.config import TextSettings
+from nextchar.apps.explain.surprise import APART, TopSurprises, around, passage
 from nextchar.errors import ModelFileError, TextError
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
-from nextchar.text import collector
+from nextchar.settings.config import TextSettings
+from nextchar.text.cache import spooled
 from nextchar.text.vocabulary import Vocabulary
 
 MODEL = untrained(SAYINGS)
@@ -72,8 +72,8 @@ def expected_worst(bits: np.ndarray, count: int) -> list[int]:
 def test_the_worst_places_are_those_of_the_whole_text(text: str, lanes: int) -> None:
     codes = MODEL.vocabulary.encode(text)
     bits = explain_string(MODEL, text, ExplainSettings(lanes=lanes)).surprise
-    with Reader(MODEL.parameters) as reader:
-        worst = Worst(10)
+    with BatchPredictor(MODEL.parameters) as reader:
+        worst = TopSurprises(10)
         reader.watch(codes, worst, lanes=lanes)
         found = worst.places()
         assert [each.place for each in found] == expected_worst(bits, 10)
@@ -92,8 +92,8 @@ def test_a_heap_of_a_few_is_enough_for_a_text_full_of_trouble() -> None:
     text = ("fire " * 12 + "\n" + "”(,.“)”.,(“" * 3 + "\n") * 40
     codes = MODEL.vocabulary.encode(text)
     bits = explain_string(MODEL, text).surprise
-    with Reader(MODEL.parameters) as reader:
-        worst = Worst(3)
+    with BatchPredictor(MODEL.parameters) as reader:
+        worst = TopSurprises(3)
         reader.watch(codes, worst)
     found = worst.places()
     assert found[0].place == int(np.nanargmax(bits))
@@ -102,7 +102,7 @@ def test_a_heap_of_a_few_is_enough_for_a_text_full_of_trouble() -> None:
 
 def test_the_guesses_are_the_most_probable_characters() -> None:
     codes = MODEL.vocabulary.encode(SAYINGS)
-    with Reader(MODEL.parameters) as reader:
+    with BatchPredictor(MODEL.parameters) as reader:
         seen = passage(reader, codes, 50, 90)
     logits, _, _ = forward(MODEL.parameters, codes[:, None], MODEL.parameters.zero_state(1))
     p = np.exp(log_softmax(logits[49:89, 0]))
@@ -119,10 +119,10 @@ def test_a_text_on_disk_is_explained_as_one_in_memory(
     path = tmp_path / "text"
     path.write_text(text[:5000], encoding="utf-8", newline="")
     for name in ("PLACES", "TARGETS", "NEAR"):  # a little of the memory says enough
-        monkeypatch.setattr(f"nextchar.apps.explain.memory.{name}", 3)
+        monkeypatch.setattr(f"nextchar.apps.explain.context.{name}", 3)
     in_memory = explain_files(MODEL, [path])
-    monkeypatch.setattr(collector, "IN_MEMORY", 1000)
-    monkeypatch.setattr("nextchar.apps.explain.explained.KEPT", 1000)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 1000)
+    monkeypatch.setattr("nextchar.apps.explain.text_analysis.KEPT", 1000)
     on_disk = explain_files(MODEL, [path])
     assert not isinstance(on_disk.text.codes, np.ndarray)
     assert on_disk.score == in_memory.score

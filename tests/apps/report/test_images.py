@@ -10,7 +10,7 @@ import pytest
 
 from conftest import PROSE
 from made_runs import made_run
-from nextchar.apps.pages.figures import Axis, Bars, Figure, Line
+from nextchar.apps.html.charts import Axis, Bars, Figure, Line
 from nextchar.apps.report.images import picture_of, write_images
 from nextchar.apps.report.report import make_report
 from nextchar.errors import MissingExtraError

@@ -11,9 +11,9 @@ import pytest
 
 from conftest import PROSE
 from made_runs import made_run, trained_run
-from nextchar.apps.report.make import write_page
+from nextchar.apps.report.loaded_runs import read_runs
 from nextchar.apps.report.report import make_report, report_of
-from nextchar.apps.report.runs import read_runs
+from nextchar.apps.report.watch import write_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

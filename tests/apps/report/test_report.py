@@ -13,15 +13,15 @@ import pytest
 from conftest import PROSE
 from made_runs import made_records, made_run, trained_run
 from nextchar.apps.evaluate import evaluate
-from nextchar.apps.report.knowledge import LENGTHS
-from nextchar.apps.report.make import watch_runs, write_page
-from nextchar.apps.report.page import html
+from nextchar.apps.report.held_out import LENGTHS
 from nextchar.apps.report.report import Report, as_json, make_report
+from nextchar.apps.report.report_page import html
+from nextchar.apps.report.watch import watch_runs, write_page
 from nextchar.errors import RunError
-from nextchar.runs.reading import CONFIG, METRICS, SAMPLES
-from nextchar.runs.records import Content
-from nextchar.text import collector
-from nextchar.training.directory import RunDirectory
+from nextchar.runs.metrics_file import Content
+from nextchar.runs.run_files import CONFIG, METRICS, SAMPLES
+from nextchar.text.cache import spooled
+from nextchar.training.saving.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_a_text_on_disk_gives_the_same_figures(
     folder: Path, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path))
-    monkeypatch.setattr(collector, "IN_MEMORY", 1000)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 1000)
     assert as_json(make_report([folder / "run"])) == as_json(report)
     assert any(tmp_path.rglob("*.codes"))
 

@@ -9,18 +9,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from nextchar.apps.explain.as_json import figures_of
-from nextchar.apps.explain.explained import Explained, OnProgress
-from nextchar.apps.explain.page import fragment_of, page_of, piece_of
-from nextchar.apps.explain.settings import ExplainSettings
-from nextchar.apps.explain.source import read_files, read_string
+from nextchar.apps.explain.explain_settings import ExplainSettings
+from nextchar.apps.explain.located_text import read_files, read_string
+from nextchar.apps.explain.render.as_json import figures_of
+from nextchar.apps.explain.render.explain_page import fragment_of, page_of, piece_of
+from nextchar.apps.explain.text_analysis import OnProgress, TextAnalysis
 from nextchar.files import write_atomically
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Unknown
 
 
 @dataclass(frozen=True)
-class Piece:
+class PageFragment:
     """Markup that a notebook shows."""
 
     html: str
@@ -29,7 +29,7 @@ class Piece:
         return self.html
 
 
-class Explanation(Explained):
+class Explanation(TextAnalysis):
     """What a model knows and where a text surprises it. In a notebook it shows itself."""
 
     @cached_property
@@ -45,9 +45,9 @@ class Explanation(Explained):
         except OSError as error:  # which names a temporary file
             raise OSError(error.errno, error.strerror, str(path)) from error
 
-    def show(self, part: str) -> Piece:
+    def show(self, part: str) -> PageFragment:
         """A part of the page, for a notebook: "surprise", "neurons", "memory" or "characters"."""
-        return Piece(piece_of(self, part))
+        return PageFragment(piece_of(self, part))
 
     def as_json(self) -> dict[str, Any]:
         """All figures, of plain numbers, texts, lists and dictionaries."""

@@ -79,7 +79,7 @@ class Neurons:
     chance: dict[int, float]
 
 
-def watched(parameters: Parameters) -> int:
+def observe_units(parameters: Parameters) -> int:
     """How many characters the units of a network are watched over."""
     per_character = int(parameters.zero_state(1).size)  # h, and c, of every layer
     return min(MOST, max(2 * LEAST, ROOM // per_character))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.reader import Reader
+from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.model.scorer import CHUNK, Chunk, log_likelihoods
 from nextchar.text.vocabulary import Codes
 
@@ -42,7 +42,7 @@ class Passage:
     chances: NDArray[np.float64]
 
 
-class Candidate(NamedTuple):
+class PassageCandidate(NamedTuple):
     """A surprising place, and where to begin reading to see it."""
 
     bits: float
@@ -51,13 +51,13 @@ class Candidate(NamedTuple):
     state: Array  # (L, STATES, 1, H), before the code at `start`
 
 
-class Worst:
+class TopSurprises:
     """Watches a text being scored and keeps the most surprising places."""
 
     def __init__(self, count: int) -> None:
         # some more than asked: two chunks may hold parts of the same trouble
         self._size, self._wanted = 4 * count, count
-        self._heap: list[tuple[float, int, Candidate]] = []
+        self._heap: list[tuple[float, int, PassageCandidate]] = []
         self._earlier: dict[int, tuple[NDArray[np.int64], Array]] = {}  # what begins before
         self._lock = threading.Lock()
 
@@ -73,9 +73,9 @@ class Worst:
                 begin = int(starts[lane]), states[:, :, lane : lane + 1]
                 self._look(bits[:, lane], chunk.places[:, lane], begin)
 
-    def places(self) -> list[Candidate]:
+    def places(self) -> list[PassageCandidate]:
         """The most surprising places, the worst first, each a little apart from the others."""
-        chosen: list[Candidate] = []
+        chosen: list[PassageCandidate] = []
         for _, _, each in sorted(self._heap, key=lambda entry: (-entry[0], -entry[1])):
             if all(abs(each.place - other.place) >= APART for other in chosen):
                 chosen.append(each)
@@ -94,7 +94,7 @@ class Worst:
                 continue
             taken.append(t)
             place = int(places[t])
-            found = Candidate(float(bits[t]), place, begin[0], begin[1].copy())
+            found = PassageCandidate(float(bits[t]), place, begin[0], begin[1].copy())
             entry = (found.bits, -place, found)
             if len(self._heap) < self._size:
                 heapq.heappush(self._heap, entry)
@@ -109,7 +109,7 @@ def bits_of(chunk: Chunk) -> NDArray[np.float64]:
 
 
 def passage(
-    reader: Reader,
+    reader: BatchPredictor,
     codes: Codes,
     start: int,
     end: int,
@@ -143,7 +143,7 @@ def passage(
     return Passage(start, codes[start:end], bits, guesses, chances)
 
 
-def around(reader: Reader, codes: Codes, candidate: Candidate) -> Passage:
+def around(reader: BatchPredictor, codes: Codes, candidate: PassageCandidate) -> Passage:
     """What stands around a surprising place."""
     start = max(candidate.place - BEFORE, candidate.start)
     end = min(candidate.place + AFTER, len(codes))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextchar.apps.pages.figures import BITS, Array, Axis, Bars, Figure, Line
-from nextchar.apps.pages.markup import shown
-from nextchar.apps.report.analysis import Analysis
-from nextchar.apps.report.knowledge import KINDS, Confusion, ContextLoss
+from nextchar.apps.html.charts import BITS, Array, Axis, Bars, Figure, Line
+from nextchar.apps.html.markup import shown
+from nextchar.apps.report.held_out import KINDS, Confusion, ContextLoss
+from nextchar.apps.report.model_analysis import Analysis
 
 # a run's place among the others decides its colour: (place, name, what was measured)
 Named = tuple[int, str, Analysis]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nextchar.apps.pages.colours import DASHES, LIGHT, colour
-from nextchar.apps.pages.figures import Axis, Bars, Figure, Line
-from nextchar.apps.pages.scales import limits, written
+from nextchar.apps.html.chart_colours import DASHES, LIGHT, colour
+from nextchar.apps.html.charts import Axis, Bars, Figure, Line
+from nextchar.apps.html.scales import limits, written
 from nextchar.errors import MissingExtraError
 
 if TYPE_CHECKING:

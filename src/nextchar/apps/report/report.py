@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nextchar.apps.pages.figures import Figure
-from nextchar.apps.report.analysis import Analyser, Analysis
-from nextchar.apps.report.curves import CLOCKS, curves
+from nextchar.apps.html.charts import Figure
 from nextchar.apps.report.figures import knowledge, memorised
-from nextchar.apps.report.runs import Run, read_runs
+from nextchar.apps.report.loaded_runs import Run, read_runs
+from nextchar.apps.report.loss_curves import CLOCKS, curves
+from nextchar.apps.report.model_analysis import Analyser, Analysis
 
 
 @dataclass(frozen=True)

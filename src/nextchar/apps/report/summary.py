@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.apps.pages.figures import BITS
-from nextchar.apps.pages.markup import tag
-from nextchar.apps.pages.svg import key_of
-from nextchar.apps.report.analysis import Analysis
+from nextchar.apps.html.charts import BITS
+from nextchar.apps.html.markup import tag
+from nextchar.apps.html.svg import key_of
+from nextchar.apps.report.loaded_runs import Run, differing, repeat_command
+from nextchar.apps.report.model_analysis import Analysis
 from nextchar.apps.report.report import Report
-from nextchar.apps.report.runs import Run, command, differing
-from nextchar.config import GROUPS
+from nextchar.settings.config import GROUPS
 
 _MACHINE = ("began", "nextchar", "python", "numpy", "numba", "system", "cpu", "cores")
 
 
-def ending(report: Report) -> str:
+def subtitle(report: Report) -> str:
     """In a line, what the report is of."""
     going = [run.name for run in report.runs if run.is_going]
     if going:
@@ -131,7 +131,7 @@ def _rows(rows: list[list[str]]) -> str:
     return "".join(made)
 
 
-def origin(run: Run, analysis: Analysis) -> str:
+def provenance(run: Run, analysis: Analysis) -> str:
     """What was run: text, machine, command, settings."""
     source = run.source
     rows: list[tuple[str, str]] = [
@@ -149,7 +149,7 @@ def origin(run: Run, analysis: Analysis) -> str:
         rows.append(("its SHA-256", str(sha256)))
     rows += [(name, str(source[name])) for name in _MACHINE if name in source]
     table = _two_columns(rows)
-    again = tag("p", "To do it again:") + tag("pre", escape(command(run)))
+    again = tag("p", "To do it again:") + tag("pre", escape(repeat_command(run)))
     settings = "".join(
         tag("h3", group) + _two_columns([(n, _shown(v)) for n, v in values.items()])
         for group in GROUPS

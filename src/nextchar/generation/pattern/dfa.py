@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
-from nextchar.generation.pattern.budget import Budget
-from nextchar.generation.pattern.conditions import EDGE, END, NEWLINE, holds
+from nextchar.generation.pattern.alphabet import DONE, NONE
+from nextchar.generation.pattern.assertions import EDGE, END, NEWLINE, holds
 from nextchar.generation.pattern.nfa import NFA
-from nextchar.generation.pattern.symbols import DONE, NONE
+from nextchar.generation.pattern.work_limit import WorkLimit
 
 MOST_STATES = 50_000
 MOST_CELLS = 20_000_000  # states times classes: 80 MB
@@ -39,7 +39,7 @@ class Determinizer:
     """
 
     def __init__(
-        self, nfa: NFA, steps: NDArray[np.int16], bits: NDArray[np.int16], budget: Budget
+        self, nfa: NFA, steps: NDArray[np.int16], bits: NDArray[np.int16], budget: WorkLimit
     ) -> None:
         self._nfa, self._steps, self._budget = nfa, steps, budget
         self._groups = [(int(bit), np.flatnonzero(bits == bit)) for bit in np.unique(bits)]

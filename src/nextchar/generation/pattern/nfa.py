@@ -10,10 +10,17 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from typing import Any
 
 from nextchar.errors import SettingsError
-from nextchar.generation.pattern.budget import Budget
-from nextchar.generation.pattern.conditions import OF_WORDS, condition_of
-from nextchar.generation.pattern.symbols import Symbols
-from nextchar.generation.pattern.tree import ATOMS, REPEATS, Node, flags_within, never, piece
+from nextchar.generation.pattern.alphabet import Alphabet
+from nextchar.generation.pattern.assertions import OF_WORDS, condition_of
+from nextchar.generation.pattern.parser import (
+    ATOMS,
+    REPEATS,
+    PatternNode,
+    flags_within,
+    never,
+    piece,
+)
+from nextchar.generation.pattern.work_limit import WorkLimit
 
 MOST_STATES = 50_000
 
@@ -27,16 +34,18 @@ class NFA:
     free: where it goes without a character.
     """
 
-    def __init__(self, pattern: str, nodes: list[Node], flags: int, symbols: Symbols,
-                 budget: Budget) -> None:  # fmt: skip
+    def __init__(self, pattern: str, nodes: list[PatternNode], flags: int, symbols: Alphabet,
+                 budget: WorkLimit) -> None:  # fmt: skip
         self.roots: list[int] = []
         self.targets: list[int] = []
         self.conditions: list[int] = []
         self.free: list[list[int]] = []
         self._pattern, self._symbols, self._budget = pattern, symbols, budget
         self._global = flags
-        self._repeats: list[Node] = []  # that stand around what is being built
-        self._greedy: list[tuple[int, Node, int]] = []  # possessive ones: state after it, flags
+        self._repeats: list[PatternNode] = []  # that stand around what is being built
+        self._greedy: list[
+            tuple[int, PatternNode, int]
+        ] = []  # possessive ones: state after it, flags
         self.final = self._sequence(nodes, flags, self._state())
         self._require_that_none_is_taken_back()
 
@@ -63,7 +72,7 @@ class NFA:
             at = self._build(node, flags, at)
         return at
 
-    def _build(self, node: Node, flags: int, at: int) -> int:
+    def _build(self, node: PatternNode, flags: int, at: int) -> int:
         kind, argument = node
         if kind in ATOMS:
             return self._atom(self._symbols.root(node, flags), at)
@@ -103,7 +112,7 @@ class NFA:
             self.free[end].append(made)
         return made
 
-    def _condition(self, node: Node, flags: int, at: int) -> int:
+    def _condition(self, node: PatternNode, flags: int, at: int) -> int:
         condition = condition_of(node[1], flags)
         if condition in OF_WORDS and self._symbols.is_bytes:
             raise self._refusal(
@@ -115,7 +124,7 @@ class NFA:
         self.conditions[at], self.targets[at] = condition, end
         return end
 
-    def _greedily(self, node: Node, flags: int, at: int) -> int:
+    def _greedily(self, node: PatternNode, flags: int, at: int) -> int:
         """A repeat or an atomic group.
 
         A possessive one gives nothing back. That changes nothing where it takes the same number
@@ -168,7 +177,7 @@ class NFA:
             seen.update(there)
         return seen
 
-    def _refusal(self, node: Node, what: str, instead: str) -> SettingsError:
+    def _refusal(self, node: PatternNode, what: str, instead: str) -> SettingsError:
         return SettingsError(
             f"pattern: {piece(self._pattern, node, self._global)} {what}; {instead}"
         )
@@ -185,7 +194,7 @@ def _has_one_width(nodes: Any, low: int, high: int) -> bool:
     return bool(low == high and shortest == longest < sre.MAXREPEAT)
 
 
-def _irregular(node: Node) -> tuple[str, str]:
+def _irregular(node: PatternNode) -> tuple[str, str]:
     """What a node is that no automaton knows, and what to do."""
     kind, argument = node
     if kind is sre.GROUPREF:

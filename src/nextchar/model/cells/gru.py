@@ -26,7 +26,7 @@ Array = NDArray[Any]
 Weights = Mapping[str, Array]
 
 
-class Cache(NamedTuple):
+class GRUCache(NamedTuple):
     """What `backward` needs: activated gates, the bracket that r multiplies, and h."""
 
     gates: Array  # (T, B, 3H)
@@ -50,7 +50,7 @@ def init(weights: Weights) -> None:
     weights["b_hn"][:] = 0
 
 
-def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, Cache]:
+def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, GRUCache]:
     """Run a layer over a sequence.
 
     a: (T, B, 3H), the input's share of the pre-activations; overwritten with the gates.
@@ -79,10 +79,10 @@ def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, Cac
         np.subtract(h[t], n, out=h[t + 1])
         h[t + 1] *= z
         h[t + 1] += n
-    return h[1:], h[T:].copy(), Cache(a, bracket, h)
+    return h[1:], h[T:].copy(), GRUCache(a, bracket, h)
 
 
-def backward(weights: Weights, dh: Array, cache: Cache) -> tuple[Array, dict[str, Array]]:
+def backward(weights: Weights, dh: Array, cache: GRUCache) -> tuple[Array, dict[str, Array]]:
     """Gradients of a layer.
 
     dh: (T, B, H), gradient of the loss with respect to each h from above; not changed.

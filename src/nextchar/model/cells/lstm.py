@@ -23,7 +23,7 @@ Array = NDArray[Any]
 Weights = Mapping[str, Array]
 
 
-class Cache(NamedTuple):
+class LSTMCache(NamedTuple):
     """What `backward` needs: activated gates and states."""
 
     gates: Array  # (T, B, 4H)
@@ -44,7 +44,7 @@ def init(weights: Weights) -> None:
     weights["b"][hidden : 2 * hidden] = 1
 
 
-def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, Cache]:
+def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, LSTMCache]:
     """Run a layer over a sequence.
 
     a: (T, B, 4H), the input's share of the pre-activations; overwritten with the gates.
@@ -74,10 +74,10 @@ def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, Cac
         c[t + 1] += i * g
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o, tanh_c[t], out=h[t + 1])
-    return h[1:], np.stack([h[T], c[T]]), Cache(a, h, c, tanh_c)
+    return h[1:], np.stack([h[T], c[T]]), LSTMCache(a, h, c, tanh_c)
 
 
-def backward(weights: Weights, dh: Array, cache: Cache) -> tuple[Array, dict[str, Array]]:
+def backward(weights: Weights, dh: Array, cache: LSTMCache) -> tuple[Array, dict[str, Array]]:
     """Gradients of a layer.
 
     dh: (T, B, H), gradient of the loss with respect to each h from above; not changed.

@@ -1,0 +1,1 @@
+"""The Python interface: `CharRNN`, its inputs, its notebook views."""

@@ -1,0 +1,72 @@
+"""Which characters a model takes to be alike: the rows of its embedding, or of its input weights.
+
+The map is the plane in which the rows differ most (principal components); who is near whom is told
+by the cosine between rows, each less the mean of all, in all dimensions and not on the map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.model.parameters import Parameters
+
+Array = NDArray[Any]
+
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class SymbolSimilarity:
+    """What was compared and found.
+
+    codes: (K,) the symbols. map: (K, 2) their places in the plane; shares: (2,) of the variance
+    along its axes. neighbours: (K, n) the nearest of `codes`, nearest first; cosines: (K, n).
+    """
+
+    codes: NDArray[np.int64]
+    map: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    neighbours: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+
+
+def symbol_vectors(parameters: Parameters) -> Array:
+    """What the network takes in for each symbol, (V, E) or (V, G·H)."""
+    if "embedding" in parameters.views:
+        return parameters["embedding"]
+    return parameters.layers[0]["W_ih"]
+
+
+def compare(rows: Array, codes: NDArray[np.int64]) -> SymbolSimilarity:
+    """Compare the rows (V, X) of some symbols."""
+    chosen = rows[codes].astype(np.float64)
+    chosen -= chosen.mean(axis=0) if len(codes) else 0
+    U, S, _ = np.linalg.svd(chosen, full_matrices=False)
+    plane = np.zeros((len(codes), 2))
+    count = min(2, U.shape[1])
+    plane[:, :count] = U[:, :count] * S[:count]
+    plane *= _signs(plane)
+    shares = np.zeros(2)
+    shares[:count] = S[:count] ** 2 / max(float((S**2).sum()), 1e-300)
+    length = np.linalg.norm(chosen, axis=1, keepdims=True)
+    unit = chosen / np.where(length > 0, length, 1)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -np.inf)
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[
+        :, : min(NEIGHBOURS, max(len(codes) - 1, 0))
+    ]
+    return SymbolSimilarity(
+        codes, plane, shares, codes[nearest], np.take_along_axis(cosines, nearest, axis=1)
+    )
+
+
+def _signs(plane: Array) -> Array:
+    """SVD leaves the direction of an axis open: the largest coordinate is made positive."""
+    if not len(plane):
+        return np.ones(2)
+    largest = plane[np.abs(plane).argmax(axis=0), np.arange(2)]
+    return np.where(largest < 0, -1, 1)

@@ -1,0 +1,1 @@
+"""Rendering of an explanation as a page or JSON."""

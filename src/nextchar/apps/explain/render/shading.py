@@ -1,0 +1,121 @@
+"""Text with its background shaded by numbers: a level of colour to a bit, or a step of a scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.apps.explain.code_labels import glyphs, name_of, visible
+from nextchar.apps.explain.surprise import Passage
+from nextchar.text.vocabulary import Codes, Vocabulary
+
+LEVELS = 9  # of surprise: whole bits, the last for all above
+SIDES = 5  # of an activation, to either side
+
+
+def level_of(bits: float) -> int:
+    """0 to LEVELS: whole bits. 0 for what is not known."""
+    return 0 if np.isnan(bits) else int(min(max(bits, 0), LEVELS))
+
+
+def surprise_text(vocabulary: Vocabulary, passage: Passage, mark: int | None = None) -> str:
+    """A passage, each character shaded by its bits and telling on its `title` what was expected.
+
+    mark: the number of a code within it whose character is framed.
+    """
+    text = glyphs(vocabulary, passage.codes)
+    bits = text.sums(passage.bits)
+    marked = -1 if mark is None else int(np.searchsorted(text.starts, mark, side="right")) - 1
+    return "".join(
+        _character(
+            character,
+            level_of(bits[n]),
+            _told(vocabulary, passage, character, bits[n], int(text.starts[n])),
+            "m" if n == marked else "",
+        )
+        for n, character in enumerate(text.text)
+    )
+
+
+def influence_text(vocabulary: Vocabulary, codes: Codes, bits: NDArray[np.float64]) -> str:
+    """What stands before a place, shaded by how much each character matters there.
+
+    bits: (n,) for the codes (n,). Shades go by the square root, so that little is seen beside much.
+    """
+    text = glyphs(vocabulary, codes)
+    if not text.text:
+        return ""
+    values = np.maximum.reduceat(bits, text.starts)
+    levels = np.ceil(LEVELS * np.sqrt(np.clip(values / max(values.max(), 1e-9), 0, 1)) - 0.5)
+    return "".join(
+        _character(
+            character,
+            int(levels[n]),
+            f"{visible(character)}  {len(codes) - int(text.starts[n])} back: {values[n]:.3f} bits",
+            "",
+        )
+        for n, character in enumerate(text.text)
+    )
+
+
+def activation_text(text: str, values: NDArray[Any], under: NDArray[Any] | None = None) -> str:
+    """Text shaded by an activation from −1 to 1, and underlined where `under` is true."""
+    steps = np.rint(np.clip(values, -1, 1) * SIDES).astype(int)
+    lines = np.zeros(len(text), bool) if under is None else under.astype(bool)
+    parts, at = [], 0
+    for (step, line), group in groupby(zip(steps.tolist(), lines.tolist(), strict=True)):
+        size = sum(1 for _ in group)
+        parts.append(_run(text[at : at + size], step, line))
+        at += size
+    return "".join(parts)
+
+
+def guesses_text(vocabulary: Vocabulary, codes: Sequence[int], chances: Sequence[float]) -> str:
+    """What was expected: ␣ 41 % · e 11 %."""
+    return " · ".join(
+        f"{name_of(vocabulary, int(code))} {percent(chance)}"
+        for code, chance in zip(codes, chances, strict=True)
+    )
+
+
+def percent(share: float) -> str:
+    """A probability as people say it: 41 %, 0.3 %, 1 in 90,000."""
+    if share >= 0.095:
+        return f"{100 * share:.0f} %"
+    if share >= 0.00095:
+        return f"{100 * share:.1f} %"
+    return f"1 in {1 / share:,.0f}" if share > 1e-15 else "never"
+
+
+def _told(vocabulary: Vocabulary, passage: Passage, character: str, bits: float, code: int) -> str:
+    if np.isnan(bits):
+        return f"{visible(character)}  only read: nothing stands before it"
+    expected = guesses_text(
+        vocabulary, passage.guesses[code].tolist(), passage.chances[code].tolist()
+    )
+    told = f"{visible(character)}  {bits:.2f} bits, {percent(2.0**-bits)}\nexpected: {expected}"
+    return told.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _character(character: str, level: int, told: str, more: str) -> str:
+    names = " ".join(filter(None, [f"s{level}" if level else "", more]))
+    known = f' class="{names}"' if names else ""
+    # a line's end is seen as a sign before it
+    seen = f"<s>{visible(character)}</s>\n" if character == "\n" else _seen(character)
+    return f'<b{known} title="{escape(told)}">{seen}</b>'
+
+
+def _seen(character: str) -> str:
+    return escape(character if character in " \t" else visible(character))
+
+
+def _run(text: str, step: int, is_under: bool) -> str:
+    written = "".join(each if each in " \t\n" else _seen(each) for each in text)
+    side = f"p{step}" if step > 0 else f"n{-step}" if step else ""
+    names = " ".join(filter(None, [side, "u" if is_under else ""]))
+    return f'<b class="{names}">{written}</b>' if names else f"<b>{written}</b>"

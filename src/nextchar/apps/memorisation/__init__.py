@@ -1,0 +1,1 @@
+"""Copies of the training text in generated text."""

@@ -1,0 +1,56 @@
+"""Which records a model may know by heart: those that stand in the text it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from nextchar.apps.memorisation.training_text import training_text
+from nextchar.errors import SettingsError
+from nextchar.model.file import Model
+from nextchar.settings.config import TextSettings
+from nextchar.text.records import boundary_of
+from nextchar.text.sources import normalized
+from nextchar.text.vocabulary import bytes_of
+
+
+def records_seen(model: Model, candidates: Collection[str], texts: Sequence[str] = ()) -> set[str]:
+    """Those of the candidates that are records of the text that a model was trained on.
+
+    The text is read once, in pieces: of its records no more are held than stand in one.
+    texts: paths, folders or data sets to look in instead; they may be other texts.
+    Raises TextError where the training text is not found or is no longer the same, SettingsError
+    where the model was not trained on records.
+    """
+    boundary = boundary_of(model.text)
+    if boundary is None:
+        raise SettingsError(
+            "the model was not trained on records, so that none can be looked for; train it with "
+            "--records"
+        )
+    sought: dict[str | bytes, set[str]] = {}
+    for candidate in filter(None, candidates):  # none is empty
+        sought.setdefault(_as_read(candidate, model.text), set()).add(candidate)
+    seen = set[str]()
+    longest = max(map(len, sought), default=0)
+    for records in _records(training_text(model, texts), boundary, longest):
+        for record in sought.keys() & records:
+            seen |= sought[record]
+    return seen
+
+
+def _as_read(candidate: str, settings: TextSettings) -> str | bytes:
+    """A record as it would stand in the text."""
+    if settings.alphabet == "bytes":
+        return bytes_of(candidate)
+    return "".join(normalized([candidate], settings.normalize))
+
+
+def _records(pieces: Iterable[Any], boundary: str, longest: int) -> Iterator[Collection[Any]]:
+    """The records of a text, some at a time; of one that is longer than `longest` a beginning."""
+    rest: Any = None
+    for piece in pieces:
+        mark = boundary.encode("latin-1") if isinstance(piece, bytes) else boundary
+        *whole, rest = (piece if rest is None else rest + piece).split(mark)
+        rest = rest[: longest + 1]
+        yield whole

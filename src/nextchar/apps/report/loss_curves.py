@@ -1,0 +1,159 @@
+"""How the training went: loss, learning rate, gradient norm and speed, over three clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nextchar.apps.html.charts import BITS, Array, Axis, Figure, Line
+from nextchar.apps.report.loaded_runs import Run
+
+# what a curve goes over: the record's field, and the axis's name
+CLOCKS = {"step": "steps", "characters": "characters", "seconds": "seconds"}
+FEWEST = 30  # evaluations from which on the training loss is smoothed
+SPAN = 50  # parts of a run over which it is smoothed
+_CUT = 0.02  # share of the first evaluations that may lie above the figure
+
+
+def curves(runs: Sequence[Run], clock: str) -> list[Figure]:
+    """The figures of a clock, one of `CLOCKS`."""
+    made = [_loss(runs, clock), _rate(runs, clock), _norm(runs, clock), _speed(runs, clock)]
+    return [figure for figure in made if any(len(line.x) for line in figure.lines)]
+
+
+def smoothed(values: Array, span: float) -> Array:
+    """An exponential moving mean over about `span` values, without a bias to its beginning.
+
+    values: (N,) all finite.
+    """
+    keep, size = 1 - 1 / max(span, 1.0), max(int(span), 1)
+    if keep == 0.0:
+        return values.copy()
+    made, mean = np.empty(len(values)), 0.0
+    powers = keep ** np.arange(1, size + 1)  # down to about 1 / e: their inverse is no great number
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        power = powers[: len(part)]
+        own = power * (mean + (1 - keep) * np.cumsum(part / power))
+        made[start : start + size], mean = own, own[-1]
+    return made / (1 - keep ** np.arange(1, len(values) + 1))
+
+
+def _loss(runs: Sequence[Run], clock: str) -> Figure:
+    lines: list[Line] = []
+    alone = len(runs) == 1
+    for series, run in enumerate(runs):
+        x, train, validation = (run.records[each] for each in (clock, "train_loss", "val_loss"))
+        name = "" if alone else f"{run.name}, "
+        own = 0 if alone else series
+        smooth = len(train) >= FEWEST
+        if alone or not smooth:
+            lines.append(
+                _line(f"{name}training", x, train, own, faint=smooth or not alone, key=alone)
+            )
+        if smooth:
+            known = np.isfinite(train)
+            mean = smoothed(train[known], len(train) / SPAN)
+            label = f"{name}training, smoothed"
+            lines.append(_line(label, x[known], mean, own, faint=not alone, key=alone))
+        label = "validation" if alone else run.name
+        lines.append(_line(label, x, validation, 1 if alone else series, strong=True))
+    lines = [line for line in lines if len(line.x)]
+    high = _top(lines)
+    above = max((float(line.y.max()) for line in lines), default=0.0)
+    cut = f"The first values lie above the figure, up to {above:.2f} nats." if high else ""
+    pale = "" if alone else "Pale: training, smoothed where there are many evaluations."
+    note = f"{pale} {cut}".strip()
+    axis = Axis("nats per character", high=high, other=("bits", BITS))
+    return Figure(f"loss-{clock}", "Loss", _clock(clock), axis, tuple(lines), (), note, "whole")
+
+
+def _top(lines: Sequence[Line]) -> float | None:
+    """Where to cut the figure, lest the first few values press all the others to the ground."""
+    values = np.concatenate([line.y for line in lines] or [np.empty(0)])
+    if len(values) < 20:
+        return None
+    early = max(float(np.quantile(line.y, 1 - _CUT)) for line in lines if len(line.y))
+    low = float(values.min())
+    high = low + 1.05 * (early - low)
+    return high if float(values.max()) > low + 1.6 * (high - low) else None
+
+
+def _rate(runs: Sequence[Run], clock: str) -> Figure:
+    lines = [
+        _line(run.name, run.records[clock], run.records["learning_rate"], series, key=False)
+        for series, run in enumerate(runs)
+    ]
+    return Figure(
+        f"learning-rate-{clock}", "Learning rate", _clock(clock), Axis("per step", low=0.0),
+        tuple(lines), size="third",
+    )  # fmt: skip
+
+
+def _norm(runs: Sequence[Run], clock: str) -> Figure:
+    alone, lines = len(runs) == 1, list[Line]()
+    for series, run in enumerate(runs):
+        x, records = run.records[clock], run.records
+        name = "before clipping" if alone else run.name
+        lines.append(_line(name, x, records["gradient_norm"], series, key=alone))
+        if alone:
+            lines.append(_line("largest", x, records["gradient_norm_max"], 4, faint=True))
+            after = _line("after clipping", x, records["gradient_norm_clipped"], 1)
+            lines.append(after)
+    lines = [line for line in lines if len(line.x)]
+    note = "" if not alone else _clipped(runs[0])
+    if not alone:
+        note = "Mean since the last evaluation, before clipping."
+    title = "Norm of the gradient"
+    name = f"gradient-norm-{clock}"
+    axis = Axis("Euclidean norm", log=_is_wide(lines))
+    return Figure(name, title, _clock(clock), axis, tuple(lines), (), note, "third")
+
+
+def _is_wide(lines: Sequence[Line]) -> bool:
+    """Whether the numbers are of so different sizes that only their logarithms can be shown."""
+    values = np.concatenate([line.y for line in lines] or [np.empty(0)])
+    positive = values[values > 0]
+    return len(positive) == len(values) > 0 and positive.max() > 20 * positive.min()
+
+
+def _clipped(run: Run) -> str:
+    """How much was clipped."""
+    training, shares = run.settings.training, run.records["clipped_share"]
+    if training.clip == 0:
+        return "Mean since the last evaluation. Nothing was clipped (--clip 0)."
+    share = float(np.nanmean(shares)) if np.isfinite(shares).any() else 0.0
+    to = f"a norm of {training.clip:g}"
+    if training.clip_by == "value":
+        to = f"±{training.clip:g} a value"
+    return f"Mean since the last evaluation. Clipped to {to} in {share:.1%} of the steps."
+
+
+def _speed(runs: Sequence[Run], clock: str) -> Figure:
+    lines = [
+        _line(run.name, run.records[clock], run.records["chars_per_second"], series, key=False)
+        for series, run in enumerate(runs)
+    ]
+    axis = Axis("characters per second", low=0.0)
+    return Figure(
+        f"speed-{clock}", "Speed of training", _clock(clock), axis, tuple(lines), size="third"
+    )
+
+
+def _clock(clock: str) -> Axis:
+    return Axis(CLOCKS[clock], low=0.0)
+
+
+def _line(
+    name: str,
+    x: Array,
+    y: Array,
+    series: int,
+    *,
+    faint: bool = False,
+    strong: bool = False,
+    key: bool = True,
+) -> Line:
+    known = np.isfinite(x) & np.isfinite(y)
+    return Line(name, x[known], y[known], series, faint, strong, key=key)

@@ -1,0 +1,1 @@
+"""Callbacks of a run: console, terminal curves, TensorBoard."""

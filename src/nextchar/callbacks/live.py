@@ -1,0 +1,199 @@
+"""Curves in the terminal while a run goes on: `nextchar train --live`.
+
+They take the terminal's second screen, as an editor does; when that is left, the lines that a run
+tells anyway stand where they always do. plotille draws: it is kept up, plain Python, and makes text
+of numbers without a state of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from nextchar.callbacks.progress import NATS_TO_BITS, ConsoleProgress
+from nextchar.errors import MissingExtraError
+from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
+
+DRAW_SECONDS = 0.5  # between two looks
+POINTS = 1000  # of a curve that are kept
+MEANS = 200  # points that the losses of a run of known length are averaged to
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+_TRAINING, _VALIDATION = 32, 208  # blue and orange of the terminal's 256 colours
+_SAMPLE_LINES = 4
+_BESIDE = 24  # columns that the axes take
+
+
+class Live:
+    """Shows the events of a run as curves; `Live(...)` is what a run takes as `on_event`.
+
+    stream: a terminal. clock: seconds, of which only differences count.
+    Raises MissingExtraError where plotille is not installed.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        try:
+            import plotille  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("--live", "plotille", "live") from None
+        self._stream, self._clock = stream or sys.stderr, clock
+        self._held: list[Event] = []  # told when the screen is left
+        self._training, self._validation = TerminalCurve(), TerminalCurve()
+        self._started = Started(0, None, None)
+        self._last: Stepped | None = None
+        self._sample, self._is_shown, self._is_lost, self._drawn = "", False, False, -DRAW_SECONDS
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case Started():
+                self._started = event
+                self._training = TerminalCurve((event.total or 0) // MEANS)
+                self._put(_ENTER)
+                self._is_shown = True
+            case Stepped():
+                self._last = event
+                self._training.add(event.step, event.loss)
+                if self._clock() - self._drawn >= DRAW_SECONDS:
+                    self._draw()
+            case _:
+                self._hold(event)
+
+    def _hold(self, event: Event) -> None:
+        if isinstance(event, Sampled):
+            self._sample = event.text
+        if isinstance(event, Evaluated) and event.val_loss is not None:
+            self._validation.add(event.step, event.val_loss)
+        if self._is_shown:
+            self._held.append(event)
+        else:
+            ConsoleProgress(self._stream)(event)
+        if isinstance(event, Finished):
+            self.close()
+
+    def close(self) -> None:
+        """Leave the screen, and tell what was held back."""
+        if self._is_shown:
+            self._is_shown = False
+            self._put(_LEAVE)
+            progress = ConsoleProgress(self._stream)
+            progress(self._started)  # for the lines to tell of how many steps
+            progress.close()
+            for event in self._held:
+                progress(event)
+            self._held = []
+
+    def _draw(self) -> None:
+        self._drawn = self._clock()
+        lines = self.screen(*_size(self._stream))
+        self._put(
+            "\x1b[H" + "".join(f"{line}\x1b[K\r\n" for line in lines[:-1]) + lines[-1] + "\x1b[J"
+        )
+
+    def _put(self, text: str) -> None:
+        try:
+            if not self._is_lost:
+                self._stream.write(text)
+                self._stream.flush()
+        except OSError:  # the terminal went away; the run goes on without
+            self._is_lost = True
+
+    def screen(self, width: int, height: int) -> list[str]:
+        """The lines that a terminal of so many columns and lines shows."""
+        foot = [*self._notes(width), *self._sample_lines(width)]
+        lines = [self._head()[:width], "", *self._curves(width, height - len(foot) - 3), "", *foot]
+        return lines[:height]
+
+    def _head(self) -> str:
+        last = self._last
+        if last is None:
+            return "nextchar: the first step is taken"
+        total = f" of {self._started.total:,}" if self._started.total else ""
+        speed = last.characters / max(last.seconds, 1e-9)
+        return (
+            f"step {last.step:,}{total} · {last.fraction:.0%} · loss {last.smoothed_loss:.4f} nats "
+            f"({last.smoothed_loss * NATS_TO_BITS:.3f} bits) · {speed / 1e3:,.1f} k char/s"
+        )
+
+    def _curves(self, width: int, height: int) -> list[str]:
+        import plotille
+
+        curves = [each for each in (self._training, self._validation) if each.x]
+        if not curves or height < 6 or width < 40:
+            return []
+        figure = plotille.Figure()
+        figure.width, figure.height = width - _BESIDE, height - 5
+        figure.color_mode = "byte"
+        figure.x_label, figure.y_label = "steps", "nats"
+        figure.register_label_formatter(float, _label)
+        figure.register_label_formatter(int, _label)
+        end = max(self._started.total or 0, *(each.x[-1] for each in curves))
+        figure.set_x_limits(min_=0, max_=max(end, 1))
+        figure.plot(self._training.x, self._training.y, lc=_TRAINING, label="training")
+        if self._validation.x:
+            figure.plot(self._validation.x, self._validation.y, lc=_VALIDATION, label="validation")
+        names = "\x1b[38;5;32m⠤⠤\x1b[0m training   \x1b[38;5;208m⠤⠤\x1b[0m validation"
+        return [*figure.show().split(os.linesep), names]
+
+    def _notes(self, width: int) -> list[str]:
+        """The last evaluation, and the last note."""
+        told = []
+        for event in reversed(self._held):
+            if isinstance(event, Evaluated) and event.val_loss is not None:
+                best = " · best" if event.is_best else ""
+                told.append(f"validation {event.val_loss:.4f} nats at step {event.step:,}{best}")
+                break
+        told += [f"note: {each.text}" for each in self._held if isinstance(each, Note)][-1:]
+        return [line[:width] for line in told]
+
+    def _sample_lines(self, width: int) -> list[str]:
+        lines = [line for line in self._sample.splitlines() if line.strip()][:_SAMPLE_LINES]
+        return ["it writes:", *(f"  {_plain(line)}"[:width] for line in lines)] if lines else []
+
+
+class TerminalCurve:
+    """A curve of fewer than `POINTS` points, each the mean of so many values.
+
+    x: steps, of the last value of each; y: means.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self.x: list[float] = []
+        self.y: list[float] = []
+        self._every, self._sum, self._count = max(every, 1), 0.0, 0
+
+    def add(self, x: float, y: float) -> None:
+        """Add a value after the others."""
+        self._sum, self._count = self._sum + y, self._count + 1
+        if self._count < self._every:
+            return
+        self.x.append(x)
+        self.y.append(self._sum / self._count)
+        self._sum, self._count = 0.0, 0
+        if len(self.x) >= POINTS:
+            pairs = zip(self.y[::2], self.y[1::2], strict=True)
+            self.x, self.y = self.x[1::2], [(a + b) / 2 for a, b in pairs]
+            self._every *= 2
+
+
+def _label(value: float, chars: int, delta: float, left: bool = False) -> str:
+    """A tick of an axis. chars: room for it; left: where it stands there."""
+    text = f"{value:.4g}" if abs(value) < 1e4 else f"{value / 1e3:.4g}k"
+    return text.ljust(chars) if left else text.rjust(chars)
+
+
+def _plain(text: str) -> str:
+    """A text without what a terminal would obey."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
+def _size(stream: TextIO) -> tuple[int, int]:
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        return 80, 24
+    return max(size.columns, 20), max(size.lines, 5)

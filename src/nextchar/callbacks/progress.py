@@ -1,0 +1,227 @@
+"""The console's view of a run: a bar on a terminal, plain lines otherwise, all on one stream."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from nextchar.training.events import (
+    Encoding,
+    Evaluated,
+    Event,
+    Finished,
+    Note,
+    Sampled,
+    Scored,
+    Started,
+    Stepped,
+)
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+LINE_SECONDS = 10.0  # between plain lines
+DRAW_SECONDS = 0.1  # between two looks of the bar
+NATS_TO_BITS = 1.4426950408889634  # 1 / ln 2
+
+
+class ConsoleProgress:
+    """Shows the events of a run; `ConsoleProgress(...)` is what a run takes as `on_event`.
+
+    stream: standard error by default. quiet: only notes are shown.
+    Where nobody takes it any more (`| head`, a terminal that was closed) nothing is shown.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._bar: tqdm[Any] | None = None
+        self._started = Started(0, None, None)
+        self._first: Stepped | None = None
+        self._lined = self._drawn = time.monotonic()
+        self._is_lost = False
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        if not self._is_lost:
+            with self._until_lost():
+                self._show(event)
+
+    @contextmanager
+    def _until_lost(self) -> Iterator[None]:
+        """Within this context output that fails is the last one; the run goes on without."""
+        try:
+            yield
+        except OSError:
+            self._is_lost, self._bar = True, None
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case Note() if not (self._quiet and event.is_by_the_way):
+                self._line(f"note: {event.text}")
+            case _ if self._quiet:
+                return
+            case Encoding():
+                self._encode(event)
+            case Started():
+                self.close()  # of the encoding's bar
+                self._start(event)
+            case Stepped():
+                self._step(event)
+            case Evaluated():
+                self._line(self._evaluation(event))
+            case Sampled():
+                self._line(f"─── step {event.step} writes ───\n{event.text}\n───")
+            case Finished():
+                self.close()
+                self._line(_summary(event))
+            case Scored():
+                self._line(_test(event))
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            with self._until_lost():
+                self._bar.close()
+            self._bar = None
+
+    def _encode(self, event: Encoding) -> None:
+        done = f"{event.done / 1e6:,.0f} MB"
+        if self._stream.isatty():
+            if self._bar is not None and event.done < self._bar.n:  # of another text
+                self.close()
+            if self._bar is None:
+                from tqdm import tqdm
+
+                self._bar = tqdm(
+                    desc="encoding the text",
+                    initial=event.done,
+                    total=event.total,
+                    file=self._stream,
+                    dynamic_ncols=True,
+                    leave=False,
+                    unit="B",
+                    unit_scale=True,
+                )
+            self._bar.update(event.done - self._bar.n)
+        elif time.monotonic() - self._lined > LINE_SECONDS:
+            of = f" of {event.total / 1e6:,.0f} MB" if event.total else ""
+            self._line(f"encoding the text: {done}{of}")
+
+    def _start(self, event: Started) -> None:
+        self._started = event
+        if not self._stream.isatty():
+            return
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=1.0,
+            file=self._stream,
+            dynamic_ncols=True,
+            leave=False,
+            bar_format="{percentage:3.0f}% {bar} {desc}",
+        )
+
+    def _step(self, event: Stepped) -> None:
+        self._first = self._first or event
+        figures = (  # with its bar this fits into 80 columns
+            f"loss {event.loss:.3f}, smoothed {event.smoothed_loss:.3f} "
+            f"({event.smoothed_loss * NATS_TO_BITS:.2f} bits), "
+            f"{_thousands(self._speed(event))} char/s, {_about(self._seconds_left(event))} left"
+        )
+        if self._bar is not None:
+            self._draw(self._bar, event.fraction, figures)
+        elif time.monotonic() - self._lined > LINE_SECONDS:
+            self._line(f"step {event.step}{self._of_total()} · {figures}")
+
+    def _draw(self, bar: tqdm[Any], fraction: float, figures: str) -> None:
+        """Draw the bar, now and then: by tqdm's own clock it would stop when that is set back."""
+        bar.n = fraction
+        bar.set_description_str(figures, refresh=False)
+        if time.monotonic() - self._drawn >= DRAW_SECONDS:
+            bar.refresh()
+            self._drawn = time.monotonic()
+
+    def _speed(self, event: Stepped) -> float:
+        first = self._first or event
+        return (event.characters - first.characters) / max(event.seconds - first.seconds, 1e-9)
+
+    def _seconds_left(self, event: Stepped) -> float:
+        """Of the run: of its time, or at the pace since this process began."""
+        if self._started.seconds is not None:
+            return max(self._started.seconds - event.seconds, 0.0)
+        first = self._first or event
+        done = event.fraction - first.fraction
+        if done <= 0:
+            return 0.0
+        return (1 - event.fraction) * (event.seconds - first.seconds) / done
+
+    def _of_total(self) -> str:
+        return f"/{self._started.total}" if self._started.total else ""
+
+    def _evaluation(self, event: Evaluated) -> str:
+        if event.val_loss is None:
+            validation = "no validation"
+        else:
+            bits = event.val_loss * NATS_TO_BITS
+            validation = f"validation {event.val_loss:.4f} nats/char ({bits:.3f} bits)"
+        return (
+            f"step {event.step}{self._of_total()} · epoch {event.epoch:.2f} · "
+            f"train {event.train_loss:.4f} · {validation}{' · best' if event.is_best else ''} · "
+            f"{_thousands(event.chars_per_second)} char/s"
+        )
+
+    def _line(self, text: str) -> None:
+        self._lined = time.monotonic()
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+            return
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _summary(event: Finished) -> str:
+    text = (
+        f"done: {event.step} steps, {_thousands(event.characters)} characters in "
+        f"{_duration(event.seconds)}; best {event.best_loss:.4f} nats/char "
+        f"({event.best_loss * NATS_TO_BITS:.3f} bits) at step {event.best_step}"
+    )
+    if event.directory is None:
+        return text
+    where = shlex.quote(str(event.directory))
+    return f"{text}\nkept in {event.directory}; write with: nextchar generate {where}"
+
+
+def _test(event: Scored) -> str:
+    bits = event.loss * NATS_TO_BITS
+    return (
+        f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} characters "
+        "by which nothing was chosen"
+    )
+
+
+def _thousands(number: float) -> str:
+    """1234 → 1.2 k, 12345678 → 12.3 M."""
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return f"{number:.0f}"
+
+
+def _about(seconds: float) -> str:
+    """125 → 2 min: past a minute the seconds of an estimate say nothing."""
+    return _duration(seconds) if not 59.5 <= seconds < 3599.5 else f"{round(seconds / 60)} min"
+
+
+def _duration(seconds: float) -> str:
+    """3725 → 1 h 02 min, 125 → 2 min 05 s, 9 → 9 s."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole >= 60:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole} s"

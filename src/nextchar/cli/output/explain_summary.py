@@ -1,0 +1,90 @@
+"""An explanation in short, for a terminal or a log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nextchar.apps.explain.code_labels import glyphs, visible
+from nextchar.apps.explain.render.shading import guesses_text, level_of
+from nextchar.cli.output.colours import shaded
+
+if TYPE_CHECKING:
+    from nextchar.apps.explain.surprise import Passage
+    from nextchar.apps.explain.text_analysis import Surprising, TextAnalysis
+
+TEXT = 1200  # characters that are shown in colour
+AROUND = 24  # characters before and after a surprising place that are told
+
+
+def explain_summary(explanation: TextAnalysis, colours: int) -> str:
+    """Score, text, surprising places, neurons and memory. colours: of the terminal, 0 for none."""
+    parts = [_score(explanation)]
+    if colours:
+        parts.append(_text(explanation, explanation.shown, colours))
+    parts += [_places(explanation), _neurons(explanation), _memory(explanation)]
+    return "\n\n".join(filter(None, parts))
+
+
+def _score(explanation: TextAnalysis) -> str:
+    score = explanation.score
+    return (
+        f"{score.characters} characters, {score.bits_per_char:.4f} bits each; "
+        f"{100 * score.accuracy:.1f} % were the first guess"
+    )
+
+
+def _text(explanation: TextAnalysis, passage: Passage, colours: int) -> str:
+    text = glyphs(explanation.model.vocabulary, passage.codes)
+    bits = text.sums(passage.bits)[:TEXT]
+    shown = [each if each in " \n\t" else visible(each) for each in text.text[:TEXT]]
+    scale = shaded([f" {n} " for n in range(10)], range(10), colours)
+    return f"bits:{scale}\n\n{shaded(shown, [level_of(each) for each in bits], colours)}"
+
+
+def _places(explanation: TextAnalysis) -> str:
+    lines = [_place(explanation, each) for each in explanation.worst]
+    return "\n".join(["the most surprising places:", *lines]) if lines else ""
+
+
+def _place(explanation: TextAnalysis, found: Surprising) -> str:
+    vocabulary, passage, at = explanation.model.vocabulary, found.passage, found.index
+    before, here, after = (
+        "".join(map(visible, glyphs(vocabulary, codes).text))
+        for codes in (
+            passage.codes[max(0, at - AROUND) : at],
+            passage.codes[at : at + 1],
+            passage.codes[at + 1 : at + AROUND],
+        )
+    )
+    expected = guesses_text(
+        vocabulary, passage.guesses[at][:3].tolist(), passage.chances[at][:3].tolist()
+    )
+    context = f"{before}‹{here}›{after}".replace("␣", " ")
+    return f"  {found.where!s:>12}  {found.bits:5.1f} bits  {context}   expected {expected}"
+
+
+def _neurons(explanation: TextAnalysis) -> str:
+    found = explanation.neurons
+    lines = [
+        f"  {found.features[each.feature].name:<32} {found.units[each.unit]!s:<20} {each.score:.2f}"
+        f"  (chance {found.chance[each.feature]:.2f})"
+        for each in found.best
+        if each.score > found.chance[each.feature]
+    ]
+    return "\n".join(["what hidden units track, and how well:", *lines]) if lines else ""
+
+
+def _memory(explanation: TextAnalysis) -> str:
+    found = explanation.memory.context
+    lines = [
+        f"  the last {length:>4}  {bits:.3f} bits"
+        for length, bits in zip(found.lengths.tolist(), found.bits.tolist(), strict=True)
+        if length & (length - 1) == 0
+    ]
+    return "\n".join(
+        [
+            "the loss, when only some characters are read:",
+            *lines,
+            f"  all            {found.full:.3f} bits",
+        ]
+    )

@@ -1,0 +1,75 @@
+"""How characters are shown on a terminal: spaces, line ends and what has no width among them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nextchar.generation.interactive.text_buffer import Symbol
+from nextchar.settings.config import RESERVED
+from nextchar.text.vocabulary import Vocabulary
+
+NAMED = {" ": "␣", "\n": "↵", "\t": "⇥", "\x7f": "␡", RESERVED: "■"}  # ■ ends a record
+LONGEST = 4  # bytes of a character in UTF-8
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """A character of a text as it is shown. logprob: of all its codes together."""
+
+    shown: str
+    logprob: float
+    ends_line: bool = False
+
+
+def label(vocabulary: Vocabulary, code: int) -> str:
+    """A code in a list of codes, where a space is to be seen."""
+    if vocabulary.is_bytes and code >= 128:
+        return f"\\x{code:02X}"
+    return visible(vocabulary.decode([code]))
+
+
+def visible(character: str) -> str:
+    """A character as something that has a width."""
+    if character in NAMED:
+        return NAMED[character]
+    if character < " ":
+        return chr(0x2400 + ord(character))  # ␀ and so on
+    category = unicodedata.category(character)
+    if category in ("Mn", "Me"):
+        return f"\N{DOTTED CIRCLE}{character}"
+    return f"<{ord(character):X}>" if category[0] in "CZ" else character
+
+
+def glyphs(vocabulary: Vocabulary, symbols: Sequence[Symbol]) -> Iterator[Glyph]:
+    """A text, character by character."""
+    if not vocabulary.is_bytes:
+        text = vocabulary.decode([each.code for each in symbols])
+        for character, symbol in zip(text, symbols, strict=True):
+            yield _glyph(character, symbol.logprob)
+        return
+    data = bytes(each.code for each in symbols)
+    place = 0
+    while place < len(data):
+        size = _size(data[place : place + LONGEST])
+        logprob = sum(each.logprob for each in symbols[place : place + size])
+        yield _glyph(data[place : place + size].decode("utf-8", "replace"), logprob)
+        place += size
+
+
+def _glyph(character: str, logprob: float) -> Glyph:
+    is_plain = character == " " or unicodedata.category(character) in ("Mn", "Me")
+    shown = character if is_plain else visible(character)  # marks join what is before them
+    return Glyph(shown, logprob, character in ("\n", RESERVED))
+
+
+def _size(data: bytes) -> int:
+    """How many bytes the first character has: one, where they are no UTF-8."""
+    for size in range(1, len(data) + 1):
+        try:
+            data[:size].decode()
+        except UnicodeDecodeError:
+            continue
+        return size
+    return 1

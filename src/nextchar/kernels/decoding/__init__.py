@@ -1,0 +1,1 @@
+"""Compiled generation: reading and drawing characters in lanes."""

@@ -1,0 +1,52 @@
+"""The patterns of the lanes at work, as arrays for compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.kernels.decoding.lanes import Automata, no_automata
+
+
+class CompiledAutomaton(Protocol):
+    """One pattern; state 0 is the first. See generation/pattern.py."""
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """(V,) the class of each code, -1 for one that is allowed nowhere."""
+
+    @property
+    def table(self) -> NDArray[Any]:
+        """(S, C) the next state, -1 for none."""
+
+    @property
+    def accepts(self) -> NDArray[Any]:
+        """(S,) whether the text may end here."""
+
+    @property
+    def distance(self) -> NDArray[Any]:
+        """(S,) fewest characters to where it may."""
+
+
+def stacked(automata: Sequence[CompiledAutomaton], V: int) -> tuple[Automata, list[int]]:
+    """The automata with their states numbered through, and the number of the first of each."""
+    if not automata:
+        return no_automata(V), []
+    sizes = [each.table.shape for each in automata]
+    firsts = np.cumsum([0, *(states for states, _ in sizes)])
+    rows = np.concatenate([np.full(states, width) for states, width in sizes])
+    tables = [
+        np.where(each.table < 0, -1, each.table + first).ravel()
+        for each, first in zip(automata, firsts, strict=False)
+    ]
+    return Automata(
+        classes=np.stack([each.classes for each in automata]).astype(np.int32),
+        begins=np.concatenate([[0], np.cumsum(rows)]),
+        table=np.concatenate(tables).astype(np.int32),
+        accepts=np.concatenate([each.accepts for each in automata]),
+        is_last=np.concatenate([each.accepts & (each.table < 0).all(axis=1) for each in automata]),
+        distance=np.concatenate([each.distance for each in automata]).astype(np.int32),
+    ), firsts[:-1].tolist()

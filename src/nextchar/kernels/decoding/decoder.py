@@ -1,0 +1,221 @@
+"""Lanes that a model reads, and writes, character by character, on any number of threads.
+
+The weights are packed once. Where they would not stay in a core's cache they are held as
+bfloat16, half the bytes: one lane does little but stream them.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.kernels.decoding.automata import CompiledAutomaton, stacked
+from nextchar.kernels.decoding.lanes import FULL, RUNNING, STOPPED
+from nextchar.kernels.decoding.shard import Rules, Shard, Snapshot
+from nextchar.kernels.gemm.packed_weights import allocate_packed_weights, pack_weights
+from nextchar.kernels.layout import layout_of, require_codes
+from nextchar.model.parameters import Parameters
+
+__all__ = ["FULL", "RUNNING", "STOPPED", "Decoder", "Lane", "Rules", "Snapshot", "Wrote"]
+
+Array = NDArray[Any]
+
+IN_CACHE = 1 << 20  # bytes of packed weights that a core's L2 cache is taken to hold
+WORK = 1_000_000_000  # multiply-adds that a thread does before Python has the turn: 10 to 30 ms
+LONGEST = 512  # characters of a lane in a call, however little work they are
+READING = Rules({"most": 0})  # a lane that only reads
+
+
+@dataclass(eq=False)
+class Lane:
+    """One text that is read and written; made and changed by a `Decoder` alone."""
+
+    shard: Shard
+    number: int
+    automaton: CompiledAutomaton | None
+
+
+@dataclass(frozen=True)
+class Wrote:
+    """What became of a lane; views that feeding it overwrites.
+
+    codes: (m,) those it was given, then those it drew. logprobs (m,), top_codes and top_logprobs
+    (m, N): where they are noted. status: RUNNING, STOPPED or FULL.
+    """
+
+    codes: Array
+    logprobs: Array
+    top_codes: Array
+    top_logprobs: Array
+    status: int
+
+
+class Decoder:
+    """Lanes of a model; a context manager.
+
+    lanes: how many there may be at once. bfloat16: how the weights are held; by default where they
+    are larger than `IN_CACHE`, and never those of a float64 model. States and sums stay what the
+    parameters are. unknown, end: codes, -1 for none: the one is never drawn, the other ends a text.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        *,
+        lanes: int = 1,
+        threads: int = 1,
+        bfloat16: bool | None = None,
+        unknown: int = -1,
+        end: int = -1,
+    ) -> None:
+        architecture, dtype = parameters.architecture, parameters.dtype
+        if bfloat16 is None:
+            bfloat16 = architecture.matrix_size * 4 > IN_CACHE and dtype == np.float32
+        self._parameters, self._shape = parameters, layout_of(architecture, dtype)
+        self.packed = allocate_packed_weights(self._shape, dtype, pairs=bfloat16, backward=False)
+        pack_weights(self._shape, parameters.flat, self.packed, 0, 1)
+        threads = min(threads, lanes)
+        sizes = np.diff(np.linspace(0, lanes, threads + 1).astype(int)).tolist()
+        self._shards = [
+            Shard(self._shape, B, LONGEST, dtype, pairs=bfloat16, unknown=unknown, end=end)
+            for B in sizes
+        ]
+        self._lanes: list[list[Lane]] = [[] for _ in self._shards]
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
+        self._automata: list[CompiledAutomaton] = []
+        self._firsts: list[int] = []  # the first state of each
+        self.beginning = Snapshot(
+            parameters.zero_state(1)[:, :, 0], parameters["b_out"].copy(), np.empty(0, np.int32)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lanes))
+
+    @property
+    def free(self) -> int:
+        """How many more lanes may enter."""
+        return sum(shard.capacity - shard.count for shard in self._shards)
+
+    @property
+    def block(self) -> int:
+        """How many characters to draw in one call, so that it lasts some milliseconds."""
+        lanes = max(1, *(shard.count for shard in self._shards))
+        work = lanes * self._parameters.architecture.matrix_size
+        return max(1, min(LONGEST, WORK // work))
+
+    def enter(
+        self,
+        rules: Rules = READING,
+        start: Snapshot | None = None,
+        automaton: CompiledAutomaton | None = None,
+    ) -> Lane:
+        """Let a lane in, on the thread that has the fewest; there must be a free place."""
+        having_room = (n for n, each in enumerate(self._shards) if each.count < each.capacity)
+        place = min(having_room, key=lambda n: self._shards[n].count)
+        shard = self._shards[place]
+        number = shard.enter(rules, start or self.beginning)
+        lane = Lane(shard, number, automaton)
+        self._lanes[place].append(lane)
+        if automaton is not None:
+            self._place(lane, automaton)
+        return lane
+
+    def leave(self, lane: Lane) -> None:
+        """Let a lane go."""
+        lanes = self._lanes[self._shards.index(lane.shard)]
+        moved = lanes[lane.shard.leave(lane.number)]
+        lanes[lane.number] = moved
+        moved.number = lane.number
+        lanes.pop()
+
+    def snapshot(self, lane: Lane) -> Snapshot:
+        """All that a lane has read: another may go on from it, at any time."""
+        return lane.shard.snapshot(lane.number)
+
+    def logits(self, lane: Lane) -> Array:
+        """What a lane expects next, (V,); a view that the next call overwrites."""
+        return lane.shard.logits(lane.number)
+
+    def feed(self, lane: Lane, codes: Array, uniforms: Array) -> None:
+        """What a lane reads next, up to `LONGEST` codes, and the numbers that it draws by then.
+
+        They serve for `LONGEST` codes in all, or as many as there are numbers for; what it made of
+        those before is forgotten.
+        """
+        require_codes(codes, self._shape.V)
+        lanes, number = lane.shard.lanes, lane.number
+        lanes.rows["given"][number] = len(codes)
+        lanes.rows["made"][number] = 0
+        lanes.codes[number, : len(codes)] = codes
+        lanes.uniforms[number, : len(uniforms)] = uniforms
+
+    def write(self, n: int, patience: int = 0) -> None:
+        """Read and draw up to n codes in every lane, no more than any has room and numbers for.
+
+        patience: how many lanes of a thread may be at their end before it returns.
+        """
+
+        def work(shard: Shard) -> None:
+            shard.write(self._parameters.flat, self.packed, n, patience)
+
+        busy = [shard for shard in self._shards if shard.count]
+        list((self._pool.map if len(busy) > 1 else map)(work, busy))
+
+    def progress(self, lane: Lane) -> tuple[int, int]:
+        """How many codes a lane has read and drawn since it was fed, and its status."""
+        rows, number = lane.shard.lanes.rows, lane.number
+        return int(rows["made"][number]), int(rows["status"][number])
+
+    def wrote(self, lane: Lane, since: int = 0) -> Wrote:
+        """What a lane has read and drawn since it was fed, without the first ones of it."""
+        made, status = self.progress(lane)
+        lanes, part = lane.shard.lanes, slice(since, made)
+        return Wrote(
+            lanes.codes[lane.number, part],
+            lanes.logprobs[lane.number, part],
+            lanes.top_codes[lane.number, part],
+            lanes.top_logprobs[lane.number, part],
+            status,
+        )
+
+    def read(self, codes: Array) -> None:
+        """Let all lanes there are read a text of shape (T,)."""
+        for start in range(0, len(codes), self.block):  # in between, Ctrl-C is heard
+            part = codes[start : start + self.block]
+            for lane in (lane for lanes in self._lanes for lane in lanes):
+                self.feed(lane, part, np.empty(0))
+            self.write(len(part))
+
+    def _place(self, lane: Lane, automaton: CompiledAutomaton) -> None:
+        """Put a lane to the beginning of its pattern; those of lanes that left are dropped."""
+        if not any(automaton is each for each in self._automata):
+            self._restack(automaton)
+        which = next(n for n, each in enumerate(self._automata) if each is automaton)
+        rows = lane.shard.lanes.rows
+        rows["pattern"][lane.number], rows["state"][lane.number] = which, self._firsts[which]
+
+    def _restack(self, new: CompiledAutomaton) -> None:
+        before = dict(zip(map(id, self._automata), self._firsts, strict=True))
+        lanes = [lane for some in self._lanes for lane in some if lane.automaton is not None]
+        kept = {id(lane.automaton): lane.automaton for lane in lanes}
+        self._automata = [each for each in {**kept, id(new): new}.values() if each is not None]
+        stack, self._firsts = stacked(self._automata, self._shape.V)
+        number = {id(each): n for n, each in enumerate(self._automata)}
+        for shard in self._shards:
+            shard.lanes = shard.lanes._replace(automata=stack)
+        for lane in lanes:
+            key = id(lane.automaton)
+            if key in before:
+                rows, which = lane.shard.lanes.rows, number[key]
+                rows["pattern"][lane.number] = which
+                rows["state"][lane.number] += self._firsts[which] - before[key]

@@ -1,0 +1,1 @@
+"""Matrix products: the micro-kernel, tiling, packing, bfloat16."""

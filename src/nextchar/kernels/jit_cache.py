@@ -1,0 +1,80 @@
+"""Where compiled kernels are kept: one file for each kernel and signature, with its checksum.
+
+Numba's own files have an index that two processes may write at once, and are read as they are,
+damaged or not. Here a file's name says all that its content depends on, the sources of all
+kernels included, since a kernel's own file says nothing of what it calls. What is damaged,
+missing or cannot be written is compiled anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache
+from numba.core.serialize import dumps
+
+from nextchar.files import write_atomically
+
+SUFFIX = ".kernel"
+_CHECKSUM = 32  # bytes at the beginning of a file
+
+
+def _digest_of_sources() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+SOURCES = _digest_of_sources()
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache of a function's compiled forms, with files of our own.
+
+    Raises RuntimeError where there is no folder to keep anything in.
+    """
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        files: Any = _Files(Path(self._cache_path), self._impl.filename_base)
+        self._cache_file = files
+
+
+class _Files:
+    """The files of one function, with the methods that Numba's cache calls."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self._folder, self._stem = folder, stem
+
+    def load(self, key: Any) -> Any:
+        """What was saved under a key; None where nothing is, or nothing whole."""
+        try:
+            content = self._path(key).read_bytes()
+        except OSError:
+            return None
+        checksum, data = content[:_CHECKSUM], content[_CHECKSUM:]
+        return pickle.loads(data) if hashlib.sha256(data).digest() == checksum else None
+
+    def save(self, key: Any, value: Any) -> None:
+        """Keep a value, and forget those of other sources."""
+        data = dumps(value)  # type: ignore[no-untyped-call]
+        with suppress(OSError):  # a full disk, say: it is compiled again next time
+            write_atomically(self._path(key), hashlib.sha256(data).digest() + data)
+            for path in self._folder.glob(f"{self._stem}.*{SUFFIX}"):
+                if f".{SOURCES}." not in path.name:
+                    path.unlink()
+
+    def flush(self) -> None:
+        """Forget everything."""
+        for path in self._folder.glob(f"{self._stem}.*{SUFFIX}"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: Any) -> Path:
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()[:24]
+        return self._folder / f"{self._stem}.{SOURCES}.{digest}{SUFFIX}"

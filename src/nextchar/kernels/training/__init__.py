@@ -1,0 +1,1 @@
+"""Compiled training step: forward, backward, loss, dropout, optimizers."""

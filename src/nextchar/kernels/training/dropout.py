@@ -1,0 +1,68 @@
+"""Dropout of a layer's output; its readable twin is model/dropout.py, bit for bit.
+
+Whether a unit is kept depends on the seed, the training step, the layer, the time step, the lane
+and the unit, through a hash of its number: no mask is stored, forward and backward agree, and it
+does not matter which thread a lane is computed on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.kernels.jit import kernel
+from nextchar.model.dropout import keys_of, threshold_of
+
+u32 = np.uint32
+
+
+class Dropout(NamedTuple):
+    """What a training step drops.
+
+    keys: (L, 2) uint32, empty where nothing is dropped. A unit whose hash is below `threshold` is
+    dropped, others are multiplied by `factor`.
+    """
+
+    keys: NDArray[Any]
+    threshold: Any
+    factor: float
+
+
+def dropout_of(layers: int, rate: float, seed: int, step: int) -> Dropout:
+    """The units that a training step drops."""
+    if rate == 0:
+        return Dropout(np.zeros((0, 2), u32), u32(0), 1.0)
+    return Dropout(keys_of(layers, seed, step), threshold_of(rate), 1 / (1 - rate))
+
+
+@kernel()
+def drop(source, out, n, dropout, H, first, lanes):
+    """Out = source with units of layer n dropped; both (T, B, P), may be the same array.
+
+    first: the number of the first of the B lanes among all `lanes` of the batch.
+    """
+    T, B, _ = source.shape
+    factor = source.dtype.type(dropout.factor)
+    low, high, threshold = dropout.keys[n, 0], dropout.keys[n, 1], u32(dropout.threshold)
+    for t in range(T):
+        for lane in range(B):
+            row, into = source[t, lane], out[t, lane]
+            number = u32((t * lanes + first + lane) * H)
+            for j in range(H):
+                kept = _hash(u32(number + u32(j)), low, high) >= threshold
+                into[j] = row[j] * factor if kept else source.dtype.type(0)
+
+
+@kernel()
+def _hash(x, low, high):
+    """Two rounds of the finalizer of MurmurHash3 (Appleby), with a key before each."""
+    return _mixed(u32(_mixed(u32(x ^ low)) + high))
+
+
+@kernel()
+def _mixed(x):
+    x = u32(u32(x ^ (x >> u32(16))) * u32(0x85EBCA6B))  # Numba's sums and products are 64 bits
+    x = u32(u32(x ^ (x >> u32(13))) * u32(0xC2B2AE35))
+    return u32(x ^ (x >> u32(16)))

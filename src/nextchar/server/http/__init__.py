@@ -1,0 +1,1 @@
+"""HTTP: connections, middleware, request bodies, event streams, pages."""

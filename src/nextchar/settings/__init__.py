@@ -1,0 +1,1 @@
+"""Every setting of training: frozen dataclasses that validate themselves, and presets."""

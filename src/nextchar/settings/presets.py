@@ -1,0 +1,49 @@
+"""Named settings: what each preset sets, and what it is for.
+
+`auto` sets nothing here: `training.auto.policy` fills it in when text and time are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+AUTO = "auto"
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    AUTO: {},
+    "medium": {},
+    "small": {"hidden_size": 128, "num_layers": 1},
+    "large": {
+        "hidden_size": 512,
+        "batch_size": 64,
+        "seq_length": 128,
+        "dropout": 0.3,
+        "learning_rate": 0.004,
+        "steps": 5000,
+    },
+    "classic": {
+        "cell": "rnn",
+        "hidden_size": 100,
+        "num_layers": 1,
+        "initialisation": "normal",
+        "seq_length": 100,
+        "batch_size": 1,
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "schedule": "constant",
+        "warmup": 0,
+        "clip": 5.0,
+        "clip_by": "value",
+        "restart_every": 0,
+        "lane_starts": "fixed",
+        "epochs": 4.0,
+    },
+}
+PRESET_HELP = {
+    AUTO: "chosen for the text and the time, the default",
+    "small": "LSTM 128×1, quick",
+    "medium": "LSTM 256×2",
+    "large": "LSTM 512×2 with dropout, patient",
+    "classic": "the beginner's vanilla RNN of 100 units, plain gradient descent",
+}

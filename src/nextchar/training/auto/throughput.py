@@ -1,0 +1,82 @@
+"""How fast this machine trains: measured on a network of middling size, in a fraction of a second.
+
+Work is counted in operations (multiplications and additions) of the products with weights: two in
+the forward pass, two in the backward pass and two for the gradient, for each weight and character.
+"""
+
+from __future__ import annotations
+
+import time
+from math import prod
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nextchar.model.initialise import initialise
+from nextchar.model.parameters import Architecture
+from nextchar.settings.config import NetworkSettings, TrainingSettings
+from nextchar.text.batches import Batch
+from nextchar.training.budget.dry_run import step_on_copies
+from nextchar.training.optim.optimizers import make_slots
+
+if TYPE_CHECKING:
+    from nextchar.kernels.training.buckets import GradientAllReduce
+
+PROBE = NetworkSettings(cell="gru", hidden_size=256, num_layers=1)
+LANES, LENGTH, STEPS = 16, 64, 3
+
+
+class Precision(NamedTuple):
+    """The float type of parameters and sums, and whether products are of bfloat16."""
+
+    dtype: Any
+    bfloat16: bool
+
+
+def flops_per_character(architecture: Architecture) -> int:
+    """Operations that training on one character takes.
+
+    Looking a code up, in a one-hot input's weights or in an embedding, multiplies nothing.
+    """
+    looked_up = "embedding" if architecture.settings.embedding_size else "layer0.W_ih"
+    multiplied = [
+        prod(shape)
+        for name, shape in architecture.shapes.items()
+        if len(shape) == 2 and name != looked_up
+    ]
+    if architecture.settings.tied:
+        multiplied.append(prod(architecture.shapes["embedding"]))
+    return 6 * sum(multiplied)
+
+
+def measure_throughput(
+    vocabulary_size: int,
+    threads: int,
+    precision: Precision,
+    exchange: GradientAllReduce | None = None,
+    *,
+    lanes: int = LANES,
+    length: int = LENGTH,
+) -> float:
+    """Operations in a second that a training step of the probe does here.
+
+    exchange: that of the run, where there is one. lanes, length: of its batches.
+    """
+    from nextchar.kernels.engine import Engine
+
+    architecture = Architecture(PROBE, vocabulary_size)
+    parameters = initialise(architecture, 0, precision.dtype)
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.integers(vocabulary_size, size=(2, length, lanes))
+    settings = TrainingSettings()
+    slots = make_slots(settings.optimizer, parameters.flat)
+    seconds = []
+    how: Any = {"exchange": exchange, **precision._asdict()}
+    with Engine(architecture, threads=min(threads, lanes), **how) as engine:
+        step = step_on_copies(engine, parameters, slots, Batch(inputs, targets, True), settings)
+        for _ in range(1 + STEPS):
+            began = time.perf_counter()
+            step()
+            seconds.append(time.perf_counter() - began)
+    return flops_per_character(architecture) * lanes * length / median(seconds[1:])

@@ -1,0 +1,1 @@
+"""Limits of a run: steps, time and memory."""

@@ -1,0 +1,1 @@
+"""Divergence and rollback, overfitting."""

@@ -1,0 +1,120 @@
+"""Update rules: each one pass over the flat array of parameters, in place.
+
+The readable twin of kernels/training/optimizers.py, which is what training runs.
+
+A rule is a function of (p, g, slots, lr, step, settings), where p and g are the parameters and
+the gradient (n,), slots the rule's own arrays (n,), and step counts from 1. Constants and order
+of operations are PyTorch's, against which each is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextchar.kernels.training.update_constants import (
+    ADAGRAD_EPSILON,
+    BETA_1,
+    BETA_2,
+    EPSILON,
+    RMSPROP_ALPHA,
+)
+from nextchar.settings.config import TrainingSettings
+
+Array = NDArray[Any]
+Slots = dict[str, Array]
+Rule = Callable[[Array, Array, Slots, float, int, TrainingSettings], None]
+
+_SLOTS = {
+    "sgd": (),
+    "momentum": ("velocity",),
+    "adagrad": ("squares",),
+    "rmsprop": ("squares",),
+    "adam": ("mean", "squares"),
+    "adamw": ("mean", "squares"),
+}
+
+
+def slots_of(optimizer: str) -> tuple[str, ...]:
+    """The names of the arrays that an optimizer keeps, each as large as the parameters."""
+    return _SLOTS[optimizer]
+
+
+def make_slots(optimizer: str, parameters: Array) -> Slots:
+    """The arrays that an optimizer keeps, all zero."""
+    return {name: np.zeros_like(parameters) for name in slots_of(optimizer)}
+
+
+def update(
+    parameters: Array,
+    gradient: Array,
+    slots: Slots,
+    *,
+    learning_rate: float,
+    step: int,
+    settings: TrainingSettings,
+    matrix_size: int,
+) -> None:
+    """Move the parameters one step against the gradient; both, and the slots, are changed.
+
+    step: counts from 1.
+    matrix_size: how many of the first parameters weight decay is for (the matrices).
+    """
+    decay = settings.weight_decay
+    if decay and settings.optimizer == "adamw":  # decoupled (Loshchilov & Hutter, 2019)
+        parameters[:matrix_size] *= 1 - learning_rate * decay
+    elif decay:
+        gradient[:matrix_size] += decay * parameters[:matrix_size]
+    _RULES[settings.optimizer](parameters, gradient, slots, learning_rate, step, settings)
+
+
+def _sgd(p: Array, g: Array, slots: Slots, lr: float, step: int, s: TrainingSettings) -> None:
+    p -= lr * g
+
+
+def _momentum(p: Array, g: Array, slots: Slots, lr: float, step: int, s: TrainingSettings) -> None:
+    velocity = slots["velocity"]
+    velocity *= s.momentum
+    velocity += g
+    p -= lr * velocity
+
+
+def _adagrad(p: Array, g: Array, slots: Slots, lr: float, step: int, s: TrainingSettings) -> None:
+    """Duchi, Hazan & Singer (2011)."""
+    squares = slots["squares"]
+    squares += g * g
+    p -= lr * g / (np.sqrt(squares) + ADAGRAD_EPSILON)
+
+
+def _rmsprop(p: Array, g: Array, slots: Slots, lr: float, step: int, s: TrainingSettings) -> None:
+    """Tieleman & Hinton (2012)."""
+    squares = slots["squares"]
+    squares *= RMSPROP_ALPHA
+    squares += (1 - RMSPROP_ALPHA) * g * g
+    p -= lr * g / (np.sqrt(squares) + EPSILON)
+
+
+def _adam(p: Array, g: Array, slots: Slots, lr: float, step: int, s: TrainingSettings) -> None:
+    """Kingma & Ba (2015)."""
+    mean, squares = slots["mean"], slots["squares"]
+    mean *= BETA_1
+    mean += (1 - BETA_1) * g
+    squares *= BETA_2
+    squares += (1 - BETA_2) * g * g
+    root = np.sqrt(squares)
+    root /= (1 - BETA_2**step) ** 0.5
+    root += EPSILON
+    p -= lr / (1 - BETA_1**step) * mean / root
+
+
+_RULES: dict[str, Rule] = {
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "adagrad": _adagrad,
+    "rmsprop": _rmsprop,
+    "adam": _adam,
+    "adamw": _adam,
+}

@@ -1,0 +1,1 @@
+"""Files of a run: the run directory, checkpoints, resuming, errors of writing."""

@@ -1,0 +1,103 @@
+"""Several ranks train as one process does: the same losses, the same weights, one decision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from distributed import program, ranks
+from nextchar.training.process_group import SINGLE_PROCESS
+
+pytestmark = ranks.needs_mpi
+
+Left = Callable[[int], Path]
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, dict[str, np.ndarray]]:
+    """What one process comes to in each variant."""
+    return {
+        name: program.figures(program.trained(SINGLE_PROCESS, **given)[0])
+        for name, given in program.VARIANTS.items()
+    }
+
+
+def said(folder: Path) -> list[Any]:
+    """What each rank of three says of a scenario."""
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(3)]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_ranks_come_to_what_one_process_comes_to_and_do_so_again(
+    size: int, alone: dict[str, dict[str, np.ndarray]], left: Left
+) -> None:
+    folder = left(size) / "variants"
+    for name, expected in alone.items():
+        first, *others = [
+            dict(np.load(folder / f"{name}-{turn}-{rank}.npz"))
+            for turn in (1, 2)
+            for rank in range(size)
+        ]
+        for other in others:  # ranks among themselves, and the second time
+            for key, value in first.items():
+                np.testing.assert_array_equal(value, other[key], err_msg=f"{name} {key}")
+        # order of sums; 12 steps let it grow by two digits; bfloat16 keeps 8 bits of a gradient
+        is_exact = expected["parameters"].dtype == np.float64
+        close = {"rtol": 1e-12, "atol": 1e-12} if is_exact else {"rtol": 2e-4, "atol": 2e-5}
+        if name == "halves":
+            close = {"rtol": 0.05, "atol": 0.05}
+            assert np.abs(first["parameters"] - expected["parameters"]).max() > 1e-5
+        for key, value in expected.items():
+            np.testing.assert_allclose(first[key], value, err_msg=f"{name} {key}", **close)
+
+
+def test_nan_on_one_rank_is_one_decision_by_all(left: Left) -> None:
+    folder = left(3) / "a_number_is_nan"
+    told = said(folder)
+    assert all(each["finite"] for each in told)
+    (back,) = {note for each in told for note in each["notes"] if "back to step" in note}
+    assert "half the learning rate" in back
+    assert (folder / "run" / "metrics.jsonl").read_text().count("diverged_at") == 1
+
+
+@pytest.mark.parametrize(
+    ("scenario", "wanted"),
+    [
+        (
+            "others",
+            ["rank 1 on", "hidden_size 13 (rank 0 has 12)", "instruction set sse2 (rank 0 has"],
+        ),
+        ("one_drifts", ["rank 1 on", "weights"]),
+    ],
+)
+def test_ranks_that_disagree_are_told_which_and_how(
+    scenario: str, wanted: list[str], left: Left
+) -> None:
+    (line,) = set(said(left(3) / scenario))  # all stop for the same reason
+    assert line.startswith("RunError: the ranks do not agree: ")
+    assert all(each in line for each in wanted), line
+
+
+def test_an_error_of_one_rank_ends_the_job_with_one_line_of_ours(tmp_path: Path) -> None:
+    status, _, said = ranks.run(2, str(ranks.PROGRAM), str(tmp_path), "one_fails")
+    assert status != 0
+    (line,) = [line for line in said.splitlines() if line.startswith("nextchar: ")]
+    assert line.startswith("nextchar: rank 1 on ")
+    assert "the disk of this machine fell off" in line
+    assert "Traceback" not in said
+
+
+def test_a_text_on_disk_is_encoded_once_and_read_by_each_rank_where_it_has_lanes(
+    left: Left, alone: dict[str, dict[str, np.ndarray]]
+) -> None:
+    folder = left(3) / "on_disk"
+    assert len(list((folder / "cache" / "texts").iterdir())) == 1
+    for rank in range(3):
+        found = np.load(folder / f"{rank}.npz")
+        for key, value in alone["plain"].items():  # 12 steps, order of sums
+            np.testing.assert_allclose(found[key], value, rtol=1e-12, atol=1e-12)

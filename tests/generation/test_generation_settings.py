@@ -1,0 +1,60 @@
+"""Names, limits and what goes together, told before anything is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nextchar.errors import SettingsError
+from nextchar.generation.generation_settings import (
+    ALIASES,
+    NAMES,
+    GenerationSettings,
+    generation_settings,
+)
+
+
+def test_defaults_change_nothing() -> None:
+    made = GenerationSettings()
+    assert (made.length, made.temperature, made.samples, made.num_beams) == (500, 1.0, 1, 1)
+    off = {"top_k": 0, "top_p": 1, "min_p": 0, "typical_p": 1, "repetition_penalty": 1}
+    assert {name: getattr(made, name) for name in off} == off
+
+
+def test_names_of_other_libraries_are_understood() -> None:
+    made = generation_settings(
+        {"max_new_tokens": 7, "num_return_sequences": 2, "repeat_penalty": 1.5}
+    )
+    assert (made.length, made.samples, made.repetition_penalty) == (7, 2, 1.5)
+    assert set(ALIASES) <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"temprature": 1}, "unknown option of generate 'temprature'; did you mean temperature?"),
+        ({"length": 3, "max_new_tokens": 4}, "max_new_tokens and length are the same option"),
+        ({"temperature": -1}, "temperature: wants a number of at least 0, got -1"),
+        ({"temperature": float("nan")}, "temperature: wants a number"),
+        ({"top_k": -2}, "top_k: wants a whole number of at least -1"),
+        ({"top_p": 0}, "top_p: wants a number above 0 and of at most 1, got 0"),
+        ({"min_p": 1.1}, "min_p: wants a number of at least 0 and of at most 1"),
+        ({"typical_p": 0}, "typical_p: wants a number above 0"),
+        ({"repetition_penalty": 0}, "repetition_penalty: wants a number above 0"),
+        ({"presence_penalty": 2.1}, "presence_penalty: wants a number of at least -2"),
+        ({"frequency_penalty": -2.1}, "frequency_penalty: wants a number of at least -2"),
+        ({"repeat_last_n": -2}, "repeat_last_n: wants a whole number of at least -1"),
+        ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size: wants a whole number of at least 0"),
+        ({"samples": 0}, "samples: wants a whole number of at least 1"),
+        ({"logprobs": 101}, "logprobs: wants a whole number of at least 0 and of at most 100"),
+        ({"seed": -1}, "seed: wants a whole number of at least 0"),
+        ({"best_of": 1, "samples": 2}, "best_of: wants at least samples, got 1 of 2"),
+        ({"num_beams": 2, "best_of": 2}, "num_beams and best_of: give one of them"),
+        ({"num_beams": 2, "samples": 3}, "num_beams: wants at least samples, got 2 beams for 3"),
+        ({"min_length": 9, "length": 5}, "min_length: wants at most length, got 9 of 5"),
+    ],
+)
+def test_what_is_wrong_is_named(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(SettingsError, match=told.replace("?", r"\?")):
+        generation_settings(given)

@@ -1,0 +1,257 @@
+"""A run whose numbers run away: where it goes back to, with what, how often, and the same bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given as given_by
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from conftest import PROSE
+from nextchar.errors import DivergedError, InterruptedRun
+from nextchar.model import container
+from nextchar.model.file import BEST, LAST
+from nextchar.model.initialise import initialise
+from nextchar.model.parameters import Architecture
+from nextchar.runs.run_files import CHECKPOINT, read_metrics
+from nextchar.settings.config import Settings, TrainingSettings
+from nextchar.text.corpus import text_corpus
+from nextchar.training.events import Event, Note, Stepped
+from nextchar.training.health.rollback import MOST, Rollback
+from nextchar.training.optim.optimizers import make_slots
+from nextchar.training.run import TextInput, start
+from nextchar.training.saving.checkpoint import Checkpoint, Progress
+from nextchar.training.session import Hooks, Trained
+
+TEXT = PROSE * 8
+# weight decay alone multiplies the matrices by -1.5 a step; at half the rate by -0.25
+GROWING: dict[str, Any] = {
+    "cell": "lstm", "hidden_size": 8, "num_layers": 1, "seq_length": 8, "batch_size": 4,
+    "steps": 60, "threads": 1, "eval_every": 5, "dtype": "float32",
+    "optimizer": "sgd", "schedule": "constant",
+    "warmup": 0, "clip": 0.0, "learning_rate": 0.025, "weight_decay": 100.0,
+}  # fmt: skip
+HOPELESS = {**GROWING, "learning_rate": 1e30}
+
+
+def go(
+    out: Path | None,
+    given: dict[str, Any],
+    *,
+    stop: int | None = None,
+    hear: Callable[[Event], None] = lambda event: None,
+    **options: Any,
+) -> tuple[Trained, list[str]]:
+    """Begin or go on with a run, interrupted after so many steps; its model and its notes."""
+    notes: list[str] = []
+    asked = 0
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Note) and not event.is_by_the_way:
+            notes.append(event.text)
+        hear(event)
+
+    def should_stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == stop
+
+    material = TextInput(lambda how, listener: text_corpus(TEXT, how))
+    return start(
+        material, given=given, out=out, hooks=Hooks(on_event, should_stop), **options
+    ), notes
+
+
+def without_clock(record: dict[str, Any]) -> dict[str, Any]:
+    clock = {"seconds", "since_seconds", "chars_per_second"}
+    return {name: value for name, value in record.items() if name not in clock}
+
+
+def left(out: Path) -> list[Any]:
+    """All that a run leaves, but for the time that it took."""
+    models = [container.read(out / name, "model")[0] for name in (LAST, BEST)]
+    tensors, document = container.read(out / CHECKPOINT, "checkpoint")
+    bits = [{name: array.tobytes() for name, array in each.items()} for each in (*models, tensors)]
+    return [*bits, without_clock(document["progress"]), [*map(without_clock, read_metrics(out))]]
+
+
+@pytest.fixture(scope="module")
+def recovered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A run that went back once, never interrupted, and its notes."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    trained, notes = go(out, GROWING)
+    assert trained.steps == 60
+    return out, notes
+
+
+def test_it_goes_back_to_an_evaluation_and_on_with_half_the_rate(
+    recovered: tuple[Path, list[str]],
+) -> None:
+    out, notes = recovered
+    (note,) = notes
+    (gone_back,) = (record for record in read_metrics(out) if "retries" in record)
+    step = gone_back["step"]
+    assert note == (
+        f"{gone_back['why']}: back to step {step} and on with half the learning rate "
+        "(0.0125; 1 of 3 times)"
+    )
+    assert step % 5 == 0
+    assert gone_back["diverged_at"] > step
+    assert gone_back["peak_learning_rate"] == 0.0125
+
+
+def test_the_evaluations_of_the_way_that_was_left_are_forgotten(
+    recovered: tuple[Path, list[str]],
+) -> None:
+    records = read_metrics(recovered[0])
+    evaluations = [record for record in records if "retries" not in record]
+    assert [record["step"] for record in evaluations] == [*range(5, 61, 5)]
+    at = next(n for n, record in enumerate(records) if "retries" in record)
+    assert {record["learning_rate"] for record in records[:at]} <= {0.025}
+    assert {record["learning_rate"] for record in records[at + 1 :]} == {0.0125}
+    assert all(math.isfinite(record["val_loss"]) for record in evaluations)
+
+
+def test_after_the_third_time_the_run_stops_with_advice(tmp_path: Path) -> None:
+    notes: list[str] = []
+    with pytest.raises(DivergedError, match="lower --learning-rate") as caught:
+        go(
+            tmp_path / "run",
+            HOPELESS,
+            hear=lambda event: notes.append(event.text) if isinstance(event, Note) else None,
+        )
+    gone_back = [note for note in notes if "back to step 0" in note]
+    assert [note[-15:] for note in gone_back] == [f"; {n} of 3 times)" for n in (1, 2, 3)]
+    assert "\n" not in str(caught.value)
+    assert [record["retries"] for record in read_metrics(tmp_path / "run")] == [1, 2, 3]
+
+
+def test_a_run_in_memory_goes_back_too(recovered: tuple[Path, list[str]]) -> None:
+    trained, notes = go(None, GROWING)
+    assert notes == recovered[1]
+    assert trained.steps == 60
+    assert [record.step for record in trained.records] == [*range(5, 61, 5)]
+
+
+def test_to_stop_is_to_stop_at_once_and_resume_may_think_better_of_it(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(DivergedError, match="the last good checkpoint is kept"):
+        go(out, {**GROWING, "on_divergence": "stop"})
+    assert not any("retries" in record for record in read_metrics(out))
+    trained, notes = go(out, {"on_divergence": "retry"}, resume=True)
+    assert trained.steps == 60
+    assert len(notes) >= 1
+
+
+# the same bits
+
+
+@hypothesis_settings(max_examples=10)
+@given_by(stops=st.lists(st.integers(1, 30), min_size=1, max_size=4))
+def test_resume_gives_the_same_bits_wherever_it_was_stopped(
+    recovered: tuple[Path, list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+    stops: list[int],
+) -> None:
+    """Also where the checkpoint is from between two evaluations, before or after going back."""
+    out = tmp_path_factory.mktemp("parts") / "run"
+    resume = False
+    for stop in [*stops, None]:
+        try:
+            go(out, GROWING, stop=stop, resume=resume)
+        except InterruptedRun:
+            resume = True
+    assert left(out) == left(recovered[0])
+
+
+def test_a_run_killed_after_it_went_back_goes_back_again(
+    recovered: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    gone_back = False
+
+    def kill(event: Event) -> None:
+        nonlocal gone_back
+        gone_back |= isinstance(event, Note) and "half the learning rate" in event.text
+        if gone_back and isinstance(event, Stepped):
+            raise Killed
+
+    with pytest.raises(Killed):
+        go(tmp_path / "run", GROWING, hear=kill)
+    go(tmp_path / "run", GROWING, resume=True)
+    assert left(tmp_path / "run") == left(recovered[0])
+
+
+def test_a_checkpoint_carries_the_good_point_only_where_it_is_another(tmp_path: Path) -> None:
+    for stop, carried in ((5, False), (7, True)):
+        out = tmp_path / str(stop)
+        with pytest.raises(InterruptedRun):
+            go(out, GROWING, stop=stop)
+        tensors, document = container.read(out / CHECKPOINT, "checkpoint")
+        assert ("good.parameters" in tensors) == ("good" in document) == carried
+
+
+# what is good
+
+
+def point(step: int, value: float) -> Checkpoint:
+    settings = Settings.make(hidden_size=4, num_layers=1)
+    parameters = initialise(Architecture(settings.network, 8), 1)
+    parameters.flat[:] = value
+    return Checkpoint(
+        parameters,
+        make_slots("momentum", parameters.flat),
+        parameters.zero_state(2),
+        Progress(step),
+        "",
+    )
+
+
+def recovery(begin: Checkpoint, **given: Any) -> Rollback:
+    return Rollback(TrainingSettings(**given), begin, None, lambda event: None)
+
+
+@pytest.mark.parametrize(("loss", "back_to"), [(2.0, 10), (4.0, 10), (4.3, 0), (math.nan, 0)])
+def test_an_evaluation_far_worse_than_chance_is_no_point_to_go_back_to(
+    loss: float, back_to: int
+) -> None:
+    """Of eight characters guessing has a loss of ln 8, 2.08."""
+    found = recovery(point(0, 0.5))
+    found.offer(point(10, 1.5), loss)
+    now = point(17, np.nan)
+    now.progress.seconds = 9.0
+    state = found.go_back(now, DivergedError("the loss became nan", 17))
+    assert now.progress == Progress(back_to, seconds=9.0, since_seconds=9.0, retries=1)
+    assert set(now.parameters.flat) == {1.5 if back_to else 0.5}
+    assert state.shape == now.state.shape
+
+
+def test_the_good_point_is_a_copy() -> None:
+    begin = point(0, 0.5)
+    found = recovery(begin)
+    for _ in range(MOST):
+        begin.parameters.flat[:] = np.nan
+        begin.slots["velocity"][:] = np.nan
+        state = found.go_back(begin, DivergedError("", 0))
+        assert set(begin.parameters.flat) == {0.5}
+        assert not begin.slots["velocity"].any()
+        state[:] = np.nan
+    with pytest.raises(DivergedError):
+        found.go_back(begin, DivergedError("", 0))
+
+
+def test_nothing_is_copied_where_the_run_is_to_stop() -> None:
+    found = recovery(point(0, 0.5), on_divergence="stop")
+    found.offer(point(5, 0.5), 1.0)
+    now = point(7, 0.5)
+    assert found.carried(now) is now
+    with pytest.raises(DivergedError):
+        found.go_back(now, DivergedError("", 7))

@@ -1,0 +1,145 @@
+"""What a sweep comes to, and how it is shown."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nextchar.settings.config import Settings
+from nextchar.tuning.console import SweepProgress
+from nextchar.tuning.result import Tuned, auto_loss, count, repeat_command_of_trial
+from tuning.studies import plan
+
+RATES = {"learning_rate": optuna.distributions.FloatDistribution(0.001, 0.1, log=True)}
+
+
+def trials() -> list[FrozenTrial]:
+    def made(state: TrialState, rate: float = 0.02, **more: Any) -> FrozenTrial:
+        return create_trial(
+            state=state, params={"learning_rate": rate}, distributions=RATES, **more
+        )
+
+    study = optuna.create_study()
+    for each in (
+        made(TrialState.COMPLETE, 0.01, value=1.5, user_attrs={"auto": True}),
+        made(TrialState.COMPLETE, value=1.25),
+        made(TrialState.COMPLETE, value=1.75),
+        made(TrialState.PRUNED, value=2.0, intermediate_values={9: 2.0}),
+        made(TrialState.PRUNED, user_attrs={"why": "needs more memory"}),
+        made(TrialState.FAIL),
+        made(TrialState.RUNNING, intermediate_values={3: 1.9}),
+    ):
+        study.add_trial(each)
+    return study.trials
+
+
+def shown(progress: SweepProgress, stream: io.StringIO) -> list[str]:
+    progress.close()
+    return stream.getvalue().splitlines()
+
+
+def test_each_trial_is_a_line_that_is_shown_once() -> None:
+    stream = io.StringIO()
+    progress = SweepProgress(stream)
+    progress.begin([])
+    assert progress.update(trials(), plan(), 0.5) == 6
+    assert progress.update(trials(), plan(), 0.5) == 0
+    assert shown(progress, stream) == [
+        "trial 0: 1.5000 nats/char, best so far · as the preset auto has it",
+        "trial 1: 1.2500 nats/char, best so far · learning_rate 0.02",
+        "trial 2: 1.7500 nats/char · learning_rate 0.02",
+        "trial 3: pruned at 45 % (2.0000 nats/char) · learning_rate 0.02",
+        "trial 4: cannot be trained (needs more memory) · learning_rate 0.02",
+        "trial 5: not finished · learning_rate 0.02",
+    ]
+
+
+def test_a_sweep_that_goes_on_says_from_where() -> None:
+    stream = io.StringIO()
+    progress = SweepProgress(stream)
+    progress.begin(trials())
+    progress.update(trials(), plan(), 0.5)
+    told = "note: the sweep goes on after 6 trials, best 1.2500 nats/char (trial 1)"
+    assert shown(progress, stream) == [told]
+
+
+def test_a_terminal_has_a_bar_with_the_best_so_far() -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: True  # type: ignore[method-assign]
+    progress = SweepProgress(stream)
+    progress.begin([])
+    progress.update(trials(), plan(), 0.5)
+    text = "\n".join(shown(progress, stream))
+    assert "50%" in text
+    assert "5 trials, best 1.2500, auto 1.5000; 1 running at 1.900" in text
+
+
+def test_quiet_shows_notes_alone() -> None:
+    stream = io.StringIO()
+    progress = SweepProgress(stream, quiet=True)
+    progress.begin(trials())
+    progress.update(trials(), plan(), 0.5)
+    progress.note("a worker was killed")
+    progress.end(tuned())
+    assert shown(progress, stream) == ["note: a worker was killed"]
+
+
+def tuned(storage: str = "runs/x-tune/study.journal") -> Tuned:
+    return Tuned(
+        Path("runs/x-tune/best"),
+        1,
+        1.25,
+        1.5,
+        {"steps": 4},
+        "nextchar train x",
+        3,
+        2,
+        1,
+        storage,
+        "x",
+    )
+
+
+def test_the_end_says_what_was_found_and_where() -> None:
+    stream = io.StringIO()
+    progress = SweepProgress(stream)
+    progress.end(tuned())
+    assert shown(progress, stream) == [
+        "done: 5 trials, 2 of them pruned; best 1.2500 nats/char (1.803 bits), trial 1; the preset "
+        "auto: 1.5000",
+        f"kept in {Path('runs/x-tune/best')}; write with: nextchar generate runs/x-tune/best",
+        "see its trials with: optuna-dashboard runs/x-tune/study.journal",
+    ]
+
+
+def test_trials_are_counted_by_how_they_ended() -> None:
+    assert count(trials()) == {"complete": 3, "pruned": 2, "failed": 1}
+    assert auto_loss(trials()) == 1.5
+    assert auto_loss([]) is None
+
+
+@pytest.mark.parametrize("given", [{"steps": 4}, {"time": "20s"}, {"epochs": 1.5}])
+def test_a_command_has_every_setting_that_is_not_the_default(given: dict[str, Any]) -> None:
+    from nextchar.cli.commands.train_command import command as train
+
+    settings = Settings.make(
+        None, learning_rate=0.0123, tied=True, embedding_size=256, records="a b", **given
+    )
+    words = shlex.split(
+        repeat_command_of_trial(settings.flat(), ["my text.txt"], ["val.txt"], "model")
+    )
+    assert words[:2] == ["nextchar", "train"]
+    params = train.make_context("train", words[2:]).params
+    assert (params["files"], params["val"], params["start_from"]) == (
+        ("my text.txt",),
+        ("val.txt",),
+        "model",
+    )
+    typed = {n: v for n, v in params.items() if n in settings.flat() and v is not None}
+    assert Settings.make(params["preset"], **typed) == settings
