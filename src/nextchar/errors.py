@@ -1,25 +1,91 @@
-"""The ways to fail. Every error a user can meet is one of these, with a one-line message.
+"""The tree of errors. Every error a user can meet is one of these, with a one-line message.
 
 NextcharError
 ├── SettingsError     a setting has a wrong name, type or value          (exit status 2)
-├── TextError         a corpus cannot be found, read or decoded
+├── TextError         a text cannot be found, read, decoded or trained on
 │   └── UnknownCharacterError   a character outside the vocabulary
-├── ModelFileError    a model file or checkpoint is missing, damaged or foreign
-├── RunError          a run directory cannot be used as asked
-├── MissingExtraError an extra is not installed, which says what to install
+├── ModelFileError    a model file or checkpoint is missing, damaged or not one of ours
+├── RunError          a run directory cannot be used
+├── MissingExtraError an optional package is not installed
 ├── NotFittedError    a CharRNN was asked to predict before it was fitted or loaded
 ├── DivergedError     the loss or the gradient became NaN or infinite
 └── InterruptedRun    the run was stopped from outside, after its checkpoint was written
+
+The message is for people; `setting`, `path`, `value` and `remedy` are for code. The message is
+built from them here and nowhere else, and no code takes a message apart again.
 """
+
+from __future__ import annotations
+
+import re
+import reprlib
+from pathlib import Path
+from typing import Any, Self
+
+_SHORT = reprlib.Repr()  # a value may be as long as a text
+_SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlist = _SHORT.maxtuple = 8
+
+
+class _NoValue:
+    """The type of `NO_VALUE`, which no caller can pass by accident."""
+
+    def __repr__(self) -> str:
+        return "NO_VALUE"
+
+
+NO_VALUE = _NoValue()
 
 
 class NextcharError(Exception):
-    """The root of all errors of nextchar.
+    """Root of the errors of nextchar.
 
-    is_told_elsewhere: whether another process that trains along says it.
+    problem: the message without subject, value and remedy; with a setting it is a predicate of it
+    (`must be above 0`), otherwise a sentence.
+    setting: name of the setting, option or field at fault, in snake_case as in `config.toml`.
+    path: the file or folder at fault. value: the offending value; NO_VALUE where there is none.
+    remedy: an instruction to the user, such as `lower --learning-rate`.
+    is_reported_elsewhere: another process of the same launch prints the error.
+
+    The message reads `SETTING PROBLEM, got VALUE; REMEDY` or `PATH: PROBLEM; REMEDY`.
+
+    >>> str(SettingsError("must be above 0", setting="learning_rate", value=-1.0))
+    'learning_rate must be above 0, got -1.0'
     """
 
-    is_told_elsewhere = False
+    is_reported_elsewhere = False
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        setting: str | None = None,
+        path: str | Path | None = None,
+        value: Any = NO_VALUE,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.setting = setting
+        self.path = None if path is None else str(path)
+        self.value = value
+        self.remedy = remedy
+        subject = f"{path}: " if path is not None else f"{setting} " if setting else ""
+        got = "" if value is NO_VALUE else f", got {_SHORT.repr(value)}"
+        super().__init__(f"{subject}{problem}{got}{f'; {remedy}' if remedy else ''}")
+
+    def renamed(self, setting: str | None, remedy: str | None = None) -> Self:
+        """Return the same error under a caller's own name for the setting, and its own remedy."""
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        NextcharError.__init__(
+            other,
+            self.problem,
+            setting=setting,
+            path=self.path,
+            value=self.value,
+            remedy=remedy or self.remedy,
+        )
+        return other
 
 
 class SettingsError(NextcharError, ValueError):
@@ -27,7 +93,7 @@ class SettingsError(NextcharError, ValueError):
 
 
 class TextError(NextcharError, ValueError):
-    """A corpus cannot be found, read, decoded or trained on."""
+    """A text cannot be found, read, decoded or trained on."""
 
 
 class UnknownCharacterError(TextError):
@@ -37,8 +103,8 @@ class UnknownCharacterError(TextError):
     position: its index in the text that was given.
     """
 
-    def __init__(self, message: str, character: str | int, position: int) -> None:
-        super().__init__(message)
+    def __init__(self, problem: str, character: str | int, position: int, **details: Any) -> None:
+        super().__init__(problem, **details)
         self.character = character
         self.position = position
 
@@ -48,18 +114,23 @@ class ModelFileError(NextcharError):
 
 
 class RunError(NextcharError):
-    """A run directory cannot be used as asked."""
+    """A run directory cannot be used."""
 
 
 class MissingExtraError(NextcharError, ImportError):
-    """Something was asked for that needs a package which only some users want.
+    """A feature needs a package that is optional and not installed.
 
-    what: was asked for; package: is missing; extra: of `pip install "nextchar[EXTRA]"`.
+    feature: the feature, such as `the server`. package: the missing package.
+    extra: the extra of nextchar that lists it; the remedy names everything that it installs.
     """
 
-    def __init__(self, what: str, package: str, extra: str) -> None:
-        install = f'install it with: pip install "nextchar[{extra}]"'
-        super().__init__(f"{what}: needs {package}; {install}")
+    def __init__(self, feature: str, package: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        names = " ".join(f'"{each}"' for each in requirements_of(extra)) or package
+        super().__init__(
+            f"{feature} needs {package}", remedy=f"install it with: pip install {names}"
+        )
 
 
 class NotFittedError(NextcharError, AttributeError, ValueError):
@@ -72,22 +143,41 @@ class DivergedError(NextcharError, ArithmeticError):
     step: the training step at which it was noticed.
     """
 
-    def __init__(self, message: str, step: int) -> None:
-        super().__init__(message)
+    def __init__(self, problem: str, step: int, **details: Any) -> None:
+        super().__init__(problem, **details)
         self.step = step
 
 
-class InterruptedRun(NextcharError):  # noqa: N818 - it is no error of anyone's
-    """The run was asked to stop and did so, its checkpoint written.
+class InterruptedRun(NextcharError):  # noqa: N818 - being stopped is not an error
+    """The run was asked to stop and did so, after writing its checkpoint.
 
-    signal: the number of the signal that asked for it. is_expected: as by a batch system that ends
-    the job of many ranks at its limit, which is no failure of the job.
+    signal: number of the signal that asked for it. is_expected: the signal is that of a batch
+    system at the end of a job's time, which is not a failure of the job.
     """
 
-    signal = 2  # SIGINT, Ctrl-C
-    is_expected = False
+    def __init__(
+        self, problem: str, *, signal: int = 2, is_expected: bool = False, **details: Any
+    ) -> None:
+        super().__init__(problem, **details)
+        self.signal = signal  # 2 is SIGINT, Ctrl-C
+        self.is_expected = is_expected
+
+
+def requirements_of(extra: str) -> list[str]:
+    """Requirements of an extra by the installed metadata: `serve` → `["starlette>=1.0", …]`.
+
+    Empty where nextchar is imported without being installed.
+    """
+    from importlib import metadata  # 15 ms, which only this error waits for
+
+    try:
+        listed = metadata.requires("nextchar") or []
+    except metadata.PackageNotFoundError:
+        return []
+    chosen = (re.fullmatch(rf"([^;]+);.*extra == ['\"]{extra}['\"].*", each) for each in listed)
+    return [match[1].strip() for match in chosen if match]
 
 
 def in_one_line(error: Exception) -> str:
-    """What an error of a library says, without line ends: it may quote what a file holds."""
+    """The message of a library's error without line ends, which it may quote from a file."""
     return " ".join(str(error).split())[:500]
