@@ -77,5 +77,3 @@ def test_what_was_chosen_before_a_resume_is_scored_again_and_kept_time_for() -> 
 def test_as_many_characters_are_scored_as_the_time_allows() -> None:
     # in 2.5 of 250 seconds, when 8,193 take one
     assert Stage("250s").measure_final_costs() == 20_000
-        Stage("250s").measure_final_costs() == 20_000
-    )  # in 2.5 of 250 seconds, when 8,193 take one
