@@ -16,7 +16,7 @@ PAGES = [
     "SECURITY.md",
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
-# options of a short training, and those that they take the place of
+# options of a short training, and the options that they replace
 SMALL = ["--steps", "4", "--hidden-size", "8", "--num-layers", "1", "--seq-length", "16"]
 REPLACED = {*SMALL[::2], "--time", "--epochs", "--trials", "--trial-time", "--workers"}
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -24,7 +24,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code. language: what its fence names."""
+    """A block of code. language: the word after its opening fence."""
 
     language: str
     text: str
@@ -47,19 +47,19 @@ def read(name: str) -> str:
 
 
 def blocks(name: str, *languages: str) -> list[Block]:
-    """The blocks of a page in some languages."""
+    """Blocks of a page whose fence names one of the languages."""
     found = [Block(*match.groups()) for match in _FENCE.finditer(read(name))]
     return [block for block in found if block.language in languages]
 
 
 def inline(name: str) -> list[str]:
-    """The inline code of a page, each piece on one line."""
+    """Inline code of a page, each piece joined to one line."""
     prose = _FENCE.sub("", read(name))
     return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose)]
 
 
 def arguments(command: str) -> list[str]:
-    """The arguments of a `nextchar` command, with a tiny network and a short budget."""
+    """Arguments of a `nextchar` command, with a tiny network and a short budget."""
     args = shlex.split(command)[1:]
     if args[0] not in {"train", "tune"}:
         return args
@@ -71,7 +71,7 @@ def arguments(command: str) -> list[str]:
 
 
 def shortened(program: str) -> str:
-    """A Python program with small budgets in place of its own."""
+    """Replace the budgets and sizes of a Python program by small ones."""
     program = re.sub(r"\bsteps=\d+|\btime=\"\w+\"", "steps=4", program)
     program = re.sub(r"\btrials=\d+", "trials=1", program)
     return re.sub(r"\bhidden_size=\d+", "hidden_size=8", program)

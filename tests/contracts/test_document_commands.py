@@ -1,8 +1,8 @@
 """Every command and program that a page shows runs as written, with a tiny network and few steps.
 
-The blocks of a page run in their order in one folder, which holds the texts and, for some pages,
-the runs that the page presumes. A block marked `text` is not run: it shows output, or a program
-that is no dependency.
+The blocks of a page run in order in one folder, which contains the texts and, for some pages, runs
+that the page does not train itself. Blocks marked `text` do not run: they show output, or a program
+that is not a dependency.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TEXTS = {
     "prompt.txt": "It was",
     "prompts.txt": "It was\nthe age\n",
 }
-PRESUMED = {  # runs that pages use without showing how they are trained
+PRESUMED = {  # runs that a page uses without training them
     "docs/explain.md": ["runs/shakespeare"],
     "docs/interactive.md": ["runs/shakespeare"],
     "docs/report.md": ["runs/NAME", "runs/a", "runs/b", "runs/c"],
@@ -52,7 +52,7 @@ SQLITE = "sqlite:///sweeps.db"  # in place of a database server
 ENVIRONMENT = {**os.environ, "PYTHONUTF8": "1", "NO_PROXY": "*"}
 RUNNABLE = ("sh", "console", "python")
 WITH_BLOCKS = [name for name in PAGES if name != READMES[1] and blocks(name, *RUNNABLE)]
-# commands that a shell does not find here; of a cluster's launcher the options are left out
+# shell functions for commands that may not be on the path; srun ignores its options
 SHELL = f"""
 nextchar() {{
     if [[ $1 == train && " $* " != *" --resume "* ]]; then set -- "$@" {" ".join(SMALL)}; fi
@@ -111,7 +111,7 @@ def test_the_blocks_of_a_page_run_in_their_order(
 
 
 def run_block(block: Block, url: str) -> Iterator[tuple[str, int]]:
-    """Run a block; its commands with their exit statuses."""
+    """Run a block and yield its commands with their exit statuses."""
     text = block.text.replace(URL, url)
     if block.language == "python":
         yield text, process(sys.executable, "-c", shortened(text))
@@ -123,7 +123,7 @@ def run_block(block: Block, url: str) -> Iterator[tuple[str, int]]:
 
 
 def run_command(command: str, url: str) -> int:
-    """Run one command, on its own terms; its exit status."""
+    """Run one command in the way that suits its kind; return its exit status."""
     command = command.replace("/shared/", "").replace(URL, url)
     command = re.sub(r"postgresql://\S+", SQLITE, command)
     kind = "pipe" if "|" in shlex.split(command) else command.split()[0]
@@ -151,7 +151,7 @@ def process(*command: str) -> int:
 
 
 def in_terminal(command: str) -> int:
-    """Start the program in a pseudo-terminal, and leave it when it has drawn its screen."""
+    """Start the program in a pseudo-terminal and quit it when it has drawn its screen."""
     with Terminal(*shlex.split(command)[1:], cwd=Path.cwd()) as terminal:
         terminal.see(lambda lines: bool(lines[0] and lines[-1]))
         terminal.type("^d")
@@ -180,7 +180,7 @@ def on_two_ranks(command: str) -> int:
 
 
 def inline_commands(start: str) -> list[object]:
-    """Inline commands of all pages that begin so and name what to run in full."""
+    """Inline commands of all pages that begin with `start`, as test parameters."""
     found = [(name, code) for name in PAGES for code in inline(name) if code.startswith(start)]
     found = [(name, code) for name, code in found if code != f"{start}…"]
     return [pytest.param(code, id=f"{name}: {code}") for name, code in dict.fromkeys(found)]
