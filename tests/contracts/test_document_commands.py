@@ -23,7 +23,7 @@ from conftest import PROSE, ROOT
 from distributed.ranks import needs_mpi
 from distributed.ranks import run as run_ranks
 from documents import PAGES, READMES, SMALL, Block, arguments, blocks, inline, read, shortened
-from nextchar.cli import program, run
+from nextchar.cli.main import program, run
 from serving import Server, served
 
 if sys.platform == "win32":
