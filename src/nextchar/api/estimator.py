@@ -228,7 +228,8 @@ class CharRNN(Shown):
             answers = [[each.text for each in made] for made in writing.generate_many(model, asked)]
             return answers if samples is not None else [texts[0] for texts in answers]
         if novel:
-            made = novel_records(model, prompt, settings, texts=training_text, **how).records
+            request = make_request(model, prompt, settings, **how)
+            made = novel_records(model, prompt, request, texts=training_text).records
         else:
             made = writing.generate(model, prompt, settings, **how)
         return made[0].text if samples is None and not novel else [each.text for each in made]

@@ -14,6 +14,7 @@ from nextchar.cli.main import run
 from nextchar.errors import SettingsError, TextError
 from nextchar.generation.generate import generate
 from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import make_request
 from nextchar.model.file import Model, load_model
 
 NAMES = [first + last for first in ("an", "be", "ca", "do") for last in ("na", "ta", "ro", "li")]
@@ -37,7 +38,8 @@ def model(names: Path) -> Model:
 
 def novel(model: Model, prompt: str = "", texts: Any = (), **given: Any) -> list[str]:
     settings = GenerationSettings(**{"length": 30, "samples": 5, **given})
-    return [e.text for e in novel_records(model, prompt, settings, seed=3, texts=texts).records]
+    request = make_request(model, prompt, settings, seed=3)
+    return [each.text for each in novel_records(model, prompt, request, texts=texts).records]
 
 
 def test_records_begin_at_a_beginning_and_end_at_an_end(model: Model) -> None:
@@ -75,10 +77,11 @@ def test_another_text_can_be_looked_in(model: Model, tmp_path: Path) -> None:
 
 def test_what_cannot_be_found_is_given_up(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nextchar.apps.memorisation.novelty.TRIES", 2)
-    how = GenerationSettings(samples=3, length=30)
-    found = novel_records(model, "", how, seed=1, pattern="anna|beta")
-    assert found.records == []
-    assert found.tries == 2 * AT_ONCE
+    settings = GenerationSettings(samples=3, length=30)
+    request = make_request(model, "", settings, seed=1, pattern="anna|beta")
+    novel = novel_records(model, "", request)
+    assert novel.records == []
+    assert novel.tries == 2 * AT_ONCE
     assert TRIES > 2
 
 
@@ -86,7 +89,7 @@ def test_what_cannot_be_found_is_given_up(model: Model, monkeypatch: pytest.Monk
 def test_a_search_for_the_most_probable_is_not_for_new_ones(
     model: Model, given: dict[str, int]
 ) -> None:
-    with pytest.raises(SettingsError, match="novel: goes with samples"):
+    with pytest.raises(SettingsError, match="novel cannot be combined with num_beams or best_of"):
         novel(model, **given)
 
 
@@ -99,7 +102,7 @@ def test_a_training_text_that_went_away_is_told(names: Path, model: Model, tmp_p
     moved = tmp_path / "moved.txt"
     names.rename(moved)
     try:
-        with pytest.raises(TextError, match="it was the training text: give it: --training-text"):
+        with pytest.raises(TextError, match="give the training text with --training-text FILE"):
             novel(model)
         assert novel(model, texts=[str(moved)])
     finally:

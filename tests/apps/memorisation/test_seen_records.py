@@ -92,7 +92,7 @@ def test_a_text_that_was_no_file_cannot_be_looked_in(names: Path) -> None:
     model = trained(str(names), records="line")
     for source in ({}, {"inputs": []}, {"inputs": ["-"]}, {"inputs": "x"}, [], None):
         other = Model(model.parameters, model.vocabulary, model.text, {"source": source})
-        with pytest.raises(TextError, match=r"does not say where .* --training-text FILE"):
+        with pytest.raises(TextError, match=r"does not record where .* --training-text FILE"):
             records_seen(other, ["Anna"])
         assert records_seen(other, ["Anna"], [str(names)]) == {"Anna"}
 

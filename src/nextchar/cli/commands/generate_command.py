@@ -214,8 +214,9 @@ def _look_up(
         return made, copied_passages(model, [each.codes for each in made], texts)
 
     from nextchar.apps.memorisation.novelty import novel_records
+    from nextchar.generation.requests import make_request
 
-    found = novel_records(model, prompt, settings, texts=texts, **how)
+    found = novel_records(model, prompt, make_request(model, prompt, settings, **how), texts=texts)
     if len(found.records) < settings.samples:
         few = f"only {len(found.records)} of {settings.samples} were new in {found.tries} tries"
         click.echo(f"note: {few}: the model knows its text by heart", err=True)
