@@ -601,25 +601,25 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a place to explain that is past the text",
             "explain model.safetensors prose.txt --at 99:1",
-            "at: wants a place in the text, which has 20 lines, got '99:1'",
+            "at must be in the text, which has 20 lines, got '99:1'",
             status=2,
         ),
         Mistake(
             "one past its line",
             "explain model.safetensors prose.txt --at 2:500",
-            "at: line 2 ends at column 78, got '2:500'",
+            "at must be on line 2, which ends at column 78, got '2:500'",
             status=2,
         ),
         Mistake(
             "the first character, before which there is nothing",
             "explain model.safetensors prose.txt --at 1:1",
-            "at: nothing stands before the first character, got '1:1'",
+            "at must be after the first character, got '1:1'",
             status=2,
         ),
         Mistake(
             "a place that is none",
             "explain model.safetensors prose.txt --at 3",
-            "at: wants LINE:COLUMN, both from 1, got '3'",
+            "at must be LINE:COLUMN, both from 1, got '3'",
             status=2,
         ),
         Mistake(

@@ -15,7 +15,7 @@ from nextchar.apps.explain.context import (
     draw_others,
     frequencies_of,
     influence,
-    look,
+    influence_at,
     loss_by_context,
     most_context_dependent_position,
 )
@@ -77,7 +77,7 @@ def test_one_place_is_looked_at_with_all_other_characters(model: Model) -> None:
     codes = model.vocabulary.encode(TEXT)
     frequencies = frequencies_of(codes, len(model.vocabulary))
     with BatchPredictor(model.parameters) as reader:
-        found = look(reader, codes, 9, frequencies)
+        found = influence_at(reader, codes, 9, frequencies)
     read = codes[:9].tolist()
     p = expected_after(model, read)
     np.testing.assert_allclose(found.expected, p, rtol=1e-9)
@@ -180,7 +180,7 @@ def test_short_texts_have_a_memory_too(length: int) -> None:
         found = influence(reader, codes, frequencies)
         curve = loss_by_context(reader, codes)
         place = most_context_dependent_position(reader, codes)
-        seen = look(reader, codes, place, frequencies)
+        seen = influence_at(reader, codes, place, frequencies)
     assert len(found.distances) == len(found.replaced) == len(found.deleted)
     assert (found.distances < max(length - 1, 1)).all()
     assert len(curve.lengths) >= 1
@@ -194,6 +194,6 @@ def test_with_very_many_characters_some_are_drawn(monkeypatch: pytest.MonkeyPatc
     codes = model.vocabulary.encode(TEXT)
     frequencies = frequencies_of(codes, len(model.vocabulary))
     with BatchPredictor(model.parameters) as reader:
-        one, other = (look(reader, codes, 12, frequencies, seed=seed) for seed in (1, 2))
+        one, other = (influence_at(reader, codes, 12, frequencies, seed=seed) for seed in (1, 2))
     assert (one.influence >= -1e-12).all()
     assert not np.allclose(one.influence, other.influence)

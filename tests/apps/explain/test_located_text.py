@@ -72,13 +72,13 @@ def test_columns_of_bytes_count_characters() -> None:
 @pytest.mark.parametrize(
     ("at", "told"),
     [
-        ("3", "wants LINE:COLUMN"),
-        ("0:1", "wants LINE:COLUMN"),
-        ("a:b", "wants LINE:COLUMN"),
+        ("3", "must be LINE:COLUMN"),
+        ("0:1", "must be LINE:COLUMN"),
+        ("a:b", "must be LINE:COLUMN"),
         ("9:1", "which has 3 lines"),
-        ("1:4", "line 1 ends at column 2"),
-        ("3:2", "line 3 ends at column 1"),
-        ("other:1:1", "no file 'other'"),
+        ("1:4", "line 1, which ends at column 2"),
+        ("3:2", "line 3, which ends at column 1"),
+        ("other:1:1", "must name one of the files"),
     ],
 )
 def test_a_place_that_is_not_there_is_told(at: str, told: str) -> None:

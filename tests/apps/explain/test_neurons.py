@@ -8,12 +8,12 @@ import pytest
 from apps.explain.planted import quote_model, quoted_text, untrained
 from nextchar.apps.explain.features import inside_quotes
 from nextchar.apps.explain.neurons import (
-    ROOM,
+    MOST_ACTIVATIONS,
     Unit,
     activations_of,
     correlations,
     find_neurons,
-    observe_units,
+    observed_characters,
 )
 from nextchar.model.network import forward
 
@@ -105,6 +105,6 @@ def test_correlations_are_pearsons_and_nothing_with_a_constant(rng: np.random.Ge
 
 def test_a_large_network_is_watched_over_a_shorter_text() -> None:
     small, large = untrained("ab"), untrained("ab", hidden_size=300)
-    assert observe_units(small.parameters) == 40_000
+    assert observed_characters(small.parameters) == 40_000
     units, _ = activations_of(large.parameters, large.vocabulary.encode("ab"))
-    assert observe_units(large.parameters) == ROOM // len(units) < 40_000
+    assert observed_characters(large.parameters) == MOST_ACTIVATIONS // len(units) < 40_000

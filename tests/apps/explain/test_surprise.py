@@ -130,7 +130,7 @@ def test_a_text_on_disk_is_explained_as_one_in_memory(
         (str(e.where), e.bits) for e in in_memory.worst
     ]
     assert on_disk.as_json() == in_memory.as_json()
-    with pytest.raises(TextError, match="up to 1000 characters only"):
+    with pytest.raises(TextError, match="kept only for texts of up to 1000 characters"):
         on_disk.surprise  # noqa: B018
 
 

@@ -32,7 +32,7 @@ def test_it_writes_a_page_and_says_the_same_in_short(
     done = nextchar("explain", model, prose, "--worst", 3)
     assert (done.returncode, done.stderr) == (0, "the page: explain.html\n")
     page = (tmp_path / "explain.html").read_text(encoding="utf-8")
-    assert "<h1>What small makes of prose.txt</h1>" in page
+    assert "<h1>Explanation of small on prose.txt</h1>" in page
     assert "\x1b" not in done.stdout  # no colour where nobody asked and no terminal is there
     assert len(re.findall(r"^ +\d+:\d+ +\d+\.\d bits", done.stdout, re.MULTILINE)) == 3
     bits = re.search(r"([\d.]+) bits each", done.stdout)
@@ -74,7 +74,7 @@ def test_what_is_unknown_is_left_out_and_told_when_asked(
     assert run(["explain", str(model), "strange.txt", "--unknown", "skip", "--at", "2:12"]) == 0
     told = capsys.readouterr()
     assert "note: 3 unknown characters were left out" in told.err
-    assert "What matters at 2:13" in (tmp_path / "explain.html").read_text(encoding="utf-8")
+    assert "Influence on 2:13" in (tmp_path / "explain.html").read_text(encoding="utf-8")
 
 
 def test_the_text_is_shaded_in_the_colours_of_the_terminal(

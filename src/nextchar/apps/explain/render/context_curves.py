@@ -1,4 +1,4 @@
-"""What the curves of an explanation show: influence and loss by distance."""
+"""Curves of an analysis: influence and loss by distance."""
 
 from __future__ import annotations
 
@@ -9,41 +9,40 @@ from nextchar.apps.explain.text_analysis import TextAnalysis
 from nextchar.apps.html.charts import Axis, Figure, Line
 
 
-def all_curves(explanation: TextAnalysis) -> list[Figure]:
-    """All curves that there are: a text of two characters has no influence at a distance."""
-    found = explanation.memory
-    influence = [influence_curves(found.influence)] if len(found.influence.distances) else []
-    return [*influence, context_curves(found.context)]
+def all_curves(analysis: TextAnalysis) -> list[Figure]:
+    """Return all curves; a text of two characters has no influence at a distance."""
+    memory = analysis.memory
+    influence = [influence_curves(memory.influence)] if len(memory.influence.distances) else []
+    return [*influence, context_curves(memory.context)]
 
 
-def influence_curves(found: Influence) -> Figure:
-    """How much a character some way back matters."""
-    x = found.distances.astype(np.float64)
+def influence_curves(influence: Influence) -> Figure:
+    """Influence of a character by its distance."""
+    x = influence.distances.astype(np.float64)
     return Figure(
         "influence",
-        "How much a character further back matters",
+        "Influence of distant characters",
         Axis("characters back", log=True),
         Axis("change of the prediction, bits", low=0),
         (
-            Line("replaced by another", x, found.replaced, 0),
-            Line("left out", x, found.deleted, 1),
+            Line("replaced by another", x, influence.replaced, 0),
+            Line("deleted", x, influence.deleted, 1),
         ),
-        note=f"Mean over {found.places} places of the text. Characters come in as replacements as "
-        "often as they occur.",
+        note=f"Mean over {influence.places} positions; replacements are drawn by frequency.",
     )
 
 
-def context_curves(found: Context) -> Figure:
-    """The loss after ever more characters."""
-    x = found.lengths.astype(np.float64)
+def context_curves(context: Context) -> Figure:
+    """Loss by the number of characters read."""
+    x = context.lengths.astype(np.float64)
     return Figure(
         "context",
-        "Loss when only the last characters are read",
+        "Loss by context",
         Axis("characters read", log=True),
         Axis("bits per character", low=0),
         (
-            Line("only these", x, found.bits, 2),
-            Line("all that stands before", x, np.full(len(x), found.full), None),
+            Line("last characters only", x, context.bits, 2),
+            Line("all preceding characters", x, np.full(len(x), context.full), None),
         ),
-        note=f"Mean over {found.targets} characters of the text, the same ones for each length.",
+        note=f"Mean over {context.targets} characters of the text, the same for each length.",
     )
