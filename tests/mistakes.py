@@ -502,27 +502,27 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a folder with no model in it",
             "generate folder",
-            "folder: a folder with no model in it (no best.safetensors); train one first",
+            "folder: is a folder without a model (no best.safetensors); train one first",
         ),
         Mistake(
             "an empty file",
             "info empty.txt",
-            "empty.txt: not a whole model file that nextchar wrote (…)",
+            "empty.txt: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a text in place of a model",
             "generate prose.txt",
-            "prose.txt: not a whole model file that nextchar wrote (…)",
+            "prose.txt: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a pickle, as PyTorch writes it: never run",
             "info model.pt",
-            "model.pt: not a whole model file that nextchar wrote (…)",
+            "model.pt: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a safetensors file of another program",
             "info others.safetensors",
-            "others.safetensors: a safetensors file, but not one of nextchar",
+            "others.safetensors: is a safetensors file that nextchar did not write",
         ),
         Mistake(
             "a checkpoint in place of a model",
@@ -532,29 +532,29 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a file of a later version",
             "info later.safetensors",
-            "later.safetensors: has format 2, this version of nextchar reads 1; use the version "
-            "that wrote it, or make it again",
+            "later.safetensors: has format 2, but this version of nextchar reads 1; use the "
+            "version that wrote it, or create the file again",
         ),
         Mistake(
             "half a file",
             "info half.safetensors",
-            "half.safetensors: not a whole model file that nextchar wrote (…)",
+            "half.safetensors: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a bit that flipped",
             "info flipped.safetensors",
-            "flipped.safetensors: damaged: its content is not what was written",
+            "flipped.safetensors: is damaged: its content differs from what was written",
         ),
         Mistake(
             "a tensor of 10¹² numbers that is not there",
             "info huge.safetensors",
-            "huge.safetensors: not a whole model file that nextchar wrote (…)",
+            "huge.safetensors: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a header of 2⁶⁰ bytes",
             "info header.safetensors",
-            "header.safetensors: not a whole model file that nextchar wrote (a header of "
-            "1152921504606846976 bytes is claimed)",
+            "header.safetensors: is not a complete model file written by nextchar (it claims a "
+            "header of 1152921504606846976 bytes)",
         ),
     ],
     "Prompts and texts to score": [
@@ -811,8 +811,8 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "half a checkpoint",
             _RESUME,
-            "runs/prose/checkpoint.safetensors: not a whole checkpoint file that nextchar wrote "
-            "(…)",
+            "runs/prose/checkpoint.safetensors: is not a complete checkpoint file written by "
+            "nextchar (…)",
             prepare=cut("checkpoint.safetensors"),
         ),
     ],
@@ -845,7 +845,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "half a model in the run",
             "report runs/prose",
-            "runs/prose/best.safetensors: not a whole model file that nextchar wrote (…)",
+            "runs/prose/best.safetensors: is not a complete model file written by nextchar (…)",
             prepare=cut("best.safetensors"),
         ),
         Mistake(
