@@ -1,4 +1,4 @@
-"""The file's form: back to the bit, and a plain sentence for every file that is not whole."""
+"""The container: contents are read back bit for bit; any other file is refused in one line."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ in_tmp_path = settings(suppress_health_check=[HealthCheck.function_scoped_fixtur
 
 @pytest.fixture
 def path(tmp_path):
-    """A whole file of kind `model`."""
+    """A complete file of kind `model`."""
     container.write(tmp_path / "x.safetensors", "model", TENSORS, DOCUMENT)
     return tmp_path / "x.safetensors"
 
 
 def refusal(path: Path, kind: str = "model") -> str:
-    """The one line with which a file is refused."""
+    """Return the one-line message of the refusal, without the path."""
     with pytest.raises(ModelFileError) as caught:
         container.read(path, kind)
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""The model file: what was loaded behaves as what was saved, to the bit."""
+"""The model file: a loaded model behaves as the saved one, bit for bit."""
 
 from __future__ import annotations
 
