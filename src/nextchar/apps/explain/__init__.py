@@ -1,5 +1,7 @@
 """`nextchar explain`: analysis of a model on a text.
 
+An analysis computes figures, rendering draws them, and an explanation is both together.
+
 explanation.py        an analysis with its rendered forms: page, notebook display, JSON
 text_analysis.py      the figures of all parts, without rendering
 explain_settings.py   the options

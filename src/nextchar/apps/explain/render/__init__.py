@@ -1,5 +1,7 @@
 """Rendering of a text analysis as a page or JSON.
 
+Each function takes an analysis and returns markup, figures or plain data.
+
 explain_page.py      the page, its surprisal section, and the frames for notebooks
 page_neurons.py      section: units over text with the feature that they track
 page_context.py      section: influence and loss by distance, and one position

@@ -39,16 +39,7 @@ def symbols_section(analysis: TextAnalysis) -> str:
     note = f"The plane shows {shares} of the variance (principal components)."
     if len(names) > MOST_LABELS:
         note += f" Of {len(names):,} characters the {MOST_LABELS} most frequent are drawn."
-    listed = "".join(
-        tag(
-            "li",
-            tag("b", escape(name))
-            + " ".join(
-                tag("i", f"{escape(other)} <small>{cosine}</small>") for other, cosine in close
-            ),
-        )
-        for name, close in list(zip(names, near, strict=True))[:MOST_LISTED]
-    )
+    listed = "".join(map(_neighbours, names[:MOST_LISTED], near))
     about = (
         "Characters that the model treats alike have weight rows of the same direction. Neighbours "
         "are the nearest by the cosine between rows in all dimensions, not on the map."
@@ -59,6 +50,12 @@ def symbols_section(analysis: TextAnalysis) -> str:
         card(tag("h3", "Nearest characters, and the cosine"), tag("ul", listed, class_="like")),
         about=about,
     )
+
+
+def _neighbours(name: str, near: list[tuple[str, str]]) -> str:
+    """Return a list item: a character, then its neighbours and their cosines."""
+    parts = (tag("i", f"{escape(other)} <small>{cosine}</small>") for other, cosine in near)
+    return tag("li", tag("b", escape(name)) + " ".join(parts))
 
 
 def _kind(character: str) -> int:
