@@ -14,6 +14,7 @@ import pytest
 from conftest import PROSE
 from end_to_end.processes import assert_opens, begin
 from nextchar import CharRNN
+from nextchar.config import TrainingSettings
 from nextchar.runs.reading import read_metrics
 
 pytestmark = pytest.mark.skipif(
@@ -73,9 +74,11 @@ def test_a_long_run_grows_in_nothing(tmp_path: Path, prose: Path) -> None:
     assert max(look[2] for look in looks) <= min(look[2] for look in looks) + 3
     assert list(on_disk) == [
         ("best.safetensors", "checkpoint.safetensors", "config.toml", "last.safetensors",
-         "metrics.jsonl")
+         "metrics.jsonl", "samples.jsonl")
     ]  # fmt: skip
-    assert len(list(run.iterdir())) == 6  # and the lock: nothing is left beside them
+    assert len(list(run.iterdir())) == 7  # and the lock: nothing is left beside them
+    samples = (run / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert 1 <= len(samples) <= TrainingSettings().keep_samples
     assert_opens(run)
 
 
