@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PROSE
-from end_to_end.processes import assert_opens, begin
+from end_to_end.processes import assert_opens, begin, changed, wait_until
 from nextchar import CharRNN
 from nextchar.config import TrainingSettings
 from nextchar.runs.reading import read_metrics
@@ -117,17 +117,19 @@ def test_an_estimate_of_memory_is_that_of_a_process(tmp_path: Path, prose: Path)
             "--preset", "medium", "--threads", "2", "--steps", "1000000", "--eval-every", "3",
             "--dtype", "float32",
         )  # fmt: skip
-        most, end = 0, time.monotonic() + 60
-        while time.monotonic() < end and len(list((tmp_path / f"run-{size}").glob("c*.s*"))) < 1:
-            time.sleep(0.1)
-        for _ in range(200):
+        checkpoint = tmp_path / f"run-{size}" / "checkpoint.safetensors"
+        wait_until(process, checkpoint.exists)
+        # steps, an evaluation and the writing of models and of the next checkpoint
+        written, looks = changed(checkpoint), list[int]()
+        while process.poll() is None and not (len(looks) >= 200 and written()):
             time.sleep(0.05)
-            most = max(most, memory(process.pid))
+            looks.append(memory(process.pid))
+        assert process.poll() is None
         process.kill()
         process.communicate()
         architecture = Architecture(NetworkSettings(hidden_size=size), len(set(PROSE)))
         how = {"T": 64, "B": 32, "threads": 2, "dtype": "float32"}
         need = need_of(architecture, TrainingSettings(), **how)
-        took.append((need.total, most))
+        took.append((need.total, max(looks)))
     (small_need, small), (large_need, large) = took
     assert large - small == pytest.approx(large_need - small_need, rel=0.2)
