@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from nextchar.server.openapi import OPERATIONS
+from nextchar.server.http.openapi import OPERATIONS
 from serving import Server, served
 
 PAGE = ROOT / "docs" / "server.md"
