@@ -97,8 +97,9 @@ def load_model(path: str | PathLike[str]) -> Model:
         parameters[name][:] = tensor
     if not np.isfinite(parameters.flat).all():
         raise ModelFileError(
-            f"{path}: damaged: its weights are not finite, as after training that diverged; "
-            "train the model again"
+            "is damaged: its weights are not finite, as after training that diverged",
+            path=path,
+            remedy="train the model again",
         )
     return Model(parameters, vocabulary, text, training)
 
