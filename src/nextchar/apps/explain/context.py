@@ -76,8 +76,7 @@ def influence(
 ) -> Influence:
     """Change of the prediction if a character at some distance is replaced or deleted.
 
-    frequencies: (V,) of the symbols, for the replacements. The mean over positions sampled across
-    the text.
+    frequencies: (V,) of the symbols, for replacements. Averaged over positions across the text.
     """
     distances = np.array([d for d in DISTANCES if d < len(codes) - 1])
     reach = int(distances.max(initial=0)) + 1

@@ -152,10 +152,7 @@ def _varies(values: Array, is_switch: bool) -> bool:
 
 
 def _matches(first: Array, signed: Array) -> tuple[list[Match], list[Match]]:
-    """Match each unit with its best feature, and each feature with its best unit.
-
-    first, signed: (U, K) correlations on the first half, which choose, and on the second.
-    """
+    """Match units with their best features and features with their best units, by `first`."""
     if not first.size:
         return [], []
     strength = np.abs(first)

@@ -58,9 +58,8 @@ class TopSurprises:
         # more than requested: two chunks may hold parts of the same surprising passage
         self._size, self._count = 4 * count, count
         self._heap: list[tuple[float, int, PassageCandidate]] = []
-        self._earlier: dict[
-            int, tuple[NDArray[np.int64], Array]
-        ] = {}  # of the previous chunk, by group
+        # by group of lanes: starts of the previous chunk, and the states there
+        self._earlier: dict[int, tuple[NDArray[np.int64], Array]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, chunk: Chunk) -> None:
