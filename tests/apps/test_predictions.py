@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PROSE
 from nextchar.apps.batch_predictor import BatchPredictor
-from nextchar.apps.predictions import characters_of, places_of, read
+from nextchar.apps.predictions import places_of, read
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
@@ -59,10 +59,3 @@ def test_every_place_is_what_the_plain_network_says(cell: str) -> None:
 def test_a_short_text_has_few_places() -> None:
     assert places_of(5, 100, 3).tolist() == [3, 4]
     assert places_of(3, 100, 3).tolist() == []
-
-
-def test_characters_are_shown_one_by_one() -> None:
-    some = Model(MODEL.parameters, Vocabulary(map(ord, "ab"), has_unknown=True))
-    assert characters_of(some, [0, 2, 1]) == ["a", "□", "b"]
-    raw = Model(MODEL.parameters, Vocabulary(is_bytes=True))
-    assert characters_of(raw, [65, 200]) == ["A", "0xC8"]

@@ -285,34 +285,6 @@ def test_the_program_shows_a_bar_on_a_terminal_and_none_in_a_pipe(
     assert "done: 20 steps" in text
 
 
-# figures in words
-
-
-@pytest.mark.parametrize(
-    ("number", "words"), [(0, "0"), (999.4, "999"), (1234, "1.2 k"), (12_345_678, "12.3 M")]
-)
-def test_great_numbers_are_shortened(number: float, words: str) -> None:
-    assert module._thousands(number) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words", "about"),
-    [
-        (0, "0 s", "0 s"),
-        (9.4, "9 s", "9 s"),
-        (59.6, "1 min 00 s", "1 min"),
-        (125, "2 min 05 s", "2 min"),
-        (3599.6, "1 h 00 min", "1 h 00 min"),
-        (3725, "1 h 02 min", "1 h 02 min"),
-    ],
-)
-def test_durations_are_told_in_their_two_greatest_units(
-    seconds: float, words: str, about: str
-) -> None:
-    assert module._duration(seconds) == words
-    assert module._about(seconds) == about
-
-
 # encoding a large text
 
 ENCODING: list[Event] = [

@@ -5,7 +5,6 @@ The scorer (`model.scorer`) sums the same figures; here each is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.kernels.engine import SCORING_LANES
-from nextchar.model.file import Model
 from nextchar.model.scorer import Chunk
 from nextchar.text.vocabulary import Codes
 
@@ -63,12 +61,3 @@ def places_of(total: int, wanted: int, before: int) -> NDArray[np.int64]:
     """
     count = max(min(wanted, total - before), 0)
     return before + (np.arange(count) * (total - before) // max(count, 1)).astype(np.int64)
-
-
-def characters_of(model: Model, codes: Sequence[int] | Array) -> list[str]:
-    """Codes as characters of one letter each; bytes from 128 on as `0x80`, the unknown one as □."""
-    vocabulary = model.vocabulary
-    if vocabulary.is_bytes:
-        return [chr(code) if code < 128 else f"0x{code:02X}" for code in map(int, codes)]
-    unknown = vocabulary.unknown_code
-    return ["□" if code == unknown else vocabulary.decode([code]) for code in map(int, codes)]

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from nextchar.callbacks.progress import NATS_TO_BITS, ConsoleProgress
+from nextchar.callbacks.progress import ConsoleProgress
 from nextchar.errors import MissingExtraError
+from nextchar.formatting.units import to_bits
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
 
 DRAW_SECONDS = 0.5  # between two looks
@@ -116,7 +117,7 @@ class Live:
         speed = last.characters / max(last.seconds, 1e-9)
         return (
             f"step {last.step:,}{total} · {last.fraction:.0%} · loss {last.smoothed_loss:.4f} nats "
-            f"({last.smoothed_loss * NATS_TO_BITS:.3f} bits) · {speed / 1e3:,.1f} k char/s"
+            f"({to_bits(last.smoothed_loss):.3f} bits) · {speed / 1e3:,.1f} k char/s"
         )
 
     def _curves(self, width: int, height: int) -> list[str]:

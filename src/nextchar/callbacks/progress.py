@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nextchar.formatting.quantities import duration, megabytes, rough_duration, short_number
+from nextchar.formatting.units import to_bits
 from nextchar.training.events import (
     Encoding,
     Evaluated,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 10.0  # between plain lines
 DRAW_SECONDS = 0.1  # between two looks of the bar
-NATS_TO_BITS = 1.4426950408889634  # 1 / ln 2
 
 
 class ConsoleProgress:
@@ -90,7 +91,7 @@ class ConsoleProgress:
             self._bar = None
 
     def _encode(self, event: Encoding) -> None:
-        done = f"{event.done / 1e6:,.0f} MB"
+        done = megabytes(event.done, 0)
         if self._stream.isatty():
             if self._bar is not None and event.done < self._bar.n:  # of another text
                 self.close()
@@ -109,7 +110,7 @@ class ConsoleProgress:
                 )
             self._bar.update(event.done - self._bar.n)
         elif time.monotonic() - self._lined > LINE_SECONDS:
-            of = f" of {event.total / 1e6:,.0f} MB" if event.total else ""
+            of = f" of {megabytes(event.total, 0)}" if event.total else ""
             self._line(f"encoding the text: {done}{of}")
 
     def _start(self, event: Started) -> None:
@@ -130,8 +131,9 @@ class ConsoleProgress:
         self._first = self._first or event
         figures = (  # with its bar this fits into 80 columns
             f"loss {event.loss:.3f}, smoothed {event.smoothed_loss:.3f} "
-            f"({event.smoothed_loss * NATS_TO_BITS:.2f} bits), "
-            f"{_thousands(self._speed(event))} char/s, {_about(self._seconds_left(event))} left"
+            f"({to_bits(event.smoothed_loss):.2f} bits), "
+            f"{short_number(self._speed(event))} char/s, "
+            f"{rough_duration(self._seconds_left(event))} left"
         )
         if self._bar is not None:
             self._draw(self._bar, event.fraction, figures)
@@ -167,12 +169,12 @@ class ConsoleProgress:
         if event.val_loss is None:
             validation = "no validation"
         else:
-            bits = event.val_loss * NATS_TO_BITS
+            bits = to_bits(event.val_loss)
             validation = f"validation {event.val_loss:.4f} nats/char ({bits:.3f} bits)"
         return (
             f"step {event.step}{self._of_total()} · epoch {event.epoch:.2f} · "
             f"train {event.train_loss:.4f} · {validation}{' · best' if event.is_best else ''} · "
-            f"{_thousands(event.chars_per_second)} char/s"
+            f"{short_number(event.chars_per_second)} char/s"
         )
 
     def _line(self, text: str) -> None:
@@ -186,9 +188,9 @@ class ConsoleProgress:
 
 def _summary(event: Finished) -> str:
     text = (
-        f"done: {event.step} steps, {_thousands(event.characters)} characters in "
-        f"{_duration(event.seconds)}; best {event.best_loss:.4f} nats/char "
-        f"({event.best_loss * NATS_TO_BITS:.3f} bits) at step {event.best_step}"
+        f"done: {event.step} steps, {short_number(event.characters)} characters in "
+        f"{duration(event.seconds)}; best {event.best_loss:.4f} nats/char "
+        f"({to_bits(event.best_loss):.3f} bits) at step {event.best_step}"
     )
     if event.directory is None:
         return text
@@ -197,31 +199,8 @@ def _summary(event: Finished) -> str:
 
 
 def _test(event: Scored) -> str:
-    bits = event.loss * NATS_TO_BITS
+    bits = to_bits(event.loss)
     return (
         f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} characters "
         "by which nothing was chosen"
     )
-
-
-def _thousands(number: float) -> str:
-    """1234 → 1.2 k, 12345678 → 12.3 M."""
-    for size, unit in ((1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.1f}{unit}"
-    return f"{number:.0f}"
-
-
-def _about(seconds: float) -> str:
-    """125 → 2 min: past a minute the seconds of an estimate say nothing."""
-    return _duration(seconds) if not 59.5 <= seconds < 3599.5 else f"{round(seconds / 60)} min"
-
-
-def _duration(seconds: float) -> str:
-    """3725 → 1 h 02 min, 125 → 2 min 05 s, 9 → 9 s."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    if whole >= 60:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole} s"

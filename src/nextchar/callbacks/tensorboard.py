@@ -5,11 +5,11 @@ The event file lies in the run directory, so that `tensorboard --logdir runs` sh
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 from nextchar.errors import MissingExtraError
+from nextchar.formatting.units import to_bits
 from nextchar.training.events import Evaluated, Event, Finished, Sampled, Started, Stepped
 
 EVERY = 10  # steps between two losses of a batch
@@ -61,7 +61,7 @@ class EventFiles:
         scalars = {
             "loss/training": event.train_loss,
             "loss/validation": event.val_loss,
-            "bits/validation": None if event.val_loss is None else event.val_loss / math.log(2),
+            "bits/validation": None if event.val_loss is None else to_bits(event.val_loss),
             "learning_rate": event.learning_rate,
             "characters_per_second": event.chars_per_second,
             "gradient_norm/before_clipping": event.gradient_norm,

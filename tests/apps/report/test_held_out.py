@@ -10,6 +10,7 @@ import pytest
 
 from conftest import PROSE
 from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.context_loss import CONVERGED, LENGTHS, ContextLoss
 from nextchar.apps.predictions import Predictions, read
 from nextchar.apps.report.figures import (
     against_baselines,
@@ -19,16 +20,13 @@ from nextchar.apps.report.figures import (
     confused,
 )
 from nextchar.apps.report.held_out import (
-    FORGOTTEN,
-    LENGTHS,
     Calibration,
     Confusion,
-    ContextLoss,
     KindLoss,
     calibration,
     confusions,
+    context_loss,
     kind_of,
-    loss_by_context,
     loss_by_kind,
 )
 from nextchar.apps.report.model_analysis import Analysis
@@ -85,23 +83,23 @@ def test_context_is_measured_at_the_same_places_with_the_state_reset(small_model
     codes = small_model.vocabulary.encode(PROSE * 20)
     with BatchPredictor(small_model.parameters) as reader:
         made = read(reader, codes)
-        found = loss_by_context(reader, small_model, codes, made)
+        found = context_loss(reader, small_model, codes, made)
         places = np.array([512 + n * (len(codes) - 512) // 1024 for n in range(1024)])
         nats = -reader.expect_after(codes, places, 4)[np.arange(1024), codes[places]]
     assert found.lengths == LENGTHS[: len(found.lengths)]
-    away = abs(found.loss - found.carried)
-    assert (len(found.lengths) == len(LENGTHS)) or away[-2:].max() < FORGOTTEN
-    assert all(max(pair) >= FORGOTTEN for pair in pairwise(away[:-1]))  # or it had ended there
-    assert found.places == 1024
+    away = abs(found.loss - found.full_loss)
+    assert (len(found.lengths) == len(LENGTHS)) or away[-2:].max() < CONVERGED
+    assert all(max(pair) >= CONVERGED for pair in pairwise(away[:-1]))  # or it had ended there
+    assert found.positions == 1024
     assert found.loss[3] == pytest.approx(nats.mean())
     assert found.error[3] == pytest.approx(nats.std() / 32)
-    assert found.carried == pytest.approx(-made.log_p[places - 1].mean())
+    assert found.full_loss == pytest.approx(-made.log_p[places - 1].mean())
 
 
 def test_a_short_text_has_little_context(small_model: Model) -> None:
     codes = small_model.vocabulary.encode("it was the best")
     with BatchPredictor(small_model.parameters) as reader:
-        found = loss_by_context(reader, small_model, codes, read(reader, codes))
+        found = context_loss(reader, small_model, codes, read(reader, codes))
     assert found.lengths == (0, 1, 2, 4)
     assert np.isfinite(found.loss).all()
 
@@ -156,7 +154,7 @@ def test_kinds_calibration_and_confusions_are_drawn_from_their_numbers() -> None
     assert line.low.tolist() == pytest.approx([0.5 - 1.96 * 0.25])
     figure = confused(0, "a", [Confusion(" ", "\n", 7, 0.5)])
     assert figure is not None
-    assert figure.y.labels == ("␣ taken for ⏎",)
+    assert figure.y.labels == ("␣ taken for ↵",)
     assert figure.bars[0].texts == ("7 (50%)",)
     assert by_kind([(0, "a", Analysis())]) is calibrated([]) is confused(0, "a", []) is None
 

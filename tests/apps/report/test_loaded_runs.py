@@ -1,8 +1,7 @@
-"""Runs as a report reads them: names, differences, the command, and what is missing."""
+"""Runs as a report reads them: names, differences, and what is missing."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,10 @@ import pytest
 
 from conftest import PROSE
 from made_runs import made_run
-from nextchar.apps.report.loaded_runs import differing, names_of, read_runs, repeat_command
-from nextchar.cli.commands.train_command import command as train_command
+from nextchar.apps.report.loaded_runs import differing, names_of, read_runs
 from nextchar.errors import RunError
 from nextchar.model.file import BEST
-from nextchar.runs.run_files import CONFIG, METRICS
-from nextchar.settings.config import FIELDS, Settings
+from nextchar.runs.run_files import METRICS
 
 
 @pytest.fixture
@@ -83,27 +80,3 @@ def test_only_settings_that_differ_are_told_and_threads_are_none(
     runs = read_runs([tmp_path / "a", tmp_path / "b"])
     assert differing(runs) == {"hidden_size": [16, 24]}
     assert differing(runs[:1]) == {}
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {}, {"cell": "rnn", "clip_by": "value"}, {"tied": True, "embedding_size": 16},
-        {"steps": None, "time": "90s"}, {"steps": None, "epochs": 1.5},
-    ],
-)  # fmt: skip
-def test_the_command_gives_the_same_settings_again(
-    tmp_path: Path, text: Path, given: dict[str, object]
-) -> None:
-    path = made_run(tmp_path / "run", text, 3)
-    settings = Settings.make("medium", **{"hidden_size": 16, **given})
-    lines = (path / CONFIG).read_text()
-    source = lines[lines.index("[source]") :]
-    import tomli_w
-
-    (path / CONFIG).write_text(tomli_w.dumps({"format": 1, **settings.tables()}) + source)
-    words = shlex.split(repeat_command(read_runs([path])[0]))
-    assert words[:3] == ["nextchar", "train", str(text)]
-    parsed = train_command.make_context("train", words[2:]).params
-    again = {name: parsed[name] for name in FIELDS}
-    assert Settings.make(parsed["preset"], **again) == settings

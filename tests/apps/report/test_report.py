@@ -12,8 +12,8 @@ import pytest
 
 from conftest import PROSE
 from made_runs import made_records, made_run, trained_run
+from nextchar.apps.context_loss import LENGTHS
 from nextchar.apps.evaluate import evaluate
-from nextchar.apps.report.held_out import LENGTHS
 from nextchar.apps.report.report import Report, as_json, make_report
 from nextchar.apps.report.report_page import html
 from nextchar.apps.report.watch import watch_runs, write_page
@@ -94,7 +94,7 @@ def test_the_page_is_whole_and_asks_for_nothing(report: Report) -> None:
     assert found.count["script"] == 1
     for outside in ("http://", "https://", "src=", "@import", "url(h"):
         assert outside not in page
-    for told in ("nats per character", "bits", "What was run", "To do it again:", "SHA-256"):
+    for told in ("nats per character", "bits", "What was run", "Repeat it with:", "SHA-256"):
         assert told in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))

@@ -7,8 +7,7 @@ from html import escape
 
 import numpy as np
 
-from nextchar.apps.html.chart_colours import LIGHT, colour
-from nextchar.apps.html.charts import Axis, Bars, Figure
+from nextchar.apps.html.charts import LIGHT, Axis, Bars, Figure, colour
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.scales import Scale, limits, ticks, written
 

@@ -5,7 +5,6 @@ A figure is made once by a plain function; whoever draws it adds nothing but ink
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +14,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-BITS = 1 / math.log(2)  # in a nat
+# Colours that everybody can tell apart (Okabe & Ito, 2008), for a light and a dark page, without
+# yellow, which does not show on white. Lines are dashed after six series and dotted after twelve,
+# so that no two series differ by colour alone.
+LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b8588f", "#c98200", "#3fa0d8")
+DARK = ("#4b9fe0", "#f0803c", "#27c296", "#e39ac3", "#efb02e", "#93d5ff")
+DASHES = ("", "6 3", "2 3")
 Size = Literal["third", "half", "tall", "whole"]
 
 
@@ -106,3 +110,18 @@ class Figure:
 def _series(mark: Line | Bars) -> int | None:
     series = mark.series
     return series if series is None or isinstance(series, int) else series[0]
+
+
+def colour(series: int) -> int:
+    """Which colour a series has, an index into LIGHT and DARK."""
+    return series % len(LIGHT)
+
+
+def dash(series: int) -> str:
+    """How its line is drawn: an SVG `stroke-dasharray`, empty for a solid one."""
+    return DASHES[series // len(LIGHT) % len(DASHES)]
+
+
+def variables(colours: tuple[str, ...]) -> str:
+    """The colours as the CSS variables `--c0`, `--c1` and so on."""
+    return "".join(f"--c{index}:{value};" for index, value in enumerate(colours))

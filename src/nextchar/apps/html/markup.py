@@ -1,12 +1,9 @@
-"""Elements of HTML and SVG as text, and characters as people can see them."""
+"""Elements of HTML and SVG as text."""
 
 from __future__ import annotations
 
-import unicodedata
 from html import escape
 from typing import Any
-
-_PICTURES = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥"}
 
 
 def tag(name: str, content: str = "", /, **attributes: Any) -> str:
@@ -39,18 +36,3 @@ def number(value: float) -> str:
     """A coordinate to a hundredth, without needless digits: 12.0 → 12, 0.333… → 0.33."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def shown(character: str) -> str:
-    """A character that can be seen: ␣ a space, ⏎ a line end, U+0007 what has no form.
-
-    What is longer than one character stays as it is.
-    """
-    if character in _PICTURES:
-        return _PICTURES[character]
-    if len(character) != 1:
-        return character
-    if unicodedata.category(character)[0] in "CZ":
-        return f"U+{ord(character):04X}"
-    # what joins the character before it gets one to stand on
-    return f"◌{character}" if unicodedata.combining(character) else character

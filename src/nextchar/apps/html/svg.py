@@ -11,8 +11,7 @@ from html import escape
 import numpy as np
 
 from nextchar.apps.html.bars import class_of, dot, draw_places, height_of_places
-from nextchar.apps.html.chart_colours import dash
-from nextchar.apps.html.charts import Array, Axis, Bars, Figure, Line
+from nextchar.apps.html.charts import Array, Axis, Bars, Figure, Line, dash
 from nextchar.apps.html.downsample import keep_extremes
 from nextchar.apps.html.markup import number, tag
 from nextchar.apps.html.scales import Scale, limits, ticks, written

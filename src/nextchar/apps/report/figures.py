@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextchar.apps.html.charts import BITS, Array, Axis, Bars, Figure, Line
-from nextchar.apps.html.markup import shown
-from nextchar.apps.report.held_out import KINDS, Confusion, ContextLoss
+from nextchar.apps.context_loss import ContextLoss
+from nextchar.apps.html.charts import Array, Axis, Bars, Figure, Line
+from nextchar.apps.report.held_out import KINDS, Confusion
 from nextchar.apps.report.model_analysis import Analysis
+from nextchar.formatting.units import NATS_TO_BITS
+from nextchar.formatting.visible_text import visible
 
 # a run's place among the others decides its colour: (place, name, what was measured)
 Named = tuple[int, str, Analysis]
@@ -38,7 +40,7 @@ def _losses(number: int, group: Sequence[Named]) -> Figure:
     )
     bars = Bars("", values, series, texts)
     name = "baselines" if number == 1 else f"baselines-{number}"
-    x = Axis(NATS, low=0.0, other=("bits", BITS))
+    x = Axis(NATS, low=0.0, other=("bits", NATS_TO_BITS))
     return Figure(
         name, "Loss, beside counting", x, Axis("", labels=tuple(labels)), (), (bars,), note
     )
@@ -51,20 +53,20 @@ def by_context(runs: Sequence[Named]) -> Figure | None:
         return None
     lengths = max((context.lengths for *_, context in known), key=len)
     lines = [_context(*each, len(lengths)) for each in known]
-    places = known[0][2].places
+    places = known[0][2].positions
     note = (
         f"At {places:,} places of the validation part, the state being reset before the context; "
         "“all”: carried on from its beginning. The band holds the mean in 95 of 100 cases."
     )
     labels = (*map(str, lengths), "all")
-    y = Axis(NATS, other=("bits", BITS))
+    y = Axis(NATS, other=("bits", NATS_TO_BITS))
     x = Axis("characters of context", labels=labels)
     return Figure("context", "How far back it remembers", x, y, tuple(lines), (), note)
 
 
 def _context(place: int, name: str, context: ContextLoss, last: int) -> Line:
     """A run's curve. last: where the loss with all context goes; longer ones may not be tried."""
-    loss = np.append(context.loss, context.carried)
+    loss = np.append(context.loss, context.full_loss)
     error = SURE * np.append(context.error, context.error[-1])
     x = np.append(np.arange(len(context.loss), dtype=float), last)
     return Line(name, x, loss, place, low=loss - error, high=loss + error, key=False)
@@ -88,7 +90,7 @@ def by_kind(runs: Sequence[Named]) -> Figure | None:
     bars.insert(0, Bars("6-gram", _values(there, first), None, dots=True))
     labels = tuple(f"{kind} ({shares.get(kind, 0.0):.0%})" for kind in there)
     note = "In brackets the share of the characters."
-    x = Axis(NATS, low=0.0, other=("bits", BITS))
+    x = Axis(NATS, low=0.0, other=("bits", NATS_TO_BITS))
     return Figure(
         "kinds", "Loss by kind of character", x, Axis("", labels=labels), (), tuple(bars), note
     )
@@ -129,7 +131,7 @@ def confused(place: int, name: str, pairs: Sequence[Confusion]) -> Figure | None
     """The characters that are taken for others the most often."""
     if not pairs:
         return None
-    labels = tuple(f"{shown(each.character)} taken for {shown(each.guess)}" for each in pairs)
+    labels = tuple(f"{visible(each.character)} taken for {visible(each.guess)}" for each in pairs)
     values = np.array([each.count for each in pairs], float)
     texts = tuple(f"{each.count:,} ({each.share:.0%})" for each in pairs)
     note = (

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.context_loss import LENGTHS, ContextLoss, loss_by_context
 from nextchar.apps.html.charts import Array
-from nextchar.apps.predictions import Predictions, characters_of, places_of
+from nextchar.apps.predictions import Predictions, places_of
+from nextchar.formatting.visible_text import code_name
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Codes
 
 BINS = 10
-LENGTHS = (0, *(2**n for n in range(10)))  # characters of context: 0, 1, 2, 4 … 512
-PLACES = 1024  # at which each of them is tried
-_WORK = 7e10  # multiply-adds that they may cost
-FORGOTTEN = 0.0005  # nats; so close to the loss with all context, no longer one is tried
+POSITIONS = 1024  # at most, for the loss by context
+_WORK = 7e10  # multiply-adds that the loss by context may cost
 KINDS = ("letters", "digits", "spaces", "line breaks", "punctuation", "CJK", "other")
 _CJK = ((0x2E80, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
 
@@ -60,7 +60,8 @@ class Confusion:
 
 def confusions(model: Model, made: Predictions, most: int = 15) -> list[Confusion]:
     """The pairs of character and wrong first guess that are the most frequent."""
-    V = len(model.vocabulary)
+    vocabulary = model.vocabulary
+    V = len(vocabulary)
     codes = made.codes.astype(np.int64)
     wrong = made.guess != codes
     pairs, counts = np.unique(codes[wrong] * V + made.guess[wrong], return_counts=True)
@@ -68,12 +69,9 @@ def confusions(model: Model, made: Predictions, most: int = 15) -> list[Confusio
     there = np.bincount(codes, minlength=V)
     actual, guess = pairs[order] // V, pairs[order] % V
     return [
-        Confusion(a, g, int(n), int(n) / int(there[code]))
-        for a, g, n, code in zip(
-            characters_of(model, actual), characters_of(model, guess), counts[order],
-            actual.tolist(), strict=True,
-        )
-    ]  # fmt: skip
+        Confusion(code_name(vocabulary, a), code_name(vocabulary, g), n, n / int(there[a]))
+        for a, g, n in zip(actual.tolist(), guess.tolist(), counts[order].tolist(), strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,8 @@ class KindLoss:
 
 def loss_by_kind(model: Model, made: Predictions, baseline: Array | None) -> list[KindLoss]:
     """The loss of each kind of characters that there is. baseline: (N,) nats of another model."""
-    kinds = np.array([KINDS.index(kind_of(each)) for each in _symbols(model)])
+    names = [code_name(model.vocabulary, code) for code in range(len(model.vocabulary))]
+    kinds = np.array([KINDS.index(kind_of(each)) for each in names])
     of = kinds[made.codes.astype(np.int64)]
     found = []
     for number, kind in enumerate(KINDS):
@@ -98,10 +97,6 @@ def loss_by_kind(model: Model, made: Predictions, baseline: Array | None) -> lis
             loss = float(-made.log_p[own].mean())
             found.append(KindLoss(kind, loss, other, float(own.mean())))
     return found
-
-
-def _symbols(model: Model) -> list[str]:
-    return characters_of(model, np.arange(len(model.vocabulary)))
 
 
 def kind_of(character: str) -> str:
@@ -119,39 +114,17 @@ def kind_of(character: str) -> str:
     return names.get(category[0], "other")
 
 
-@dataclass(frozen=True)
-class ContextLoss:
-    """Loss at the same places of a text, by how many characters before them are read.
-
-    lengths: of the context, up to where more of it tells nothing. loss: (lengths,) mean nats;
-    error: (lengths,) its standard error.
-    carried: the loss there with the state carried on from the text's beginning.
-    """
-
-    lengths: tuple[int, ...]
-    places: int
-    loss: Array
-    error: Array
-    carried: float
-
-
-def loss_by_context(
-    reader: BatchPredictor, model: Model, codes: Codes, made: Predictions
+def context_loss(
+    reader: BatchPredictor, model: Model, codes: Codes, predictions: Predictions
 ) -> ContextLoss:
-    """How far back a model remembers. codes: of the text; made: what it made of it."""
-    lengths = tuple(each for each in LENGTHS if each <= (len(codes) - 1) // 2)
-    longest = max(lengths)
+    """Return the loss by length of context, at positions that a bounded work allows.
+
+    The full loss is that of `predictions`, with the state carried on from the text's beginning.
+    """
+    lengths = [length for length in LENGTHS if length <= (len(codes) - 1) // 2]
     steps = sum(lengths) * model.architecture.matrix_size
-    wanted = int(min(PLACES, max(_WORK // max(steps, 1), PLACES // 8)))
-    places = places_of(len(codes), wanted, max(longest, 1))
-    targets = np.arange(len(places)), codes[places].astype(np.int64)
-    carried = float(-made.log_p[places - 1].mean())
-    loss, error = list[float](), list[float]()
-    for length in lengths:
-        nats = -reader.expect_after(codes, places, length)[targets].astype(np.float64)
-        loss.append(float(nats.mean()))
-        error.append(float(nats.std() / np.sqrt(len(places))))
-        if len(loss) > 1 and max(abs(each - carried) for each in loss[-2:]) < FORGOTTEN:
-            break
-    tried = lengths[: len(loss)]
-    return ContextLoss(tried, len(places), np.array(loss), np.array(error), carried)
+    wanted = int(min(POSITIONS, max(_WORK // max(steps, 1), POSITIONS // 8)))
+    positions = places_of(len(codes), wanted, max(*lengths, 1))
+    return loss_by_context(
+        reader, codes, positions, float(-predictions.log_p[positions - 1].mean())
+    )

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nextchar.apps.html.chart_colours import DASHES, LIGHT, colour
-from nextchar.apps.html.charts import Axis, Bars, Figure, Line
+from nextchar.apps.html.charts import DASHES, LIGHT, Axis, Bars, Figure, Line, colour
 from nextchar.apps.html.scales import limits, written
 from nextchar.errors import MissingExtraError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -15,8 +14,7 @@ from nextchar.apps.html.charts import Array
 from nextchar.errors import ModelFileError
 from nextchar.model.file import Model, load_model
 from nextchar.runs.run_files import is_held, read_config, read_metrics, read_samples
-from nextchar.settings.config import Settings, option_of
-from nextchar.settings.presets import AUTO, PRESETS
+from nextchar.settings.config import Settings
 
 COLUMNS = (
     "step",
@@ -129,24 +127,3 @@ def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
         for name in flat[0]
         if name not in _APART and any(each[name] != flat[0][name] for each in flat)
     }
-
-
-def repeat_command(run: Run) -> str:
-    """The command that does the run again, whatever the version's defaults choose by itself."""
-    flat = run.settings.flat()
-    options = {
-        preset: {
-            name: value for name, value in flat.items() if value != base[name] and value is not None
-        }
-        for preset in PRESETS
-        if preset != AUTO  # it chooses for the text and the time
-        for base in [Settings.make(preset).flat()]
-    }
-    preset = min(options, key=lambda name: len(options[name]))
-    words = ["nextchar", "train", *(run.source["inputs"] or ["TEXT"])]
-    for each in run.source["validation"]:
-        words += ["--val", each]
-    words += ["--preset", preset]
-    for name, value in options[preset].items():
-        words += [option_of(name)] if value is True else [option_of(name), f"{value}"]
-    return shlex.join(words)

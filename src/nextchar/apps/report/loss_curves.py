@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextchar.apps.html.charts import BITS, Array, Axis, Figure, Line
+from nextchar.apps.html.charts import Array, Axis, Figure, Line
 from nextchar.apps.report.loaded_runs import Run
+from nextchar.formatting.units import NATS_TO_BITS
 
 # what a curve goes over: the record's field, and the axis's name
 CLOCKS = {"step": "steps", "characters": "characters", "seconds": "seconds"}
@@ -65,7 +66,7 @@ def _loss(runs: Sequence[Run], clock: str) -> Figure:
     cut = f"The first values lie above the figure, up to {above:.2f} nats." if high else ""
     pale = "" if alone else "Pale: training, smoothed where there are many evaluations."
     note = f"{pale} {cut}".strip()
-    axis = Axis("nats per character", high=high, other=("bits", BITS))
+    axis = Axis("nats per character", high=high, other=("bits", NATS_TO_BITS))
     return Figure(f"loss-{clock}", "Loss", _clock(clock), axis, tuple(lines), (), note, "whole")
 
 

@@ -7,17 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.context_loss import ContextLoss
 from nextchar.apps.memorisation.copy_search import blocks_of
 from nextchar.apps.ngrams import Baselines, affordable, baselines
 from nextchar.apps.predictions import Predictions, read
 from nextchar.apps.report.held_out import (
     Calibration,
     Confusion,
-    ContextLoss,
     KindLoss,
     calibration,
     confusions,
-    loss_by_context,
+    context_loss,
     loss_by_kind,
 )
 from nextchar.apps.report.loaded_runs import Run
@@ -125,7 +125,7 @@ class Analyser:
         counted = self._counted(prepared, codes, len(model.vocabulary))
         with BatchPredictor(model.parameters) as reader:
             made = read(reader, codes)
-            context = loss_by_context(reader, model, codes, made) if len(codes) > 3 else None
+            context = context_loss(reader, model, codes, made) if len(codes) > 3 else None
         parts = (prepared.train, prepared.validation, prepared.test)
         train, validation, test = map(len, parts)
         return replace(

@@ -107,7 +107,7 @@ def _figures(run: Run, analysis: Analysis) -> dict[str, Any]:
         if context is None
         else {
             **dict(zip(map(str, context.lengths), context.loss.tolist(), strict=True)),
-            "all": context.carried,
+            "all": context.full_loss,
         },
         "memorisation": None
         if memory is None

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.apps.html.charts import BITS
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.svg import key_of
-from nextchar.apps.report.loaded_runs import Run, differing, repeat_command
+from nextchar.apps.report.loaded_runs import Run, differing
 from nextchar.apps.report.model_analysis import Analysis
 from nextchar.apps.report.report import Report
+from nextchar.formatting.quantities import duration, short_number
+from nextchar.formatting.units import to_bits
+from nextchar.runs.repeat_command import repeat_command
 from nextchar.settings.config import GROUPS
 
 _MACHINE = ("began", "nextchar", "python", "numpy", "numba", "system", "cpu", "cores")
@@ -42,20 +44,20 @@ def facts(run: Run, analysis: Analysis) -> str:
         step = int(run.records["step"][run.best])
         made += [
             (f"{loss:.4f}", f"nats per character, best in {what}, at step {step:,}"),
-            (f"{loss * BITS:.3f}", "bits per character"),
+            (f"{to_bits(loss):.3f}", "bits per character"),
         ]
     if analysis.accuracy is not None:
         made.append((f"{analysis.accuracy:.1%}", "of the first guesses are right"))
     if analysis.parameters:
-        made.append((_thousands(analysis.parameters), f"weights, {network(run)}"))
+        made.append((short_number(analysis.parameters), f"weights, {network(run)}"))
     if len(run.records["step"]):
         characters, seconds = (float(run.records[n][-1]) for n in ("characters", "seconds"))
         epoch = float(run.records["epoch"][-1])
         made += [
-            (_thousands(characters), f"characters read, {_times(epoch)} the text"),
+            (short_number(characters), f"characters read, {_times(epoch)} the text"),
             (
-                duration(seconds),
-                f"of training, {_thousands(characters / max(seconds, 1e-9))} char/s",
+                duration(seconds, 1),
+                f"of training, {short_number(characters / max(seconds, 1e-9))} char/s",
             ),
         ]
     cells = "".join(
@@ -93,12 +95,12 @@ def table_of_runs(report: Report) -> str:
             speed = float(run.records["characters"][-1]) / max(seconds, 1e-9)
             cells += [
                 f"{loss:.4f}",
-                f"{loss * BITS:.3f}",
+                f"{to_bits(loss):.3f}",
                 f"{int(run.records['step'][best]):,}",
                 f"{int(run.records['step'][-1]):,}",
-                _thousands(analysis.parameters) if analysis.parameters else "",
-                duration(seconds),
-                _thousands(speed),
+                short_number(analysis.parameters) if analysis.parameters else "",
+                duration(seconds, 1),
+                short_number(speed),
             ]
         is_best = run is report.best_run
         own = "".join(_cell(cell, number > 0) for number, cell in enumerate(cells))
@@ -149,7 +151,10 @@ def provenance(run: Run, analysis: Analysis) -> str:
         rows.append(("its SHA-256", str(sha256)))
     rows += [(name, str(source[name])) for name in _MACHINE if name in source]
     table = _two_columns(rows)
-    again = tag("p", "To do it again:") + tag("pre", escape(repeat_command(run)))
+    command = repeat_command(
+        run.settings, source["inputs"], source["validation"], source.get("from")
+    )
+    again = tag("p", "Repeat it with:") + tag("pre", escape(command))
     settings = "".join(
         tag("h3", group) + _two_columns([(n, _shown(v)) for n, v in values.items()])
         for group in GROUPS
@@ -178,21 +183,5 @@ def _shown(value: Any) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _thousands(number: float) -> str:
-    """1234 → 1.2 k, 12345678 → 12.3 M."""
-    for size, unit in ((1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.1f}{unit}"
-    return f"{number:.0f}"
-
-
 def _times(number: float) -> str:
     return f"{number:,.0f} times" if number >= 100 else f"{number:.3g} times"
-
-
-def duration(seconds: float) -> str:
-    """3725 → 1 h 02 min, 125 → 2 min 05 s, 9.4 → 9.4 s."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{seconds:.1f} s"
