@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PROSE
 from nextchar.apps.batch_predictor import LANES, BatchPredictor
-from nextchar.apps.predictions import places_of
+from nextchar.apps.predictions import spread_positions
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
@@ -38,7 +38,7 @@ def test_after_a_context_the_state_began_at_zero(length: int) -> None:
 
 def test_more_places_than_lanes_are_read_in_turn() -> None:
     count = 3 * LANES + 5
-    places = places_of(len(CODES), count, 3)
+    places = spread_positions(len(CODES), count, 3)
     assert len(places) == count
     assert (places.min(), places.max() < len(CODES)) == (3, True)
     some = [0, LANES, count - 1]
@@ -49,7 +49,7 @@ def test_more_places_than_lanes_are_read_in_turn() -> None:
 
 
 def test_any_number_of_threads_gives_the_same() -> None:
-    places = places_of(len(CODES), 7, 12)
+    places = spread_positions(len(CODES), 7, 12)
     made = []
     for threads in (1, 2, 3):
         with BatchPredictor(PARAMETERS, threads=threads) as reader:

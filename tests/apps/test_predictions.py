@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PROSE
 from nextchar.apps.batch_predictor import BatchPredictor
-from nextchar.apps.predictions import places_of, read
+from nextchar.apps.predictions import read, spread_positions
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
@@ -57,5 +57,5 @@ def test_every_place_is_what_the_plain_network_says(cell: str) -> None:
 
 
 def test_a_short_text_has_few_places() -> None:
-    assert places_of(5, 100, 3).tolist() == [3, 4]
-    assert places_of(3, 100, 3).tolist() == []
+    assert spread_positions(5, 100, 3).tolist() == [3, 4]
+    assert spread_positions(3, 100, 3).tolist() == []

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nextchar.callbacks.live import MEANS, POINTS, Live, TerminalCurve
+from nextchar.callbacks.live import MEANS, POINTS, LiveCurves, TerminalCurve
 from nextchar.errors import MissingExtraError
 from nextchar.training.events import Evaluated, Finished, Note, Sampled, Started, Stepped
 
@@ -46,7 +46,7 @@ def shown(stream: Screen) -> list[str]:
 
 def test_the_screen_shows_where_the_run_is() -> None:
     stream, now = Screen(), [0.0]
-    live = Live(stream, clock=lambda: now[0])
+    live = LiveCurves(stream, clock=lambda: now[0])
     live(Note("a note before"))
     live(Started(0, 100, None))
     for step in range(1, 61):
@@ -69,7 +69,7 @@ def test_the_screen_shows_where_the_run_is() -> None:
 
 def test_when_it_is_over_the_lines_stand_as_without_it() -> None:
     stream = Screen()
-    live = Live(stream)
+    live = LiveCurves(stream)
     for event in (
         Started(0, 100, None), stepped(1), Note("careful"), evaluated(50, 2.0), stepped(100),
         Finished(100, 10.0, 10_000, 2.0, 50, Path("runs/a")),
@@ -85,7 +85,7 @@ def test_when_it_is_over_the_lines_stand_as_without_it() -> None:
 
 def test_an_interrupted_run_leaves_the_terminal_too() -> None:
     stream = Screen()
-    live = Live(stream)
+    live = LiveCurves(stream)
     live(Started(0, None, 60.0))
     live(stepped(1))
     live(evaluated(1, 2.0))
@@ -97,7 +97,7 @@ def test_an_interrupted_run_leaves_the_terminal_too() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(20, 5), (40, 12), (200, 60)])
 def test_any_size_of_terminal_is_filled_and_not_more(width: int, height: int) -> None:
-    live = Live(Screen())
+    live = LiveCurves(Screen())
     live(Started(0, 100, None))
     live(stepped(1))
     live(stepped(2))
@@ -112,7 +112,7 @@ def test_a_terminal_that_goes_away_does_not_end_the_run() -> None:
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
-    live = Live(Gone())
+    live = LiveCurves(Gone())
     live(Started(0, 100, None))
     live(stepped(1))
     live.close()
@@ -131,8 +131,8 @@ def test_a_curve_keeps_few_points_each_a_mean() -> None:
 
 def test_without_plotille_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "plotille", None)
-    with pytest.raises(MissingExtraError, match=r'--live: .*pip install "nextchar\[live\]"'):
-        Live()
+    with pytest.raises(MissingExtraError, match=r'--live needs plotille; .*pip install "plotille'):
+        LiveCurves()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
@@ -170,6 +170,6 @@ def test_where_there_is_no_terminal_plain_lines_are_shown(
 ) -> None:
     done = nextchar("train", prose, "--live", "--preset", "small", "--hidden-size", 8, "--steps", 2,
                     "--out", "run")  # fmt: skip
-    assert done.stderr.startswith("note: --live wants a terminal; plain lines are shown instead\n")
+    assert done.stderr.startswith("note: --live needs a terminal; plain lines are shown instead\n")
     assert "done: 2 steps" in done.stderr
     assert "\x1b" not in done.stderr

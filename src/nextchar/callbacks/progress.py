@@ -1,4 +1,4 @@
-"""The console's view of a run: a bar on a terminal, plain lines otherwise, all on one stream."""
+"""Progress of a run on the console: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 LINE_SECONDS = 10.0  # between plain lines
-DRAW_SECONDS = 0.1  # between two looks of the bar
+DRAW_SECONDS = 0.1  # between two drawings of the bar
 
 
 class ConsoleProgress:
-    """Shows the events of a run; `ConsoleProgress(...)` is what a run takes as `on_event`.
+    """Callback that prints the events of a run.
 
-    stream: standard error by default. quiet: only notes are shown.
-    Where nobody takes it any more (`| head`, a terminal that was closed) nothing is shown.
+    stream: standard error by default. quiet: print only notes.
+    Once the stream can no longer be written (`| head`, a closed terminal), nothing is printed.
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
@@ -43,18 +43,18 @@ class ConsoleProgress:
         self._bar: tqdm[Any] | None = None
         self._started = Started(0, None, None)
         self._first: Stepped | None = None
-        self._lined = self._drawn = time.monotonic()
+        self._line_at = self._drawn_at = time.monotonic()
         self._is_lost = False
 
     def __call__(self, event: Event) -> None:
-        """Show an event."""
+        """Print an event."""
         if not self._is_lost:
-            with self._until_lost():
+            with self._ending_on_error():
                 self._show(event)
 
     @contextmanager
-    def _until_lost(self) -> Iterator[None]:
-        """Within this context output that fails is the last one; the run goes on without."""
+    def _ending_on_error(self) -> Iterator[None]:
+        """Stop all output after an error of the stream; the run continues."""
         try:
             yield
         except OSError:
@@ -69,7 +69,7 @@ class ConsoleProgress:
             case Encoding():
                 self._encode(event)
             case Started():
-                self.close()  # of the encoding's bar
+                self.close()  # removes the bar of the encoding
                 self._start(event)
             case Stepped():
                 self._step(event)
@@ -84,16 +84,16 @@ class ConsoleProgress:
                 self._line(_test(event))
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
-            with self._until_lost():
+            with self._ending_on_error():
                 self._bar.close()
             self._bar = None
 
     def _encode(self, event: Encoding) -> None:
         done = megabytes(event.done, 0)
         if self._stream.isatty():
-            if self._bar is not None and event.done < self._bar.n:  # of another text
+            if self._bar is not None and event.done < self._bar.n:  # another text begins
                 self.close()
             if self._bar is None:
                 from tqdm import tqdm
@@ -109,7 +109,7 @@ class ConsoleProgress:
                     unit_scale=True,
                 )
             self._bar.update(event.done - self._bar.n)
-        elif time.monotonic() - self._lined > LINE_SECONDS:
+        elif time.monotonic() - self._line_at > LINE_SECONDS:
             of = f" of {megabytes(event.total, 0)}" if event.total else ""
             self._line(f"encoding the text: {done}{of}")
 
@@ -129,7 +129,7 @@ class ConsoleProgress:
 
     def _step(self, event: Stepped) -> None:
         self._first = self._first or event
-        figures = (  # with its bar this fits into 80 columns
+        figures = (  # these and the bar fit into 80 columns
             f"loss {event.loss:.3f}, smoothed {event.smoothed_loss:.3f} "
             f"({to_bits(event.smoothed_loss):.2f} bits), "
             f"{short_number(self._speed(event))} char/s, "
@@ -137,23 +137,23 @@ class ConsoleProgress:
         )
         if self._bar is not None:
             self._draw(self._bar, event.fraction, figures)
-        elif time.monotonic() - self._lined > LINE_SECONDS:
+        elif time.monotonic() - self._line_at > LINE_SECONDS:
             self._line(f"step {event.step}{self._of_total()} · {figures}")
 
     def _draw(self, bar: tqdm[Any], fraction: float, figures: str) -> None:
-        """Draw the bar, now and then: by tqdm's own clock it would stop when that is set back."""
+        """Draw the bar now and then; by tqdm's wall clock it would stop when that is set back."""
         bar.n = fraction
         bar.set_description_str(figures, refresh=False)
-        if time.monotonic() - self._drawn >= DRAW_SECONDS:
+        if time.monotonic() - self._drawn_at >= DRAW_SECONDS:
             bar.refresh()
-            self._drawn = time.monotonic()
+            self._drawn_at = time.monotonic()
 
     def _speed(self, event: Stepped) -> float:
         first = self._first or event
         return (event.characters - first.characters) / max(event.seconds - first.seconds, 1e-9)
 
     def _seconds_left(self, event: Stepped) -> float:
-        """Of the run: of its time, or at the pace since this process began."""
+        """Estimate the seconds left: of the run's time, or at the speed of this process so far."""
         if self._started.seconds is not None:
             return max(self._started.seconds - event.seconds, 0.0)
         first = self._first or event
@@ -178,7 +178,7 @@ class ConsoleProgress:
         )
 
     def _line(self, text: str) -> None:
-        self._lined = time.monotonic()
+        self._line_at = time.monotonic()
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
             return
@@ -201,6 +201,6 @@ def _summary(event: Finished) -> str:
 def _test(event: Scored) -> str:
     bits = to_bits(event.loss)
     return (
-        f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} characters "
-        "by which nothing was chosen"
+        f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} held-out "
+        "characters"
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextchar.apps.html.charts import Axis
-from nextchar.apps.html.scales import Scale, limits, ticks, written
+from nextchar.apps.html.scales import Scale, limits, tick_label, ticks
 
 sizes = st.floats(1e-9, 1e9)
 
@@ -59,9 +59,9 @@ def test_a_scale_puts_numbers_on_pixels() -> None:
     ("value", "text"),
     [(0, "0"), (1500, "1.5k"), (2e6, "2M"), (0.002, "0.002"), (1e-7, "1e-7"), (-12, "-12")],
 )
-def test_numbers_are_written_short(value: float, text: str) -> None:
-    assert written(value) == text
+def test_numbers_are_tick_label_short(value: float, text: str) -> None:
+    assert tick_label(value) == text
 
 
-def test_shares_are_written_in_percent() -> None:
-    assert written(0.25, percent=True) == "25%"
+def test_shares_are_tick_label_in_percent() -> None:
+    assert tick_label(0.25, percent=True) == "25%"

@@ -101,7 +101,7 @@ def test_the_numbers_under_the_pointer_are_those_of_the_figure(folder: Path, pag
     box = page.locator("#loss-step .wide svg").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] - 60, box["y"] + box["height"] / 2)
-    told = page.locator("#loss-step .read-out:visible").inner_text().split("\n")
+    told = page.locator("#loss-step .tooltip:visible").inner_text().split("\n")
     (run,) = make_report([folder / "one"], analyses=False).runs
     assert float(told[0]) == pytest.approx(60, abs=0.5)
     assert [line.split(": ")[0] for line in told[1:]] == ["training", "validation"]

@@ -10,7 +10,7 @@ import numpy as np
 from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.apps.context_loss import LENGTHS, ContextLoss, loss_by_context
 from nextchar.apps.html.charts import Array
-from nextchar.apps.predictions import Predictions, places_of
+from nextchar.apps.predictions import Predictions, spread_positions
 from nextchar.formatting.visible_text import code_name
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Codes
@@ -124,7 +124,6 @@ def context_loss(
     lengths = [length for length in LENGTHS if length <= (len(codes) - 1) // 2]
     steps = sum(lengths) * model.architecture.matrix_size
     wanted = int(min(POSITIONS, max(_WORK // max(steps, 1), POSITIONS // 8)))
-    positions = places_of(len(codes), wanted, max(*lengths, 1))
-    return loss_by_context(
-        reader, codes, positions, float(-predictions.log_p[positions - 1].mean())
-    )
+    positions = spread_positions(len(codes), wanted, max(*lengths, 1))
+    full_loss = float(-predictions.log_p[positions - 1].mean())
+    return loss_by_context(reader, codes, positions, full_loss)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nextchar.apps.html.charts import DASHES, LIGHT, Axis, Bars, Figure, Line, colour
-from nextchar.apps.html.scales import limits, written
+from nextchar.apps.html.scales import limits, tick_label
 from nextchar.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _axis(axes: Axes, axis: Axis, which: str, values: list[Any]) -> None:
     if axis.labels:
         side.set_ticks(range(len(axis.labels)), axis.labels)
     else:
-        side.set_major_formatter(lambda value, _: written(value, percent=axis.percent))
+        side.set_major_formatter(lambda value, _: tick_label(value, percent=axis.percent))
 
 
 def _times(factor: float) -> Any:

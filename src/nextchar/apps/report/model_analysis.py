@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.apps.context_loss import ContextLoss
 from nextchar.apps.memorisation.copy_search import blocks_of
-from nextchar.apps.ngrams import Baselines, affordable, baselines
+from nextchar.apps.ngrams import Baselines, baselines, most_characters
 from nextchar.apps.predictions import Predictions, read
 from nextchar.apps.report.held_out import (
     Calibration,
@@ -120,7 +120,7 @@ class Analyser:
         return prepared
 
     def _with_scores(self, analysis: Analysis, model: Model, prepared: Prepared) -> Analysis:
-        most = min(MOST, affordable(len(model.vocabulary)))
+        most = min(MOST, most_characters(len(model.vocabulary)))
         codes = prepared.validation[:most]
         counted = self._counted(prepared, codes, len(model.vocabulary))
         with BatchPredictor(model.parameters) as reader:
