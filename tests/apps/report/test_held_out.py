@@ -160,10 +160,10 @@ def test_kinds_calibration_and_confusions_are_drawn_from_their_numbers() -> None
 
 
 @pytest.mark.parametrize(
-    ("generated", "held_out", "recites"),
+    ("generated", "held_out", "memorises"),
     [([0.9, 0.3], [0.9, 0.1], True), ([0.9, 0.12], [0.1, 0.1], False), ([1.0, 1.0], [], False)],
 )
-def test_reciting_is_to_copy_long_passages_more_than_such_text_does(
-    generated: list[float], held_out: list[float], recites: bool
+def test_memorising_is_to_copy_more_long_passages_than_held_out_text(
+    generated: list[float], held_out: list[float], memorises: bool
 ) -> None:
-    assert Memorisation((10, 20), 100, generated, held_out, "x", 1).recites is recites
+    assert Memorisation((10, 20), 100, generated, held_out, "x", 1).memorises is memorises

@@ -23,7 +23,7 @@ def test_every_figure_is_an_image(tmp_path: Path) -> None:
     figures = [
         *report.curves["step"],
         *report.knowledge,
-        *([report.memory] if report.memory else []),
+        *([report.memorisation] if report.memorisation else []),
     ]
     assert len(figures) == 10
     paths = write_images(figures, tmp_path / "images")

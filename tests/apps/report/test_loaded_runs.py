@@ -40,7 +40,7 @@ def test_records_are_columns_and_unknown_numbers_are_nan(tmp_path: Path, text: P
     np.testing.assert_array_equal(run.records["step"], [5, 9])
     np.testing.assert_array_equal(run.records["train_loss"], [2, np.nan])
     np.testing.assert_array_equal(run.records["gradient_norm"], [np.nan, np.nan])
-    assert [each["retries"] for each in run.went_back] == [1]
+    assert [each["retries"] for each in run.rollbacks] == [1]
     assert run.best == 1
 
 

@@ -80,10 +80,10 @@ def test_a_text_that_repeats_is_learnt_by_heart_and_that_is_told(report: Report)
     assert memory is not None
     # the held-out text is no other than the training text
     assert memory.held_out == [1.0] * 7
-    assert not memory.recites
+    assert not memory.memorises
     assert len(memory.longest) > 30
     assert memory.longest in PROSE * 60
-    assert any(rung.spans for rung in analysis.ladder)
+    assert any(each.spans for each in analysis.samples)
     assert "<mark>" in html(report)
 
 
@@ -94,7 +94,7 @@ def test_the_page_is_whole_and_asks_for_nothing(report: Report) -> None:
     assert found.count["script"] == 1
     for outside in ("http://", "https://", "src=", "@import", "url(h"):
         assert outside not in page
-    for told in ("nats per character", "bits", "What was run", "Repeat it with:", "SHA-256"):
+    for told in ("nats per character", "bits", "Provenance", "Repeat it with:", "SHA-256"):
         assert told in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -143,8 +143,8 @@ def test_where_the_text_is_gone_the_rest_is_shown(
     report = make_report([tmp_path / "run"])
     page = html(report)
     assert told in page
-    assert report.analyses[0].loss is report.memory is None
-    assert len(report.analyses[0].ladder) == 5
+    assert report.analyses[0].loss is report.memorisation is None
+    assert len(report.analyses[0].samples) == 5
     assert report.curves["step"]
     parsed(page)
 
@@ -163,8 +163,8 @@ def test_without_a_validation_part_that_is_told(tmp_path: Path) -> None:
     text.write_text(PROSE * 5)
     report = make_report([made_run(tmp_path / "run", text, val_fraction=0.0)])
     assert "no validation part" in html(report)
-    assert report.memory is not None
-    assert [line.name for line in report.memory.lines] == ["what the model writes"]
+    assert report.memorisation is not None
+    assert [line.name for line in report.memorisation.lines] == ["generated text"]
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_any_alphabet_and_network_has_a_whole_report(
     assert analysis.loss is not None
     assert np.isfinite(analysis.loss)
     assert sum(kind.share for kind in analysis.kinds) == pytest.approx(1)
-    for rung in analysis.ladder:
-        assert all(0 <= a < b <= len(rung.text) for a, b in rung.spans)
+    for each in analysis.samples:
+        assert all(0 <= a < b <= len(each.text) for a, b in each.spans)
 
 
 def test_a_text_on_disk_gives_the_same_figures(
@@ -202,9 +202,18 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     for name in (METRICS, SAMPLES, "best.safetensors"):
         (path / name).unlink()
     page = html(make_report([path]))
-    assert "Nothing was evaluated yet" in page
-    assert "There is no model yet" in page
+    assert "There is no evaluation yet" in page
+    assert "The run has no model yet" in page
     parsed(page)
+
+
+def test_the_command_of_a_fine_tuned_run_names_its_model(tmp_path: Path) -> None:
+    text = tmp_path / "prose.txt"
+    text.write_text(PROSE * 5)
+    path = made_run(tmp_path / "run", text)
+    config = (path / CONFIG).read_text()
+    (path / CONFIG).write_text(config.replace("[source]", '[source]\nfrom = "an old run"'))
+    assert "--from &#x27;an old run&#x27;" in html(make_report([path], analyses=False))
 
 
 def test_twelve_runs_stand_side_by_side(tmp_path: Path) -> None:
@@ -218,8 +227,8 @@ def test_twelve_runs_stand_side_by_side(tmp_path: Path) -> None:
     parsed(page)
     assert "12 runs side by side" in page
     assert "<th>hidden_size</th>" in page
-    assert "<th>seq_length</th>" in page.split("What was run")[1]
-    assert "<th>seq_length</th>" not in page.split("What was run")[0]
+    assert "<th>seq_length</th>" in page.split("Provenance")[1]
+    assert "<th>seq_length</th>" not in page.split("Provenance")[0]
     assert report.best_run in report.runs
 
 
@@ -267,8 +276,8 @@ def test_watching_makes_the_page_anew_until_the_run_ends(tmp_path: Path) -> None
     watch_runs([path], page, notes.append, sleep)
     assert len(pages) == 4
     assert pages[0] != pages[1] != pages[2] == pages[3]
-    assert all('http-equiv="refresh"' in each and "Training goes on" in each for each in pages)
-    assert notes == [f"open {page} in a browser; it reloads itself while the training goes on"]
+    assert all('http-equiv="refresh"' in each and "Still training" in each for each in pages)
+    assert notes == [f"open {page} in a browser; it reloads itself during training"]
 
 
 def test_watching_a_run_that_is_over_ends_at_once(folder: Path, tmp_path: Path) -> None:

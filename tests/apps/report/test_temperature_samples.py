@@ -29,11 +29,11 @@ def test_marks_are_at_characters_where_those_are_of_several_bytes() -> None:
     text = "字é\n"
     model = certain(Vocabulary(is_bytes=True), text)
     training = model.vocabulary.encode(text * 20)  # 120 bytes: longer passages are new
-    ladder, memory = temperature_samples(model, training, None)
-    rung = ladder[0]
-    assert rung.text.startswith(text * 5)
-    assert rung.text.endswith("\N{REPLACEMENT CHARACTER}")  # of the last one the end is missing
-    assert rung.spans == [(0, len(rung.text) - 1)]
+    samples, memory = temperature_samples(model, training, None)
+    sample = samples[0]
+    assert sample.text.startswith(text * 5)
+    assert sample.text.endswith("\N{REPLACEMENT CHARACTER}")  # of the last one the end is missing
+    assert sample.spans == [(0, len(sample.text) - 1)]
     assert memory is not None
     assert len(memory.longest) <= 60
     assert memory.held_out == []
@@ -49,4 +49,4 @@ def test_shares_are_those_of_what_is_written() -> None:
     }  # fmt: skip
     assert memory.held_out == [0] * 7
     assert memory.longest == "abc\n" * 5
-    assert memory.recites
+    assert memory.memorises
