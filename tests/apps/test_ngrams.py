@@ -1,4 +1,4 @@
-"""n-grams with back-off: a slow twin of dictionaries, distributions that sum to one, any blocks."""
+"""n-grams: a slow twin with dictionaries, distributions that sum to one, any blocks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cut(text: list[int], size: int) -> list[Codes]:
 
 
 class Twin:
-    """Interpolated Witten-Bell, word for word as its formula."""
+    """Interpolated Witten-Bell, exactly as its formula."""
 
     def __init__(self, training: list[int], order: int) -> None:
         self.order = order

@@ -35,7 +35,7 @@ def evaluated(step: int, loss: float | None = 2.0) -> Evaluated:
     return Evaluated(step, 0.1, 100 * step, 1.0, 2.5, loss, 0.01, 1e4, is_best=True)
 
 
-def test_a_trained_run_comes_back_as_it_was_recorded(tmp_path: Path, prose: Path) -> None:
+def test_a_trained_run_is_read_back_as_recorded(tmp_path: Path, prose: Path) -> None:
     out = tmp_path / "run"
     command = [
         "train", str(prose), "--out", str(out), "--preset", "small", "--hidden-size", "8",
@@ -63,7 +63,7 @@ def test_a_trained_run_comes_back_as_it_was_recorded(tmp_path: Path, prose: Path
     assert sample.step == 40
 
 
-def test_what_is_not_known_is_not_written(tmp_path: Path) -> None:
+def test_unknown_values_are_not_written(tmp_path: Path) -> None:
     callback = TensorBoardWriter(tmp_path)
     callback(Note("nothing for a chart"))
     callback(Started(0, 10, None))
@@ -77,7 +77,7 @@ def test_what_is_not_known_is_not_written(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_resumed_run_takes_the_place_of_what_was_written_after(tmp_path: Path) -> None:
+def test_a_resumed_run_replaces_later_records(tmp_path: Path) -> None:
     for start, steps in ((0, (5, 10, 15)), (10, (15, 20))):
         callback = TensorBoardWriter(tmp_path)
         callback(Started(start, 20, None))
@@ -85,11 +85,11 @@ def test_a_resumed_run_takes_the_place_of_what_was_written_after(tmp_path: Path)
             callback(evaluated(step, 1.0 + start))
         callback.close()
         (made,) = set(tmp_path.iterdir()) - {tmp_path / "events.out.tfevents.0"}
-        made.rename(tmp_path / f"events.out.tfevents.{start}")  # else named for the second
+        made.rename(tmp_path / f"events.out.tfevents.{start}")  # both would have one name otherwise
     assert scalars(read(tmp_path), "loss/validation") == [(5, 1), (10, 1), (15, 11), (20, 11)]
 
 
-def test_without_tensorboardx_it_is_said_what_to_install(
+def test_without_tensorboardx_the_error_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)

@@ -1,4 +1,4 @@
-"""Elements are well formed whatever text goes in."""
+"""Elements are well formed for any text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from nextchar.apps.html.markup import number, tag
 
 
-def test_attributes_are_escaped_and_what_is_not_given_is_left_out() -> None:
+def test_attributes_are_escaped_and_missing_ones_omitted() -> None:
     made = tag("g", "", class_="a&b", data_name='"<', x=1.239, y=None, hidden=True, open=False)
     assert made == '<g class="a&amp;b" data-name="&quot;&lt;" x="1.24" hidden></g>'
     assert ET.fromstring(made.replace(" hidden", "")).get("data-name") == '"<'

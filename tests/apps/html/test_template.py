@@ -5,7 +5,7 @@ from __future__ import annotations
 from nextchar.apps.html.template import page
 
 
-def test_a_page_asks_for_nothing_beside_itself() -> None:
+def test_a_page_requests_nothing_else() -> None:
     made = page("a <title>", "<p>b</p>", refresh=5)
     assert "<title>a &lt;title&gt;</title>" in made
     assert 'http-equiv="refresh" content="5"' in made

@@ -22,7 +22,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def test_names_are_the_shortest_that_tell_runs_apart() -> None:
+def test_names_are_the_shortest_unique_ones() -> None:
     paths = [Path("/a/runs/x"), Path("/b/runs/x"), Path("/a/runs/y")]
     assert names_of(paths) == ["a/runs/x", "b/runs/x", "y"]
     assert names_of([Path("/a"), Path("/a")]) == ["a", "a"]
@@ -44,9 +44,7 @@ def test_records_are_columns_and_unknown_numbers_are_nan(tmp_path: Path, text: P
     assert run.best == 1
 
 
-def test_without_validation_the_training_loss_says_which_is_best(
-    tmp_path: Path, text: Path
-) -> None:
+def test_without_validation_the_training_loss_chooses_the_best(tmp_path: Path, text: Path) -> None:
     made_run(tmp_path / "run", text, 3)
     (tmp_path / "run" / METRICS).write_text(
         '{"step": 5, "train_loss": 2.0, "val_loss": null}\n'
@@ -58,12 +56,12 @@ def test_without_validation_the_training_loss_says_which_is_best(
     assert read_runs([tmp_path / "run"])[0].best is None
 
 
-def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run there"):
         read_runs([tmp_path])
 
 
-def test_a_damaged_model_is_told_and_a_missing_one_is_none(tmp_path: Path, text: Path) -> None:
+def test_a_damaged_model_is_an_error_and_a_missing_one_is_none(tmp_path: Path, text: Path) -> None:
     made_run(tmp_path / "run", text, 3)
     (tmp_path / "run" / BEST).unlink()
     assert read_runs([tmp_path / "run"])[0].model is None
@@ -72,9 +70,7 @@ def test_a_damaged_model_is_told_and_a_missing_one_is_none(tmp_path: Path, text:
         read_runs([tmp_path / "run"])
 
 
-def test_only_settings_that_differ_are_told_and_threads_are_none(
-    tmp_path: Path, text: Path
-) -> None:
+def test_only_settings_that_differ_are_listed_without_threads(tmp_path: Path, text: Path) -> None:
     made_run(tmp_path / "a", text, 3)
     made_run(tmp_path / "b", text, 3, hidden_size=24, threads=2)
     runs = read_runs([tmp_path / "a", tmp_path / "b"])

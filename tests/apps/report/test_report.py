@@ -1,4 +1,4 @@
-"""A whole report: of a run that was really trained, of one whose text is gone, of twelve."""
+"""Whole reports: of a trained run, of a run whose text is gone, of twelve runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,9 @@ from nextchar.apps.context_loss import LENGTHS
 from nextchar.apps.evaluate import evaluate
 from nextchar.apps.report.report import Report, as_json, make_report
 from nextchar.apps.report.report_page import html
-from nextchar.apps.report.watch import watch_runs, write_page
-from nextchar.errors import RunError
 from nextchar.runs.metrics_file import Content
 from nextchar.runs.run_files import CONFIG, METRICS, SAMPLES
 from nextchar.text.cache import spooled
-from nextchar.training.saving.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +35,7 @@ def report(folder: Path) -> Report:
 
 
 class WellFormed(HTMLParser):
-    """Fails where a tag is closed that is not open; counts what there is."""
+    """Parser that fails on a closing tag without its opening tag, and counts tags."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,11 +71,11 @@ def test_the_numbers_are_those_of_the_evaluation(report: Report, folder: Path) -
     assert analysis.baselines["uniform"] == pytest.approx(np.log(len(run.model.vocabulary)))
 
 
-def test_a_text_that_repeats_is_learnt_by_heart_and_that_is_told(report: Report) -> None:
+def test_a_memorised_passage_is_marked(report: Report) -> None:
     analysis = report.analyses[0]
     memory = analysis.memorisation
     assert memory is not None
-    # the held-out text is no other than the training text
+    # the held-out text repeats the training text
     assert memory.held_out == [1.0] * 7
     assert not memory.memorises
     assert len(memory.longest) > 30
@@ -94,8 +91,8 @@ def test_the_page_is_whole_and_asks_for_nothing(report: Report) -> None:
     assert found.count["script"] == 1
     for outside in ("http://", "https://", "src=", "@import", "url(h"):
         assert outside not in page
-    for told in ("nats per character", "bits", "Provenance", "Repeat it with:", "SHA-256"):
-        assert told in page
+    for text in ("nats per character", "bits", "Provenance", "Repeat it with:", "SHA-256"):
+        assert text in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
@@ -113,10 +110,10 @@ def test_the_same_report_twice_is_the_same_page(report: Report, folder: Path) ->
     assert html(make_report([folder / "run"])) == html(report)
 
 
-def test_figures_for_machines(report: Report) -> None:
+def test_the_figures_as_json(report: Report) -> None:
     (made,) = json.loads(json.dumps(as_json(report)))["runs"]
     assert made["best_loss"] == pytest.approx(min(report.runs[0].losses))
-    *lengths, last = made["context"]  # up to where longer ones tell nothing more
+    *lengths, last = made["context"]  # up to where more context changes nothing
     assert lengths[:3] == ["0", "1", "2"]
     assert set(lengths) <= set(map(str, LENGTHS))
     assert last == "all"
@@ -127,14 +124,14 @@ def test_figures_for_machines(report: Report) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "note"),
     [
         (lambda path: path.unlink(), "The text cannot be read again"),
         (lambda path: path.write_text("another text\n" * 50), "The text has changed since the run"),
     ],
 )
 def test_where_the_text_is_gone_the_rest_is_shown(
-    tmp_path: Path, change: object, told: str
+    tmp_path: Path, change: object, note: str
 ) -> None:
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
@@ -142,14 +139,14 @@ def test_where_the_text_is_gone_the_rest_is_shown(
     change(text)  # type: ignore[operator]
     report = make_report([tmp_path / "run"])
     page = html(report)
-    assert told in page
+    assert note in page
     assert report.analyses[0].loss is report.memorisation is None
     assert len(report.analyses[0].samples) == 5
     assert report.curves["step"]
     parsed(page)
 
 
-def test_a_text_from_standard_input_is_not_looked_for(tmp_path: Path) -> None:
+def test_a_text_from_standard_input_is_not_read_again(tmp_path: Path) -> None:
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
     path = made_run(tmp_path / "run", text)
@@ -158,7 +155,7 @@ def test_a_text_from_standard_input_is_not_looked_for(tmp_path: Path) -> None:
     assert "The text was not read from files" in html(make_report([path]))
 
 
-def test_without_a_validation_part_that_is_told(tmp_path: Path) -> None:
+def test_a_missing_validation_part_is_noted(tmp_path: Path) -> None:
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
     report = make_report([made_run(tmp_path / "run", text, val_fraction=0.0)])
@@ -245,41 +242,3 @@ def test_a_hundred_thousand_records_make_a_page_of_less_than_five_megabytes(
     assert len(page.encode()) < 2_500_000
     longest = max(len(points.split()) for points in re.findall(r'points="([^"]*)"', page))
     assert 1000 < longest <= 4 * 1100
-
-
-def test_a_page_that_cannot_be_written_is_told(report: Report, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot be written"):
-        write_page(report, tmp_path / "file" / "report.html")
-
-
-def test_watching_makes_the_page_anew_until_the_run_ends(tmp_path: Path) -> None:
-    text = tmp_path / "prose.txt"
-    text.write_text(PROSE * 5)
-    path, page = made_run(tmp_path / "run", text, 3), tmp_path / "report.html"
-    notes: list[str] = []
-    pages: list[str] = []
-    directory = RunDirectory.open(path)
-    begun = (path / CONFIG).read_bytes()
-    (path / CONFIG).unlink()  # as while the text is read
-
-    def sleep(seconds: float) -> None:
-        if not page.exists() and not (path / CONFIG).exists():
-            (path / CONFIG).write_bytes(begun)
-            return
-        pages.append(page.read_text())
-        records = made_records(3 + 2 * min(len(pages), 2))
-        (path / METRICS).write_bytes(bytes(Content(records)))
-        if len(pages) == 4:
-            directory.close()
-
-    watch_runs([path], page, notes.append, sleep)
-    assert len(pages) == 4
-    assert pages[0] != pages[1] != pages[2] == pages[3]
-    assert all('http-equiv="refresh"' in each and "Still training" in each for each in pages)
-    assert notes == [f"open {page} in a browser; it reloads itself during training"]
-
-
-def test_watching_a_run_that_is_over_ends_at_once(folder: Path, tmp_path: Path) -> None:
-    watch_runs([folder / "run"], tmp_path / "report.html", pytest.fail, pytest.fail)
-    assert not (tmp_path / "report.html").exists()
