@@ -31,7 +31,7 @@ class Generated:
 
     text: the new characters, without the prompt and without the stop string.
     data: the same as bytes, exact with the bytes alphabet.
-    finish_reason: `"length"` or `"stop"`.
+    finish_reason: `"length"`, or `"stop"` where it ended before its length.
     codes: (n,) that the text is made of. logprobs (n,), top_codes and top_logprobs (n, N): as in
     `TextDelta`, where they were asked for.
     """

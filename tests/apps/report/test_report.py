@@ -91,7 +91,7 @@ def test_the_page_is_whole_and_asks_for_nothing(report: Report) -> None:
     assert found.count["script"] == 1
     for outside in ("http://", "https://", "src=", "@import", "url(h"):
         assert outside not in page
-    for text in ("nats per character", "bits", "Provenance", "Repeat it with:", "SHA-256"):
+    for text in ("nats per character", "bits", "Run information", "Repeat it with:", "SHA-256"):
         assert text in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -224,8 +224,8 @@ def test_twelve_runs_stand_side_by_side(tmp_path: Path) -> None:
     parsed(page)
     assert "12 runs side by side" in page
     assert "<th>hidden_size</th>" in page
-    assert "<th>seq_length</th>" in page.split("Provenance")[1]
-    assert "<th>seq_length</th>" not in page.split("Provenance")[0]
+    assert "<th>seq_length</th>" in page.split("Run information")[1]
+    assert "<th>seq_length</th>" not in page.split("Run information")[0]
     assert report.best_run in report.runs
 
 

@@ -30,12 +30,15 @@ from nextchar.training.saving.checkpoint import Checkpoint, Progress
 from nextchar.training.session import Hooks, Trained
 
 TEXT = PROSE * 8
-# weight decay alone multiplies the matrices by -1.5 a step; at half the rate by -0.25
+# After warm-up, weight decay alone multiplies the matrices by -2.7 a step; at half the rate by
+# -0.85. The validation loss, which guessing brings to 3.22, is 3.2 at step 5, 57 at step 10, and
+# the training loss passes the bound of 1,000 before step 15. Each is far from the bound that
+# decides over it (twice the loss of guessing, and 1,000), therefore rounding decides nothing.
 GROWING: dict[str, Any] = {
     "cell": "lstm", "hidden_size": 8, "num_layers": 1, "seq_length": 8, "batch_size": 4,
     "steps": 60, "threads": 1, "eval_every": 5, "dtype": "float32",
     "optimizer": "sgd", "schedule": "constant",
-    "warmup": 0, "clip": 0.0, "learning_rate": 0.025, "weight_decay": 100.0,
+    "warmup": 3, "clip": 0.0, "learning_rate": 0.025, "weight_decay": 148.0, "seed": 4,
 }  # fmt: skip
 HOPELESS = {**GROWING, "learning_rate": 1e30}
 
@@ -101,8 +104,8 @@ def test_it_goes_back_to_an_evaluation_and_on_with_half_the_rate(
         f"{gone_back['why']}: back to step {step} and on with half the learning rate "
         "(0.0125; 1 of 3 times)"
     )
-    assert step % 5 == 0
-    assert gone_back["diverged_at"] > step
+    assert step == 5
+    assert 10 < gone_back["diverged_at"] < 15  # the evaluation at step 10 is no point to go back to
     assert gone_back["peak_learning_rate"] == 0.0125
 
 

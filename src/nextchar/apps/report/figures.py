@@ -42,7 +42,7 @@ def _losses(chart: int, group: Sequence[NamedAnalysis]) -> Figure:
     name = "baselines" if chart == 1 else f"baselines-{chart}"
     x = Axis(NATS, low=0.0, other=("bits", NATS_TO_BITS))
     return Figure(
-        name, "Loss compared with baselines", x, Axis("", labels=tuple(labels)), (), (bars,), note
+        name, "Loss compared with n-grams", x, Axis("", labels=tuple(labels)), (), (bars,), note
     )
 
 
@@ -61,7 +61,7 @@ def by_context(runs: Sequence[NamedAnalysis]) -> Figure | None:
     labels = (*map(str, lengths), "all")
     y = Axis(NATS, other=("bits", NATS_TO_BITS))
     x = Axis("characters of context", labels=labels)
-    return Figure("context", "Loss by length of context", x, y, tuple(lines), (), note)
+    return Figure("context", "Loss by context", x, y, tuple(lines), (), note)
 
 
 def _context(number: int, name: str, context: ContextLoss, last: int) -> Line:
@@ -140,7 +140,7 @@ def confused(number: int, name: str, pairs: Sequence[Confusion]) -> Figure | Non
     bars = Bars("", values, number, texts)
     y = Axis("", labels=labels)
     x = Axis("times", low=0.0)
-    return Figure("confusions", "Most confused", x, y, (), (bars,), note, "tall")
+    return Figure("confusions", "Confusions", x, y, (), (bars,), note, "tall")
 
 
 def memorised(runs: Sequence[NamedAnalysis]) -> Figure | None:

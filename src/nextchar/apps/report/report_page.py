@@ -29,7 +29,7 @@ def html(report: Report, refresh: int | None = None) -> str:
         _knowledge(report),
         _samples(report),
         _memorisation(report),
-        section("Provenance", *(card(provenance(run, each)) for run, each in report.pairs)),
+        section("Run information", *(card(provenance(run, each)) for run, each in report.pairs)),
     ]
     choosers = "".join(
         f"#clock-{clock}:checked~.of-{clock}{{display:block}}"
@@ -73,10 +73,8 @@ def _knowledge(report: Report) -> str:
     if not report.knowledge:
         return ""
     cards = grid(*(card(draw_svg(each), size=each.size) for each in report.knowledge))
-    if len(report.runs) == 1:
-        return section("What the model knows", cards)
-    about = tag("span", "Colours and dashes are those of the table above.", class_="note")
-    return section("What the models know", cards, about=about)
+    legend = tag("span", "Colours and dashes are those of the table above.", class_="note")
+    return section("Model analysis", cards, about=legend if len(report.runs) > 1 else "")
 
 
 def _samples(report: Report) -> str:
@@ -93,7 +91,7 @@ def _samples(report: Report) -> str:
             summary = tag("summary", escape(run.name))
             content = tag("details", summary + content, open=is_open, class_="apart")
         sections.append(content)
-    return section("Samples", *sections) if sections else ""
+    return section("Generated text", *sections) if sections else ""
 
 
 def _by_step(samples: Sequence[dict[str, object]]) -> str:

@@ -29,6 +29,8 @@ from nextchar.model.scorer import CHUNK
 from nextchar.settings.config import TrainingSettings
 from nextchar.training.optim.optimizers import slots_of
 
+BEST = 1  # copies of the parameters: the best model so far
+WRITING = 2  # copies of a checkpoint while it is written: safetensors' own and the bytes it returns
 _UNLIMITED = 1 << 62  # what some kernels say for no limit, and more than there is anywhere
 
 
@@ -102,7 +104,7 @@ def _need(
     return MemoryNeed(
         weights=packed + (threads + 1) * flat,
         lanes=threads * training + min(threads, SCORING_LANES) * scoring,
-        copies=(own + good + max(own, 2)) * flat,  # max: a checkpoint's bytes, or two models
+        copies=(own + good + BEST + WRITING * own) * flat,
     )
 
 
