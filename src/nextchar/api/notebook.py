@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +98,8 @@ def loss_curves(records: list[Evaluated]) -> Figure:
     """Training and validation loss of a run by steps, nats and bits per character."""
     import numpy as np
 
-    from nextchar.apps.html.charts import BITS, Axis, Figure, Line
+    from nextchar.apps.html.charts import Axis, Figure, Line
+    from nextchar.formatting.units import NATS_TO_BITS
 
     validated = [record for record in records if record.val_loss is not None]
     lines = [
@@ -110,14 +110,15 @@ def loss_curves(records: list[Evaluated]) -> Figure:
         )
         if each
     ]
-    axis = Axis("loss, nats per character", other=("bits", BITS))
+    axis = Axis("loss, nats per character", other=("bits", NATS_TO_BITS))
     return Figure("loss", "Loss", Axis("steps"), axis, tuple(lines))
 
 
 def card_of(estimator: Shown, model: Model, records: list[Evaluated]) -> str:
     """The model in a few lines, and its training curve; styled for light and dark notebooks."""
-    from nextchar.apps.html.frame import framed
     from nextchar.apps.html.svg import NARROW, svg
+    from nextchar.apps.html.template import framed
+    from nextchar.formatting.units import to_bits
 
     network, vocabulary = model.architecture.settings, model.vocabulary
     told = {
@@ -130,7 +131,7 @@ def card_of(estimator: Shown, model: Model, records: list[Evaluated]) -> str:
         last = records[-1]
         best = min(r.val_loss if r.val_loss is not None else r.train_loss for r in records)
         told["trained"] = f"{last.step:,} steps, {last.characters:,} characters"
-        told["best loss"] = f"{best:.4f} nats ({best / math.log(2):.3f} bits) per character"
+        told["best loss"] = f"{best:.4f} nats ({to_bits(best):.3f} bits) per character"
     rows = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in told.items())
     curve = ""
     if len(records) > 1:

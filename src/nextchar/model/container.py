@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, in_one_line
 from nextchar.files import write_atomically
+from nextchar.formatting.quantities import memory_size
 
 FORMAT = 1
 _HEADER = 1 << 25  # maximum bytes of a header; a vocabulary of all code points needs a third of it
@@ -96,7 +97,7 @@ def _require_loadable(path: Path, tensors: Sequence[Any]) -> None:
     size, memory = path.stat().st_size, _memory()
     if memory and size > memory:  # a sparse file takes no space on disk
         raise ModelFileError(
-            f"holds {size / 1e9:.1f} GB, more than this machine's memory ({memory / 1e9:.1f} GB)",
+            f"holds {memory_size(size)}, more than this machine's memory ({memory_size(memory)})",
             path=path,
         )
 

@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.context_loss import ContextLoss
 from nextchar.apps.explain.code_labels import characters
 from nextchar.apps.explain.context import (
-    Context,
     Influence,
     PositionInfluence,
     frequencies_of,
     influence,
     influence_at,
-    loss_by_context,
     most_context_dependent_position,
+    sampled_context_loss,
 )
 from nextchar.apps.explain.embeddings import SymbolSimilarity, compare, symbol_vectors
 from nextchar.apps.explain.explain_settings import ExplainSettings
@@ -70,7 +70,7 @@ class Memory:
     """
 
     influence: Influence
-    context: Context
+    context: ContextLoss
     look: PositionInfluence
     where: Position
     read: Codes
@@ -143,7 +143,7 @@ class TextAnalysis:
             at_place = influence_at(predictor, codes, place, frequencies, seed=seed)
             return Memory(
                 influence(predictor, part, frequencies, seed=seed),
-                loss_by_context(predictor, part),
+                sampled_context_loss(predictor, part),
                 at_place,
                 self.text.place(place),
                 codes[place - len(at_place.influence) : place],

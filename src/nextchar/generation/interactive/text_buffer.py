@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.formatting.units import to_bits
 from nextchar.generation.stepper import Stepper
 from nextchar.kernels.decoding.decoder import Snapshot
 from nextchar.model.file import Model
@@ -68,7 +69,7 @@ class TextBuffer:
     def bits(self) -> float:
         """Mean surprise of all that was scored, in bits for each code; NaN where nothing was."""
         scored = [each.logprob for each in self.symbols if not np.isnan(each.logprob)]
-        return -float(np.mean(scored) / np.log(2)) if scored else NOT_SCORED
+        return -to_bits(float(np.mean(scored))) if scored else NOT_SCORED
 
     @property
     def logits(self) -> Array:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nextchar.formatting.quantities import short_number
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import BUDGETS, NetworkSettings, Settings
 from nextchar.training.auto.throughput import flops_per_character
@@ -158,21 +159,16 @@ def _reasons(
     when = f"in {training.time} here" if training.time else "in this run"
     why = "large ones are faster" if training.batch_size >= LANES else "small ones give more steps"
     name = f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}"
-    taught = f"as many as {_short(characters)} characters {when} can teach"
+    size, taught_by, length = (
+        short_number(each, ".3g") for each in (weights, characters, known.characters)
+    )
+    taught = f"as many as {taught_by} characters {when} can teach"
     if known.is_trained:
         taught = "those of the model to start from"
     return (
-        f"{name}: {_short(weights)} weights, {taught}",
+        f"{name}: {size} weights, {taught}",
         f"batches of {training.batch_size} × {training.seq_length} characters, since {why}; "
         f"learning rate {training.learning_rate:.2g}, falling to zero",
         f"dropout {training.dropout:g}, weight decay {training.weight_decay:g}: the text of "
-        f"{_short(known.characters)} characters is read {times}",
+        f"{length} characters is read {times}",
     )
-
-
-def _short(number: float) -> str:
-    """12345 → 12 k, 1234567 → 1.2 M."""
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"

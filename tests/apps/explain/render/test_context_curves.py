@@ -6,6 +6,7 @@ import numpy as np
 
 from nextchar.apps.explain.explanation import Explanation
 from nextchar.apps.explain.render.context_curves import context_curves, influence_curves
+from nextchar.formatting.units import to_bits
 
 
 def test_the_curves_are_the_figures(explanation: Explanation) -> None:
@@ -15,5 +16,5 @@ def test_the_curves_are_the_figures(explanation: Explanation) -> None:
     np.testing.assert_array_equal(first.lines[0].y, influence.replaced)
     np.testing.assert_array_equal(first.lines[1].y, influence.deleted)
     np.testing.assert_array_equal(second.lines[0].x, context.lengths)
-    np.testing.assert_array_equal(second.lines[0].y, context.bits)
-    assert set(second.lines[1].y) == {context.full}
+    np.testing.assert_array_equal(second.lines[0].y, to_bits(context.loss))
+    assert set(second.lines[1].y) == {to_bits(context.full_loss)}

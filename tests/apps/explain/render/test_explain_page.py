@@ -82,7 +82,7 @@ def test_the_text_is_shown_as_it_is(page: Page, path: Path, explanation: Explana
     shown = page.locator(".text.tall").first.text_content()
     assert shown is not None
     known = explanation.model.vocabulary.decode(explanation.shown.codes)
-    assert shown.replace("⏎\n", "\n").replace("␍", "\r") == known
+    assert shown.replace("↵\n", "\n").replace("␍", "\r") == known
 
 
 def test_a_text_of_two_characters_has_a_page(page: Page, tmp_path: Path) -> None:

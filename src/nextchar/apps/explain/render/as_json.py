@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from nextchar.apps.evaluate import as_json
-from nextchar.apps.explain.code_labels import name_of
 from nextchar.apps.explain.neurons import Match
 from nextchar.apps.explain.surprise import Passage
 from nextchar.apps.explain.text_analysis import Surprising, TextAnalysis
+from nextchar.formatting.units import to_bits
+from nextchar.formatting.visible_text import code_name
 
 DIGITS = 6  # after the decimal point
 
@@ -85,10 +86,10 @@ def _memory(analysis: TextAnalysis) -> dict[str, Any]:
             "deleted_bits": _numbers(memory.influence.deleted),
         },
         "context": {
-            "characters": memory.context.targets,
-            "length": memory.context.lengths.tolist(),
-            "bits_per_char": _numbers(memory.context.bits),
-            "all": round(memory.context.full, DIGITS),
+            "characters": memory.context.positions,
+            "length": list(memory.context.lengths),
+            "bits_per_char": _numbers(to_bits(memory.context.loss)),
+            "all": round(to_bits(memory.context.full_loss), DIGITS),
         },
         "at": {
             "line": memory.where.line,
@@ -114,11 +115,7 @@ def _symbols(analysis: TextAnalysis) -> list[dict[str, Any]]:
 
 
 def _symbol(analysis: TextAnalysis, code: int) -> str:
-    """Return the character itself; the name of a byte above 127 and of the unknown symbol."""
-    vocabulary = analysis.model.vocabulary
-    if code == vocabulary.unknown_code or (vocabulary.is_bytes and code > 127):
-        return name_of(vocabulary, code)
-    return vocabulary.decode([code])
+    return code_name(analysis.model.vocabulary, code)
 
 
 def _numbers(values: Any) -> list[float | None]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nextchar.apps.explain.context import Context, Influence
+from nextchar.apps.context_loss import ContextLoss
+from nextchar.apps.explain.context import Influence
 from nextchar.apps.explain.text_analysis import TextAnalysis
 from nextchar.apps.html.charts import Axis, Figure, Line
+from nextchar.formatting.units import to_bits
 
 
 def all_curves(analysis: TextAnalysis) -> list[Figure]:
@@ -32,17 +34,17 @@ def influence_curves(influence: Influence) -> Figure:
     )
 
 
-def context_curves(context: Context) -> Figure:
+def context_curves(context: ContextLoss) -> Figure:
     """Loss by the number of characters read."""
-    x = context.lengths.astype(np.float64)
+    x = np.array(context.lengths, float)
     return Figure(
         "context",
         "Loss by context",
         Axis("characters read", log=True),
         Axis("bits per character", low=0),
         (
-            Line("last characters only", x, context.bits, 2),
-            Line("all preceding characters", x, np.full(len(x), context.full), None),
+            Line("last characters only", x, to_bits(context.loss), 2),
+            Line("all preceding characters", x, np.full(len(x), to_bits(context.full_loss)), None),
         ),
-        note=f"Mean over {context.targets} characters of the text, the same for each length.",
+        note=f"Mean over {context.positions} characters of the text, the same for each length.",
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 from html import escape
 
-from nextchar.apps.explain.code_labels import name_of
 from nextchar.apps.explain.render.label_map import Point, label_map
 from nextchar.apps.explain.text_analysis import TextAnalysis
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.template import card, section
+from nextchar.formatting.visible_text import code_label
 
 MOST_LABELS = 300  # on the map
 MOST_LISTED = 48  # characters whose neighbours are listed
@@ -22,12 +22,12 @@ def symbols_section(analysis: TextAnalysis) -> str:
     rows = "embedding" if "embedding" in analysis.model.parameters.views else "input weights"
     near = [
         [
-            (name_of(vocabulary, int(code)), f"{cosine:.2f}")
+            (code_label(vocabulary, int(code)), f"{cosine:.2f}")
             for code, cosine in zip(codes, cosines, strict=True)
         ]
         for codes, cosines in zip(symbols.neighbours, symbols.cosines, strict=True)
     ]
-    names = [name_of(vocabulary, int(code)) for code in symbols.codes]
+    names = [code_label(vocabulary, int(code)) for code in symbols.codes]
     kinds = [_kind(vocabulary.decode([int(code)])) for code in symbols.codes]
     points = [
         Point(name, float(x), float(y), kind, f"{name}: near {', '.join(map(' '.join, close))}")
