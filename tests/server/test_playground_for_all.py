@@ -203,9 +203,9 @@ def test_it_speaks_chinese_to_those_who_do_and_changes_over(
 
 
 def test_every_text_of_the_page_is_there_in_chinese() -> None:
-    """What is said in English alone is a key that words.js lacks, in the page or in a module."""
+    """What is said in English alone is a key that i18n.js lacks, in the page or in a module."""
     folder = ROOT / "src" / "nextchar" / "server" / "playground"
-    words = (folder / "words.js").read_text(encoding="utf-8")
+    words = (folder / "i18n.js").read_text(encoding="utf-8")
     chinese = words[: words.index("};")]
     known = set(re.findall(r'^  "(.+?)":', chinese, re.MULTILINE))
     page = (folder / "index.html").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 // The completion API: the models there are, and a text as it is written.
-import { recall, remember } from "./memory.js";
-import { t } from "./words.js";
+import { recall, remember } from "./storage.js";
+import { t } from "./i18n.js";
 
 let key = recall("key", "", "sessionStorage");
 

@@ -1,12 +1,12 @@
 // The playground: a prompt, a text that is written after it, and other ways it could have gone.
 import { ApiError, complete, models, useKey } from "./api.js";
-import { Card } from "./card.js";
-import { recall, remember } from "./memory.js";
-import { Pointing } from "./pointing.js";
+import { Card } from "./alternatives.js";
+import { recall, remember } from "./storage.js";
+import { Pointing } from "./pointer.js";
 import { mark, read, setUp, useSeed } from "./settings.js";
-import { Sheet } from "./sheet.js";
+import { Sheet } from "./text_view.js";
 import { Aligner, textOf } from "./tokens.js";
-import { language, number, speak, t } from "./words.js";
+import { language, number, speak, t } from "./i18n.js";
 
 const ALTERNATIVES = 5; // as many as the API gives unless its server was told otherwise
 const HISTORY = 50; // texts that can be gone back to

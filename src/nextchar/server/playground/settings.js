@@ -1,6 +1,6 @@
 // The settings: sliders and numbers that move together, remembered, and read for a request.
-import { recall, remember } from "./memory.js";
-import { t } from "./words.js";
+import { recall, remember } from "./storage.js";
+import { t } from "./i18n.js";
 
 const BASIC = ["temperature", "top_p", "max_tokens"];
 const FURTHER = ["top_k", "min_p", "repetition_penalty"]; // sent only where they do something

@@ -1,5 +1,5 @@
 // The character under the pointer, a finger or the cursor: its card comes, stays and goes.
-import { summary } from "./card.js";
+import { summary } from "./alternatives.js";
 
 const HOVER = 120; // milliseconds, so that a pointer that passes by opens nothing
 const INSIDE = "#text, #card";

@@ -1,5 +1,5 @@
 // What the page says, in English and Chinese. The English text is the key; the page is written in it.
-import { recall } from "./memory.js";
+import { recall } from "./storage.js";
 
 const CHINESE = {
   "Model": "模型",

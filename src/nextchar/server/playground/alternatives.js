@@ -1,7 +1,7 @@
 // The card beside a character: its probability, and what else could have been written there.
-import { boxOf } from "./sheet.js";
+import { boxOf } from "./text_view.js";
 import { isText, nameOf, visible } from "./tokens.js";
-import { percent, t } from "./words.js";
+import { percent, t } from "./i18n.js";
 
 const GAP = 8; // pixels to the window's edges
 
