@@ -156,7 +156,7 @@ def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> It
     wait: until requests are taken.
     """
     chosen = ServerSettings(port=0, **settings)
-    shelf = load_registry(list(map(str, models.values())), list(models), chosen)
+    registry = load_registry(list(map(str, models.values())), list(models), chosen)
     ready, stops = threading.Event(), []
 
     def on_ready(stop: Any) -> None:
@@ -165,7 +165,7 @@ def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> It
 
     with bind(chosen) as listening:
         url = url_of(listening)
-        thread = threading.Thread(target=serve, args=(shelf, chosen, listening, on_ready))
+        thread = threading.Thread(target=serve, args=(registry, chosen, listening, on_ready))
         thread.start()
         try:
             assert not wait or ready.wait(WAIT)

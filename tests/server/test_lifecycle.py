@@ -112,8 +112,8 @@ def test_models_are_named_by_their_files_or_run_directories(tmp_path: Path, smal
     for name in ("poems/best.safetensors", "novel.v2.safetensors"):
         save_model(tmp_path / name, small_model)
     for name in ("poems", "poems/best.safetensors"):
-        shelf = load_registry([str(tmp_path / name)], [], ServerSettings())
-        assert [each.name for each in shelf] == ["poems"]
+        registry = load_registry([str(tmp_path / name)], [], ServerSettings())
+        assert [each.name for each in registry] == ["poems"]
     (served_model,) = load_registry([str(tmp_path / "novel.v2.safetensors")], [], ServerSettings())
     assert served_model.name == "novel.v2"
 
@@ -138,7 +138,7 @@ def test_a_port_in_use_is_one_line_and_status_1(served_models: dict[str, Path]) 
         )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith(f"nextchar: 127.0.0.1:{port}: cannot be listened on (")
+    assert done.stderr.startswith(f"nextchar: cannot listen on 127.0.0.1:{port} (")
     assert done.stderr.count("\n") == 1
 
 
@@ -149,7 +149,7 @@ def test_names_and_both_kinds_of_address_can_be_listened_on() -> None:
                 assert url_of(listening).startswith((f"http://{shown}:", "http://[::1]:"))
         except RunError as error:
             assert host == "::1", error  # noqa: PT017 - a machine may be without IPv6
-    with pytest.raises(RunError, match=r"no\.such\.host\.invalid:0: cannot be listened on"):
+    with pytest.raises(RunError, match=r"cannot listen on no\.such\.host\.invalid:0 "):
         bind(ServerSettings(host="no.such.host.invalid", port=0))
 
 

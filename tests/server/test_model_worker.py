@@ -134,10 +134,10 @@ def test_what_takes_time_to_prepare_is_prepared_one_by_one_and_not_without_bound
         long = {"prompt": "It was" * 15_000, "max_tokens": 5, "seed": 1}
         assert server.texts(**long) == server.written(long["prompt"], 5, 1)
         assert len({each for (each,) in texts}) == 1
-        monkeypatch.setattr(completion_params, "LARGEST", 10)
+        monkeypatch.setattr(completion_params, "MAX_PATTERN_TABLE", 10)
         large = server.complete(**body)
         assert (large.status_code, large.json()["error"]["param"]) == (400, "pattern")
-        monkeypatch.setattr(routes, "MOST_PREPARED", 0)
+        monkeypatch.setattr(routes, "MAX_PREPARING", 0)
         refused = server.complete(**body)
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
         assert server.complete(prompt="It").status_code == 200
@@ -250,6 +250,6 @@ def test_an_engine_that_cannot_begin_ends_the_server(
 
     monkeypatch.setattr(model_worker, "BatchScheduler", fail)
     settings = ServerSettings(port=0)
-    shelf = load_registry([str(served_models["prose"])], [], settings)
+    registry = load_registry([str(served_models["prose"])], [], settings)
     with bind(settings) as listening, pytest.raises(MemoryError, match="no room"):
-        serve(shelf, settings, listening, lambda stop: None)
+        serve(registry, settings, listening, lambda stop: None)

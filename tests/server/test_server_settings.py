@@ -38,5 +38,6 @@ def test_origins_are_listed_with_commas() -> None:
     ],
 )  # fmt: skip
 def test_a_value_of_no_use_is_named(name: str, value: object) -> None:
-    with pytest.raises(SettingsError, match=f"^{name}: "):
+    with pytest.raises(SettingsError, match=f"^{name} ") as raised:
         ServerSettings(**{name: value})
+    assert raised.value.setting == name

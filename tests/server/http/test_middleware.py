@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nextchar.server.routes import Api
+from nextchar.server.registry import ModelRegistry
 from serving import Server, served
 
 
@@ -116,10 +116,10 @@ def test_a_fault_of_ours_is_a_500_in_our_form_and_told_in_the_log(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def broken(self: Api, request: object) -> None:
+    def broken(self: ModelRegistry, name: str) -> None:
         raise KeyError("a secret of ours")
 
-    monkeypatch.setattr(Api, "props", broken)
+    monkeypatch.setattr(ModelRegistry, "model", broken)
     with served(served_models) as server:
         answer = server.client.get("/props")
         assert answer.status_code == 500

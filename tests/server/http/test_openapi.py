@@ -13,7 +13,8 @@ from hypothesis import HealthCheck
 from schemathesis import checks
 from schemathesis.specs.openapi import checks as spec
 
-from nextchar.server.http.openapi import OPERATIONS, document
+from nextchar.server.http.openapi import document
+from nextchar.server.routes import ROUTES
 from nextchar.server.server_settings import ServerSettings
 from serving import Server, served
 
@@ -41,7 +42,7 @@ CHECKS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
+@pytest.mark.parametrize("operation", ROUTES, ids=lambda each: f"{each.method} {each.path}")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the fuzzer's own dependencies
 def test_what_a_fuzzer_makes_of_the_document_is_answered_as_it_says(
     keyed: Server, operation: Any
@@ -69,7 +70,7 @@ def test_what_a_fuzzer_makes_of_the_document_is_answered_as_it_says(
 def test_the_document_that_is_served_has_every_route(server: Server) -> None:
     described = server.client.get("/openapi.json").json()
     assert described["openapi"] == "3.1.0"
-    assert set(described["paths"]) == {operation.path for operation in OPERATIONS}
+    assert set(described["paths"]) == {operation.path for operation in ROUTES}
     for path, methods in described["paths"].items():
         for method in methods:
             answer = server.client.request(method, path.replace("{id}", "prose"))
