@@ -146,10 +146,10 @@ def test_another_character_is_written_instead_and_the_text_goes_on_from_it(
 
 def test_a_text_goes_on_from_its_end_and_from_any_character(playground: Playground) -> None:
     text = playground.write("It was", max_tokens=40, seed=5, temperature=1)
-    playground.button("Go on").click()
+    playground.button("Continue").click()
     assert playground.finished() == text + playground.server.written(text, 40, 5)[0]
     playground.character(9).click()
-    playground.button("Go on from here").click()
+    playground.button("Continue from here").click()
     kept = text[: 6 + 10]
     assert playground.finished() == kept + playground.server.written(kept, 40, 5)[0]
 

@@ -62,7 +62,7 @@ def test_everything_can_be_done_by_keyboard(playground: Playground) -> None:
     page.keyboard.press("ArrowLeft")
     assert at(page) == 7
     assert playground.card.is_visible()
-    assert page.locator("#said").inner_text().count("%") >= 5  # it is read aloud
+    assert page.locator("#announcement").inner_text().count("%") >= 5  # it is read aloud
 
     page.keyboard.press("Enter")  # into the card
     page.keyboard.press("ArrowDown")
@@ -242,11 +242,11 @@ def test_what_the_api_refuses_is_said_in_its_words(
 def test_a_setting_that_is_no_number_is_pointed_at(playground: Playground) -> None:
     playground.set(temperature=3)
     playground.button("Write").click()
-    assert playground.error.inner_text() == "Temperature: wants a number from 0 to 2."
+    assert playground.error.inner_text() == "Temperature must be a number from 0 to 2."
     assert playground.page.get_attribute("#temperature", "aria-invalid") == "true"
     playground.set(temperature=1, seed="xyz")
     playground.page.keyboard.press("Control+Enter")
-    assert playground.error.inner_text() == "Seed: wants digits, or nothing."
+    assert playground.error.inner_text() == "Seed must be digits or empty."
 
 
 def answering(status: int, body: object, **headers: str) -> Callable[[Route], None]:
@@ -271,7 +271,7 @@ def test_other_answers_than_expected_are_said_in_words(
 
 STREAMS = {
     "the model broke": 'data: {"error": {"message": "the model broke", "param": null}}\n\n',
-    "The connection ended before the text did.": "",
+    "The connection closed before the text was complete.": "",
 }
 
 
@@ -308,11 +308,11 @@ def test_the_key_is_asked_for_where_the_server_wants_one(
     with served({MODEL: served_models[MODEL]}, api_key="open sesame") as server:
         playground = Playground(page, server, model=None)
         playground.error.wait_for()
-        page.get_by_label("This server wants an API key:").fill("wrong")
-        playground.button("Use it").click()
+        page.get_by_label("This server requires an API key:").fill("wrong")
+        playground.button("Use key").click()
         playground.page.wait_for_timeout(50)
-        page.get_by_label("This server wants an API key:").fill("open sesame")
-        playground.button("Use it").click()
+        page.get_by_label("This server requires an API key:").fill("open sesame")
+        playground.button("Use key").click()
         page.locator("#key-form").wait_for(state="hidden")
         assert playground.error.count() == 0
         assert playground.write("It was", max_tokens=20, seed=1, temperature=1) == (

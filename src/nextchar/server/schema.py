@@ -52,7 +52,9 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     ]
     max_tokens: Count | None = None
     n_predict: Annotated[Count | None, Meta(description="Alias of max_tokens.")] = None
-    min_length: Annotated[Count | None, Meta(description="Fewest characters of a text.")] = None
+    min_length: Annotated[
+        Count | None, Meta(description="The text does not end before this many characters.")
+    ] = None
     min_tokens: Annotated[Count | None, Meta(description="Alias of min_length.")] = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
     best_of: Annotated[
@@ -70,7 +72,7 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     stop_strings: Annotated[Stop | Stops | None, Meta(description="Alias of stop.")] = None
     seed: Annotated[
         Annotated[int, Meta(ge=0, le=2**63 - 1)] | None,
-        Meta(description="The same seed gives the same text; each choice has its own."),
+        Meta(description="The same seed gives the same text; each choice contains its seed."),
     ] = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None

@@ -1,76 +1,76 @@
-// The character under the pointer, a finger or the cursor: its card comes, stays and goes.
+// Opens and closes the card of the character under the pointer, a finger or the cursor.
 import { summary } from "./alternatives.js";
 
-const HOVER = 120; // milliseconds, so that a pointer that passes by opens nothing
+const HOVER = 120; // milliseconds before a card opens
 const INSIDE = "#text, #card";
 
-/** Watches a sheet and shows a card beside its characters; say(words) reads them aloud. */
-export class Pointing {
-  #waiting = 0;
+/** Watches a text view and shows the card of its characters; announce(text) reads them aloud. */
+export class Pointer {
+  #timer = 0;
 
-  constructor(sheet, card, say) {
-    Object.assign(this, { sheet, card, say });
-    this.#watchPointer(sheet.element);
-    this.#watchKeys(sheet.element);
+  constructor(view, card, announce) {
+    Object.assign(this, { view, card, announce });
+    this.#watchPointer(view.element);
+    this.#watchKeys(view.element);
     addEventListener("resize", () => card.hide());
-    addEventListener("scroll", () => this.#keepUp(), { passive: true, capture: true }); // whatever scrolls
-    for (const leaving of ["pointerdown", "focusin"]) {
-      document.addEventListener(leaving, ({ target }) => target.closest(INSIDE) || this.drop());
+    addEventListener("scroll", () => this.#follow(), { passive: true, capture: true }); // of any element
+    for (const type of ["pointerdown", "focusin"]) {
+      document.addEventListener(type, ({ target }) => target.closest(INSIDE) || this.clear());
     }
   }
 
-  /** Put the cursor on a character, with its card. */
-  put(index) {
-    clearTimeout(this.#waiting);
-    this.sheet.select(index);
-    this.#look(index, { pinned: true });
-    this.sheet.spanAt(index).scrollIntoView({ block: "nearest" });
-    this.card.uncover(this.sheet.spanAt(index));
+  /** Move the cursor to a character and show its card. */
+  moveTo(index) {
+    clearTimeout(this.#timer);
+    this.view.select(index);
+    this.#show(index, { pinned: true });
+    this.view.spanAt(index).scrollIntoView({ block: "nearest" });
+    this.card.uncover(this.view.spanAt(index));
   }
 
-  /** Take the cursor and the card away. */
-  drop() {
+  /** Remove the cursor and the card. */
+  clear() {
     this.card.hide();
-    this.sheet.select(null);
+    this.view.select(null);
   }
 
-  #look(index, options) {
-    this.card.show(index, this.sheet.cells[index], this.sheet.spanAt(index), options);
+  #show(index, options) {
+    this.card.show(index, this.view.cells[index], this.view.spanAt(index), options);
   }
 
-  #later(time, action) {
-    clearTimeout(this.#waiting);
-    this.#waiting = setTimeout(() => this.card.pinned || action(), time);
+  #schedule(time, action) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.card.pinned || action(), time);
   }
 
   #leave() {
-    this.#later(2 * HOVER, () => this.card.hide());
+    this.#schedule(2 * HOVER, () => this.card.hide());
   }
 
-  // the card goes where its character is scrolled to
-  #keepUp() {
-    if (this.card.pinned) this.card.place(this.sheet.spanAt(this.card.index));
+  // the card moves with its character
+  #follow() {
+    if (this.card.pinned) this.card.place(this.view.spanAt(this.card.index));
     else this.card.hide();
   }
 
   #watchPointer(text) {
     text.addEventListener("pointerover", ({ target, pointerType }) => {
-      const index = this.sheet.indexOf(target);
-      if (pointerType === "mouse" && index >= 0) this.#later(HOVER, () => this.#look(index));
+      const index = this.view.indexOf(target);
+      if (pointerType === "mouse" && index >= 0) this.#schedule(HOVER, () => this.#show(index));
     });
     text.addEventListener("pointerleave", () => this.#leave());
     text.addEventListener("click", ({ target }) => {
-      const index = this.sheet.indexOf(target);
-      if (index < 0 || !getSelection().isCollapsed) this.drop(); // or text is being selected
-      else this.put(index);
+      const index = this.view.indexOf(target);
+      if (index < 0 || !getSelection().isCollapsed) this.clear(); // no character, or a selection
+      else this.moveTo(index);
     });
-    this.card.element.addEventListener("pointerenter", () => clearTimeout(this.#waiting));
+    this.card.element.addEventListener("pointerenter", () => clearTimeout(this.#timer));
     this.card.element.addEventListener("pointerleave", () => this.#leave());
   }
 
   #watchKeys(text) {
     text.addEventListener("focus", () => {
-      if (text.matches(":focus-visible") && this.sheet.spanAt(0)) this.put(this.sheet.cursor ?? 0);
+      if (text.matches(":focus-visible") && this.view.spanAt(0)) this.moveTo(this.view.cursor ?? 0);
     });
     text.addEventListener("keydown", (event) => this.#textKey(event));
     document.addEventListener("keydown", ({ key, target, ctrlKey, metaKey, altKey }) => {
@@ -80,11 +80,11 @@ export class Pointing {
   }
 
   #textKey(event) {
-    const next = this.sheet.after(event);
+    const next = this.view.after(event);
     if (next !== null) {
       event.preventDefault();
-      this.put(next);
-      this.say(summary(this.sheet.cells[next]));
+      this.moveTo(next);
+      this.announce(summary(this.view.cells[next]));
     } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && this.card.pinned) {
       event.preventDefault();
       this.card.focus();

@@ -1,21 +1,21 @@
-// What the browser keeps for the page: nothing where that is forbidden, which is no error.
+// Values stored in the browser. Where storage is forbidden, nothing is stored, without an error.
 
-const name = (what) => `nextchar-${what}`;
+const prefixed = (key) => `nextchar-${key}`;
 
-/** What was remembered, or else the default. */
-export function recall(what, otherwise, where = "localStorage") {
+/** The stored value of a key, or the default. */
+export function load(key, otherwise, storage = "localStorage") {
   try {
-    return window[where].getItem(name(what)) ?? otherwise;
+    return window[storage].getItem(prefixed(key)) ?? otherwise;
   } catch {
     return otherwise;
   }
 }
 
-/** Keep a text: for good, or with `sessionStorage` until the tab is closed. */
-export function remember(what, text, where = "localStorage") {
+/** Store a text: permanently, or with `sessionStorage` until the tab is closed. */
+export function save(key, text, storage = "localStorage") {
   try {
-    window[where].setItem(name(what), text);
+    window[storage].setItem(prefixed(key), text);
   } catch {
-    // it holds until the page is closed
+    // the value applies until the page is closed
   }
 }
