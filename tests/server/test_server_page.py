@@ -1,4 +1,4 @@
-"""docs/server.md: its commands and programs run, and it names every status and route there is."""
+"""docs/server.md: its commands and programs run, and it names every status and route."""
 
 from __future__ import annotations
 

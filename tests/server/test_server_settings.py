@@ -1,4 +1,4 @@
-"""What an operator may choose, and what is refused before anything listens."""
+"""Settings of the server: local names, origins, and invalid values."""
 
 from __future__ import annotations
 
