@@ -97,8 +97,8 @@ def _parse(model: Model, body: CompletionRequest, limits: ServerSettings) -> Com
     if samples < n:
         raise SettingsError(f"must be at least n ({n})", setting="best_of", value=samples)
     if body.stream and samples > n:
-        reason = "the best texts are known only at the end"
-        raise SettingsError("cannot be streamed", setting="best_of", remedy=reason)
+        problem = "cannot be streamed, because the best texts are known only at the end"
+        raise SettingsError(problem, setting="best_of")
     settings = _generation_settings(body, samples, samples > n, limits)
     requests = _requests(model, prompts, settings, body, limits)
     return CompletionParams(
@@ -150,8 +150,10 @@ def _generation_settings(
         name: value for name in GENERATION_FIELDS if (value := _value_of(body, name)) is not None
     }
     length = _value_of(body, "max_tokens")
-    if length is None:
-        length = limits.default_max_tokens
+    length = limits.default_max_tokens if length is None else length
+    if given.get("min_length", 0) > length:
+        problem = f"must be at most max_tokens ({length})"
+        raise SettingsError(problem, setting="min_length", value=given["min_length"])
     logprobs = 0 if is_ranked and body.logprobs is None else body.logprobs  # texts are ranked by it
     return GenerationSettings(length=length, samples=samples, logprobs=logprobs, **given)
 

@@ -43,10 +43,8 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {
-                    **message,
-                    "headers": [*message["headers"], (b"x-request-id", request_id)],
-                }
+                headers = [*message["headers"], (b"x-request-id", request_id)]
+                message = {**message, "headers": headers}
             await send(message)
 
         try:
@@ -64,13 +62,8 @@ class RequestMiddleware:
             seconds = asyncio.get_running_loop().time() - begin
             self._metrics.requests.labels(route, str(status or _CLIENT_GONE)).inc()
             self._metrics.seconds.labels(route).observe(seconds)
-            _access.info(
-                "%s %s %s %.1f ms",
-                scope["method"],
-                ascii(scope["path"])[1:-1],
-                status,
-                1e3 * seconds,
-            )
+            method, path = scope["method"], ascii(scope["path"])[1:-1]
+            _access.info("%s %s %s %.1f ms", method, path, status, 1e3 * seconds)
 
 
 class AuthMiddleware:
