@@ -10,8 +10,8 @@ pre-activations, each with a gain (Ba, Kiros & Hinton, 2016).
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
 from pathlib import Path
 
 import torch
@@ -50,9 +50,11 @@ class Gru(nn.Module):
         return self.out(torch.stack(outputs)), h
 
 
-def main(path: str) -> None:
+def main() -> None:
     """Print the validation loss of both."""
-    text = Path(path).read_text(encoding="utf-8")[:400_000]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("text", type=Path, metavar="TEXT", help="a text file")
+    text = parser.parse_args().text.read_text(encoding="utf-8")[:400_000]
     settings = Settings.make("medium")
     prepared = prepare(text_corpus(text, settings.text), settings)
     for normalised in (False, True):
@@ -87,4 +89,4 @@ def train(model: Gru, batches: StreamBatches) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -6,6 +6,7 @@ is measured too, so that what the parts leave out shows.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,13 +41,16 @@ SECONDS = 0.5  # that each part is repeated for
 
 def main(args: list[str]) -> int:
     """Print the table of a row, by default LSTM 256×2."""
-    names = [arg for arg in args if not arg.startswith("-")]
-    found = select(names[0] if names else "train/lstm-256x2")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("row", nargs="?", default="train/lstm-256x2", metavar="ROW")
+    parser.add_argument("--bfloat16", action="store_true", help="operands in bfloat16")
+    options = parser.parse_args(args)
+    found = select(options.row)
     if not found:
-        print(f"no row is called {names[0]}", file=sys.stderr)
+        print(f"no row is called {options.row}", file=sys.stderr)
         return 1
     for row in found:
-        print(table(row, pairs="--bfloat16" in args))
+        print(table(row, pairs=options.bfloat16))
     return 0
 
 

@@ -10,7 +10,7 @@ What `nextchar` does not have, since it did not help, is added here from outside
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -171,10 +171,14 @@ def loss_of(text: str, given: Mapping[str, Any]) -> tuple[float, float]:
     return score.nats_per_char, trained.records[-1].train_loss
 
 
-def main(path: str, *names: str) -> None:
+def main() -> None:
     """Print a row for each ingredient named, or for all."""
-    text = Path(path).read_text(encoding="utf-8")[:CHARACTERS]
-    for name in names or (*SETTINGS, *PATCHES):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("text", type=Path, metavar="TEXT", help="a text file")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="ingredients; all by default")
+    options = parser.parse_args()
+    text = options.text.read_text(encoding="utf-8")[:CHARACTERS]
+    for name in options.names or (*SETTINGS, *PATCHES):
         with ExitStack() as stack:
             given: Mapping[str, Any] = SETTINGS.get(name, {})
             if name in PATCHES:
@@ -185,4 +189,4 @@ def main(path: str, *names: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
