@@ -65,7 +65,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     if kind == "int" and setting.high is None and typed is not None and typed > MOST:
         setting = dataclasses.replace(setting, high=MOST)
     if typed is None or not _in_range(setting, typed):
-        raise SettingsError(f"{field.name}: wants {_wanted(kind, setting)}, got {value!r}")
+        raise SettingsError(f"must be {_wanted(kind, setting)}", setting=field.name, value=value)
     return typed
 
 
