@@ -33,8 +33,9 @@ from nextchar.training.fine_tuning import (
     set_biases_of_new_characters,
     settings_from,
 )
-from nextchar.training.run import BaseModel, TextInput, load_base_model, start
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.run import BaseModel, RunRequest, TextInput, load_base_model, train
+from nextchar.training.run_context import Hooks
+from nextchar.training.session import Trained
 
 NETWORK: dict[str, Any] = {"hidden_size": 8, "num_layers": 1}
 SMALL: dict[str, Any] = {
@@ -62,7 +63,7 @@ def go(
     hooks = Hooks(events.append, lambda: next(asked) == stop)
     material = TextInput(lambda how, listener: text_corpus(text, how))
     how: dict[str, Any] = {"resume": True} if given is None else {"preset": "medium"}
-    return start(material, given=given, hooks=hooks, **how, **options), events
+    return train(RunRequest(material, given=given or {}, **how, **options), hooks), events
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +181,16 @@ def test_network_and_text_settings_are_the_models() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"hidden_size": 9}, "hidden_size: the model to start from has 8, got 9; leave it out"),
-        ({"cell": "gru"}, "cell: the model to start from has lstm, got gru"),
-        ({"alphabet": "bytes"}, "alphabet: the model to start from has characters, got bytes"),
-        ({"records": "line"}, "records: the model to start from has %%, got line"),
+        (
+            {"hidden_size": 9},
+            "hidden_size must be 8 as in the model to start from, got 9; leave it out",
+        ),
+        ({"cell": "gru"}, "cell must be 'lstm' as in the model to start from, got 'gru'"),
+        (
+            {"alphabet": "bytes"},
+            "alphabet must be 'characters' as in the model to start from, got 'bytes'",
+        ),
+        ({"records": "line"}, "records must be '%%' as in the model to start from, got 'line'"),
     ],
 )
 def test_what_a_trained_model_cannot_change_is_refused(given: dict[str, Any], told: str) -> None:
@@ -251,7 +258,7 @@ def test_what_says_where_a_run_started_is_checked(trained: Model, tmp_path: Path
     go(OTHER, {**SMALL, "steps": 1}, base=BaseModel(trained), out=tmp_path / "run")
     config = tmp_path / "run" / CONFIG
     config.write_text(config.read_text().replace('from = "a model in memory"', "from = 3"))
-    with pytest.raises(Exception, match=r"source\.from is no name"):
+    with pytest.raises(Exception, match=r"source\.from is not a name"):
         read_config(tmp_path / "run")
 
 
@@ -296,5 +303,5 @@ def test_fit_starts_from_an_estimator_or_a_file(tmp_path: Path) -> None:
     flats = {each.model_.parameters.flat.tobytes() for each in made}
     assert len(flats) == 1
     assert made[0].settings_.network == first.settings_.network
-    with pytest.raises(SettingsError, match="hidden_size: the model to start from has 8, got 9"):
+    with pytest.raises(SettingsError, match=r"hidden_size must be 8 .*, got 9"):
         CharRNN(hidden_size=9).fit(text=OTHER, start_from=first, verbose=False)

@@ -27,8 +27,9 @@ from nextchar.text.cache import spooled
 from nextchar.text.corpus import text_corpus
 from nextchar.text.datasets import load
 from nextchar.training.events import Event, Finished, Note, Scored, Started, Stepped
-from nextchar.training.run import TextInput, start, text_from_paths
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.run import RunRequest, TextInput, text_from_paths, train
+from nextchar.training.run_context import Hooks
+from nextchar.training.session import Trained
 
 TEXT = PROSE * 8
 NOISE = "".join(random.Random(7).choices("abcde", k=300))  # nothing but by heart can be learnt
@@ -91,7 +92,7 @@ def go(
     """Begin or go on with a run; `stop` is after how many steps it is interrupted."""
     told = [] if events is None else events
     hooks = Hooks(told.append, stop_after(stop))
-    return start(text or material(), given=given, out=out, hooks=hooks, **options)
+    return train(RunRequest(text or material(), given=given, out=out, **options), hooks)
 
 
 def with_interruptions(
@@ -172,7 +173,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_over(
     given = {**SMALL, "dropout": 0.2}
     out = tmp_path / "run"
     with pytest.raises(Killed):
-        start(material(), given=given, out=out, hooks=Hooks(kill))
+        train(RunRequest(material(), given=given, out=out), Hooks(kill))
     assert not (out / CHECKPOINT).exists()
     go(out, given, resume=True)
     assert_same_run(whole_run, out)
@@ -189,7 +190,7 @@ def test_a_run_killed_between_its_metrics_and_its_checkpoint_repeats_the_evaluat
     with pytest.raises(InterruptedRun):
         go(out, given, stop=10)
     with monkeypatch.context() as patched:
-        patched.setattr("nextchar.training.saving.keeping.save_checkpoint", fail)
+        patched.setattr("nextchar.training.trainer.save_checkpoint", fail)
         with pytest.raises(KeyboardInterrupt):
             go(out, given, resume=True)
     assert [record["step"] for record in read_metrics(out)] == [7, 14]
@@ -204,7 +205,7 @@ def test_an_interruption_says_how_to_go_on(tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(InterruptedRun) as caught:
         go(out, SMALL, stop=5)
-    assert f"at step 5, nothing is lost; go on with: nextchar train --out {out} --resume" in str(
+    assert f"at step 5, nothing is lost; continue with: nextchar train --out {out} --resume" in str(
         caught.value
     )
 
@@ -226,12 +227,12 @@ def test_resume_needs_nothing_but_the_directory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given = {**SMALL, "val_fraction": 0.2}
-    start(text_from_paths([prose.name]), given=given, out=tmp_path / "whole")
+    train(RunRequest(text_from_paths([prose.name]), given=given, out=tmp_path / "whole"))
     with pytest.raises(InterruptedRun):
         go(tmp_path / "parts", given, text=text_from_paths([prose.name]), stop=20)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    start(None, out=tmp_path / "parts", resume=True)
+    train(RunRequest(None, out=tmp_path / "parts", resume=True))
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -245,7 +246,7 @@ def test_resume_finds_the_validation_text_again(tmp_path: Path, prose: Path) -> 
     go(tmp_path / "whole", SMALL, **texts)
     with pytest.raises(InterruptedRun):
         go(tmp_path / "parts", SMALL, stop=20, **texts)
-    start(None, out=tmp_path / "parts", resume=True)
+    train(RunRequest(None, out=tmp_path / "parts", resume=True))
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -288,7 +289,7 @@ def test_a_run_killed_just_after_it_was_made_longer_still_gets_there(tmp_path: P
     out = tmp_path / "run"
     go(out, {**SMALL, "steps": 10})
     with pytest.raises(KeyboardInterrupt):
-        start(material(), given={"steps": 20}, out=out, resume=True, hooks=Hooks(kill))
+        train(RunRequest(material(), given={"steps": 20}, out=out, resume=True), Hooks(kill))
     assert go(out, {}, resume=True).steps == 20
 
 
@@ -323,9 +324,7 @@ def test_the_best_model_of_before_a_resume_is_given_back(tmp_path: Path) -> None
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     go(tmp_path / "run", SMALL)
     before = (tmp_path / "run" / LAST).read_bytes()
-    with pytest.raises(
-        RunError, match=r"holds a run already; go on with it \(--resume\)"
-    ) as caught:
+    with pytest.raises(RunError, match=r"holds a run already; continue it \(--resume\)") as caught:
         go(tmp_path / "run", {**SMALL, "steps": 2})
     assert str(tmp_path / "run") in str(caught.value)
     assert (tmp_path / "run" / LAST).read_bytes() == before
@@ -412,7 +411,7 @@ def test_metrics_that_lack_evaluations_are_told(tmp_path: Path) -> None:
     (tmp_path / "run" / METRICS).unlink()
     events: list[Event] = []
     trained = go(tmp_path / "run", {}, resume=True, events=events)
-    assert Note(f"{METRICS} lacks evaluations that the checkpoint knows of") in events
+    assert Note(f"{METRICS} lacks evaluations that the checkpoint includes") in events
     assert trained.steps == SMALL["steps"]
 
 
@@ -435,7 +434,7 @@ def test_a_preset_counts_as_the_settings_that_it_gives(tmp_path: Path) -> None:
     go(tmp_path / "run", {**SMALL, "steps": 2})
     hidden_size = PRESETS["small"]["hidden_size"]
     with pytest.raises(RunError, match=f"--hidden-size was 8, now {hidden_size}"):
-        start(material(), preset="small", out=tmp_path / "run", resume=True)
+        train(RunRequest(material(), preset="small", out=tmp_path / "run", resume=True))
 
 
 @pytest.mark.parametrize("other", [TEXT.replace("worst", "first"), TEXT + "\N{SNOWMAN}" * 200])
@@ -460,25 +459,25 @@ def test_resume_on_another_validation_text_says_so(tmp_path: Path) -> None:
 
 
 def test_resume_wants_a_directory() -> None:
-    with pytest.raises(SettingsError, match="resume: wants out"):
-        start(material(), resume=True)
+    with pytest.raises(SettingsError, match="resume needs out"):
+        train(RunRequest(material(), resume=True))
 
 
 def test_a_text_is_needed(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="a text to train on is needed"):
-        start(None, out=tmp_path / "run")
+        train(RunRequest(None, out=tmp_path / "run"))
 
 
 def test_a_run_on_a_text_in_memory_wants_it_again(tmp_path: Path) -> None:
     go(tmp_path / "run", {**SMALL, "steps": 2})
     with pytest.raises(SettingsError, match="text="):
-        start(None, out=tmp_path / "run", resume=True)
+        train(RunRequest(None, out=tmp_path / "run", resume=True))
 
 
 @pytest.mark.parametrize("name", ["no such file", "x" * 1000, "a\0b"])
 def test_a_text_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
     with pytest.raises(TextError):
-        start(text_from_paths([name]), out=tmp_path / "run")
+        train(RunRequest(text_from_paths([name]), out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -508,10 +507,9 @@ def test_validation_characters_that_training_never_saw_are_counted() -> None:
 
 def test_the_test_part_is_scored_once_by_the_model_that_is_kept(tmp_path: Path) -> None:
     events: list[Event] = []
-    run = start(
-        material(), given={**SMALL, "test_fraction": 0.1}, out=tmp_path / "run",
-        hooks=Hooks(events.append),
-    )  # fmt: skip
+    given = {**SMALL, "test_fraction": 0.1}
+    request = RunRequest(material(), given=given, out=tmp_path / "run")
+    run = train(request, Hooks(events.append))
     (tested,) = (event for event in events if isinstance(event, Scored))
     end = len(TEXT) - int(0.1 * len(TEXT))
     part = TEXT[end - int(0.1 * len(TEXT)) : end]
@@ -523,7 +521,7 @@ def test_the_test_part_is_scored_once_by_the_model_that_is_kept(tmp_path: Path) 
 
 def test_without_a_test_part_nothing_is_said_of_it() -> None:
     events: list[Event] = []
-    assert start(material(), given=SMALL, hooks=Hooks(events.append)).test_loss is None
+    assert train(RunRequest(material(), given=SMALL), Hooks(events.append)).test_loss is None
     assert not [event for event in events if isinstance(event, Scored)]
 
 

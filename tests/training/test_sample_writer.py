@@ -11,6 +11,7 @@ from nextchar.model.file import Model
 from nextchar.runs.run_files import SAMPLES, read_samples
 from nextchar.settings.config import Settings
 from nextchar.training.events import Event, Sampled
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.sample_writer import SampleWriter, is_due
 from nextchar.training.saving.run_directory import RunDirectory
 
@@ -40,9 +41,8 @@ def gallery(
 ) -> SampleWriter:
     training = Settings.make("medium", **settings).training
     write = lambda model, at: f"at {at}"  # noqa: E731
-    return SampleWriter(
-        training, directory, write, events.append, lambda what: nullcontext(), step=step
-    )
+    context = RunContext(Hooks(events.append, make_sample=write), directory)
+    return SampleWriter(training, context, lambda name: nullcontext(), step)
 
 
 def test_samples_are_kept_shown_and_forgotten(tmp_path: Path, small_model: Model) -> None:

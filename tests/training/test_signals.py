@@ -65,7 +65,7 @@ def test_in_another_thread_nothing_is_changed() -> None:
 def test_what_ends_an_interrupted_run_says_how_to_go_on() -> None:
     assert str(interrupted(7, None)) == "interrupted at step 7"
     assert str(interrupted(7, Path("my runs") / "a")) == (
-        "interrupted at step 7, nothing is lost; go on with: "
+        "interrupted at step 7, nothing is lost; continue with: "
         f"nextchar train --out '{Path('my runs') / 'a'}' --resume"
     )
 

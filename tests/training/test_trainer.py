@@ -21,10 +21,12 @@ from nextchar.kernels.isa import HOST
 from nextchar.model.file import BEST, LAST, load_model
 from nextchar.runs.run_files import CHECKPOINT, read_metrics
 from nextchar.settings.config import Settings
-from nextchar.text.corpus import text_corpus
+from nextchar.text.corpus import prepare, text_corpus
+from nextchar.training.auto.choose import choose_settings
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.saving.run_directory import RunDirectory
-from nextchar.training.session import Hooks, Trained, train
+from nextchar.training.session import Trained, train_corpus
 
 TEXT = PROSE * 8
 EPOCH = 39  # steps that SMALL takes for the training part of TEXT
@@ -47,14 +49,12 @@ def run(
         given["steps"] = None
     settings = Settings.make(**{**SMALL, **given})
     events: list[Event] = []
+    other = text_corpus(validation, settings.text) if validation else None
+    prepared = prepare(text_corpus(text, settings.text), settings, other)
+    hooks = Hooks(events.append, make_sample=write_sample)
     with RunDirectory.create(out) if out else contextlib.nullcontext() as directory:
-        trained = train(
-            text_corpus(text, settings.text),
-            settings,
-            validation=text_corpus(validation, settings.text) if validation else None,
-            directory=directory,
-            hooks=Hooks(events.append, make_sample=write_sample),
-        )
+        finished = choose_settings(prepared, settings, None, hooks)
+        trained = train_corpus(prepared, finished, RunContext(hooks, directory))
     # whether something is compiled depends on which tests ran before
     return trained, [event for event in events if COMPILING not in str(event)]
 
@@ -254,8 +254,8 @@ def test_samples_are_told_when_due_and_are_the_same_when_repeated() -> None:
 
 def test_learning_by_heart_is_told() -> None:
     _, events = run(NOISE, **BY_HEART)
-    assert "learn the text by heart" in notes(events)
-    assert f"best at step {of(Finished, events)[0].best_step}" in notes(events)
+    assert "overfitting: " in notes(events)
+    assert f"lowest at step {of(Finished, events)[0].best_step}" in notes(events)
 
 
 def test_learning_well_is_not_told_to_be_by_heart() -> None:
@@ -308,7 +308,7 @@ def test_without_a_validation_part_the_training_loss_decides(tmp_path: Path) -> 
 
 def test_a_text_of_two_hundred_characters_trains_in_fewer_lanes_and_says_so() -> None:
     trained, events = run(TEXT[:200], batch_size=32, seq_length=64, steps=30)
-    assert "trained in 2 lanes of sequences of 64 (asked for 32 and 64)" in notes(events)
+    assert "training uses 2 lanes and sequences of 64 characters, not 32 and 64" in notes(events)
     assert trained.records[-1].train_loss < trained.records[0].train_loss
 
 

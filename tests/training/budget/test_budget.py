@@ -20,12 +20,13 @@ from nextchar.model.scorer import Score
 from nextchar.settings.config import Settings, TrainingSettings
 from nextchar.text.batches import ALL, Batch, Share, make_batches
 from nextchar.text.corpus import prepare, text_corpus
-from nextchar.training.assemble import initial_checkpoint
+from nextchar.training import trainer
 from nextchar.training.budget.budget import FEWEST, SAVE_SECONDS, StepBudget, TimeBudget, _rounded
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
-from nextchar.training.saving import keeping
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.saving.checkpoint import Progress, load_checkpoint
 from nextchar.training.saving.run_directory import RunDirectory
+from nextchar.training.session import initial_checkpoint
 from nextchar.training.trainer import Trainer
 
 TEXT = PROSE * 1200  # 205,200 characters, 20,520 of them to validate on
@@ -133,21 +134,23 @@ def run(
         directory = RunDirectory(out)
         if resume:
             start = load_checkpoint(directory.checkpoint, start)
-    trainer = Trainer(
+    hooks = Hooks(
+        tell,
+        lambda: stop_at is not None and machine.now - machine.started >= stop_at,
+        machine.make_sample,
+    )
+    run = Trainer(
         TEXT_PARTS,
         batches,
         settings,
         cast(Any, machine),
         start,
-        directory=directory,
-        on_event=tell,
-        should_stop=lambda: stop_at is not None and machine.now - machine.started >= stop_at,
-        make_sample=machine.make_sample,
+        context=RunContext(hooks, directory),
         clock=machine.clock,
     )
     try:
         with suppress(InterruptedRun):
-            trainer.run()
+            run.fit()
     finally:
         if directory:
             directory.close()
@@ -159,7 +162,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], None]:
     """Makes the writing of a file take a machine's time."""
 
     def install(machine: Machine) -> None:
-        write, model = keeping.save_checkpoint, RunDirectory.save_model
+        write, model = trainer.save_checkpoint, RunDirectory.save_model
 
         def slow_write(*args: Any) -> None:
             machine.take("writing", machine.writing)
@@ -169,7 +172,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], None]:
             machine.take("writing", machine.writing)
             model(*args)
 
-        monkeypatch.setattr(keeping, "save_checkpoint", slow_write)
+        monkeypatch.setattr(trainer, "save_checkpoint", slow_write)
         monkeypatch.setattr(RunDirectory, "save_model", slow_model)
 
     return install
@@ -388,13 +391,13 @@ def test_all_evaluations_of_a_run_score_the_same_characters(tmp_path: Path) -> N
 
 
 def test_checkpoints_that_cost_much_are_written_less_often() -> None:
-    pace = pace_of("1h")
-    pace.took("checkpoint", 0.1)
-    assert not pace.save_is_due(SAVE_SECONDS)
-    assert pace.save_is_due(SAVE_SECONDS + 1)
-    pace.took("checkpoint", 3.0)
-    assert not pace.save_is_due(149)
-    assert pace.save_is_due(151)
+    budget = pace_of("1h")
+    budget.record("checkpoint", 0.1)
+    assert not budget.save_is_due(SAVE_SECONDS)
+    assert budget.save_is_due(SAVE_SECONDS + 1)
+    budget.record("checkpoint", 3.0)
+    assert not budget.save_is_due(149)
+    assert budget.save_is_due(151)
 
 
 # what is told
@@ -414,7 +417,7 @@ def test_after_a_resume_it_is_told_how_many_more_will_fit(tmp_path: Path) -> Non
     run(machine, "60s", out=tmp_path / "run", stop_at=45)
     rest = run(machine, "60s", out=tmp_path / "run", resume=True)
     (note,) = rest.notes
-    assert note == "about 550 more steps fit into what is left of 60s"
+    assert note == "about 550 more steps fit into the rest of 60s"
     assert len(rest.of(Stepped)) == pytest.approx(550, rel=0.03)
 
 
@@ -449,20 +452,20 @@ def pace_of(time: str) -> TimeBudget:
 
 
 def test_before_anything_is_known_only_the_time_counts() -> None:
-    pace = pace_of("10s")
-    assert pace.fraction(Progress(step=1, seconds=2.5)) == 0.25
-    assert not pace.is_over(Progress(step=1, seconds=9.9))
-    assert pace.is_over(Progress(step=1, seconds=10.0))
+    budget = pace_of("10s")
+    assert budget.fraction(Progress(step=1, seconds=2.5)) == 0.25
+    assert not budget.is_over(Progress(step=1, seconds=9.9))
+    assert budget.is_over(Progress(step=1, seconds=10.0))
 
 
 def test_what_the_end_took_last_is_kept_for_it() -> None:
-    pace = pace_of("10s")
-    pace.took("step", 0.2)
-    pace.took("models", 0.5)
+    budget = pace_of("10s")
+    budget.record("step", 0.2)
+    budget.record("models", 0.5)
     for scoring, over in ((0.5, 8.9), (2.0, 7.4)):
-        pace.took("scoring", scoring)
-        assert pace.is_over(Progress(step=1, seconds=over))
-        assert not pace.is_over(Progress(step=1, seconds=over - 0.1))
+        budget.record("scoring", scoring)
+        assert budget.is_over(Progress(step=1, seconds=over))
+        assert not budget.is_over(Progress(step=1, seconds=over - 0.1))
 
 
 def test_a_run_without_a_step_is_not_over() -> None:
@@ -470,9 +473,9 @@ def test_a_run_without_a_step_is_not_over() -> None:
 
 
 def test_what_takes_longer_than_the_whole_time_leaves_the_schedule_at_its_end() -> None:
-    pace = pace_of("1s")
-    pace.took("scoring", 5.0)
-    assert pace.fraction(Progress(step=1, seconds=0.1)) == 1
+    budget = pace_of("1s")
+    budget.record("scoring", 5.0)
+    assert budget.fraction(Progress(step=1, seconds=0.1)) == 1
 
 
 @pytest.mark.parametrize(("epochs", "total"), [(2.0, 80), (0.51, 21), (1e-9, 1)])
@@ -481,6 +484,6 @@ def test_epochs_are_as_many_steps_as_they_need(epochs: float, total: int) -> Non
 
 
 def test_a_pace_by_steps_saves_after_some_time_all_the_same() -> None:
-    pace = StepBudget(TrainingSettings(), 40)
-    assert not pace.save_is_due(SAVE_SECONDS)
-    assert pace.save_is_due(SAVE_SECONDS + 1)
+    budget = StepBudget(TrainingSettings(), 40)
+    assert not budget.save_is_due(SAVE_SECONDS)
+    assert budget.save_is_due(SAVE_SECONDS + 1)

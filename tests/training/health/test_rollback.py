@@ -23,11 +23,12 @@ from nextchar.runs.run_files import CHECKPOINT, read_metrics
 from nextchar.settings.config import Settings, TrainingSettings
 from nextchar.text.corpus import text_corpus
 from nextchar.training.events import Event, Note, Stepped
-from nextchar.training.health.rollback import MOST, Rollback
+from nextchar.training.health.rollback import MOST_RETRIES, Rollback
 from nextchar.training.optim.optimizers import make_slots
-from nextchar.training.run import TextInput, start
+from nextchar.training.run import RunRequest, TextInput, train
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.saving.checkpoint import Checkpoint, Progress
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.session import Trained
 
 TEXT = PROSE * 8
 # weight decay alone multiplies the matrices by -1.5 a step; at half the rate by -0.25
@@ -63,8 +64,8 @@ def go(
         return asked == stop
 
     material = TextInput(lambda how, listener: text_corpus(TEXT, how))
-    return start(
-        material, given=given, out=out, hooks=Hooks(on_event, should_stop), **options
+    return train(
+        RunRequest(material, given=given, out=out, **options), Hooks(on_event, should_stop)
     ), notes
 
 
@@ -98,8 +99,8 @@ def test_it_goes_back_to_an_evaluation_and_on_with_half_the_rate(
     (gone_back,) = (record for record in read_metrics(out) if "retries" in record)
     step = gone_back["step"]
     assert note == (
-        f"{gone_back['why']}: back to step {step} and on with half the learning rate "
-        "(0.0125; 1 of 3 times)"
+        f"{gone_back['why']}: rolled back to step {step}, continuing with half the learning rate "
+        "(0.0125; rollback 1 of 3)"
     )
     assert step % 5 == 0
     assert gone_back["diverged_at"] > step
@@ -127,7 +128,7 @@ def test_after_the_third_time_the_run_stops_with_advice(tmp_path: Path) -> None:
             hear=lambda event: notes.append(event.text) if isinstance(event, Note) else None,
         )
     gone_back = [note for note in notes if "back to step 0" in note]
-    assert [note[-15:] for note in gone_back] == [f"; {n} of 3 times)" for n in (1, 2, 3)]
+    assert [note[-17:] for note in gone_back] == [f" rollback {n} of 3)" for n in (1, 2, 3)]
     assert "\n" not in str(caught.value)
     assert [record["retries"] for record in read_metrics(tmp_path / "run")] == [1, 2, 3]
 
@@ -216,7 +217,7 @@ def point(step: int, value: float) -> Checkpoint:
 
 
 def recovery(begin: Checkpoint, **given: Any) -> Rollback:
-    return Rollback(TrainingSettings(**given), begin, None, lambda event: None)
+    return Rollback(TrainingSettings(**given), begin, RunContext())
 
 
 @pytest.mark.parametrize(("loss", "back_to"), [(2.0, 10), (4.0, 10), (4.3, 0), (math.nan, 0)])
@@ -225,10 +226,10 @@ def test_an_evaluation_far_worse_than_chance_is_no_point_to_go_back_to(
 ) -> None:
     """Of eight characters guessing has a loss of ln 8, 2.08."""
     found = recovery(point(0, 0.5))
-    found.offer(point(10, 1.5), loss)
+    found.update(point(10, 1.5), loss)
     now = point(17, np.nan)
     now.progress.seconds = 9.0
-    state = found.go_back(now, DivergedError("the loss became nan", 17))
+    state = found.roll_back(now, DivergedError("the loss became nan", 17))
     assert now.progress == Progress(back_to, seconds=9.0, since_seconds=9.0, retries=1)
     assert set(now.parameters.flat) == {1.5 if back_to else 0.5}
     assert state.shape == now.state.shape
@@ -237,21 +238,21 @@ def test_an_evaluation_far_worse_than_chance_is_no_point_to_go_back_to(
 def test_the_good_point_is_a_copy() -> None:
     begin = point(0, 0.5)
     found = recovery(begin)
-    for _ in range(MOST):
+    for _ in range(MOST_RETRIES):
         begin.parameters.flat[:] = np.nan
         begin.slots["velocity"][:] = np.nan
-        state = found.go_back(begin, DivergedError("", 0))
+        state = found.roll_back(begin, DivergedError("", 0))
         assert set(begin.parameters.flat) == {0.5}
         assert not begin.slots["velocity"].any()
         state[:] = np.nan
     with pytest.raises(DivergedError):
-        found.go_back(begin, DivergedError("", 0))
+        found.roll_back(begin, DivergedError("", 0))
 
 
 def test_nothing_is_copied_where_the_run_is_to_stop() -> None:
     found = recovery(point(0, 0.5), on_divergence="stop")
-    found.offer(point(5, 0.5), 1.0)
+    found.update(point(5, 0.5), 1.0)
     now = point(7, 0.5)
-    assert found.carried(now) is now
+    assert found.with_last_good(now) is now
     with pytest.raises(DivergedError):
-        found.go_back(now, DivergedError("", 7))
+        found.roll_back(now, DivergedError("", 7))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nextchar.settings.config import Settings, TrainingSettings
-from nextchar.training.optim.clipping import clip
 from nextchar.training.optim.gradient_norms import count_norm, take_norms
+from nextchar.training.optim.optimizers import clip
 from nextchar.training.saving.checkpoint import Progress
 
 NORMS = (0.5, 2.0, 4.0, 1.0)

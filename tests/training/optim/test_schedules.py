@@ -13,9 +13,13 @@ from nextchar.settings.config import SCHEDULES, TrainingSettings
 from nextchar.training.optim.schedules import learning_rate
 
 
-def rate(schedule="constant", *, step=10**6, fraction=0.5, total=None, ahead=0.0, **settings):
+def rate(
+    schedule="constant", *, step=10**6, fraction=0.5, total=None, fraction_after=0.0, **settings
+):
     made = TrainingSettings(schedule=schedule, learning_rate=0.01, **settings)
-    return learning_rate(made, step=step, fraction=fraction, total=total, ahead=ahead)
+    return learning_rate(
+        made, step=step, fraction=fraction, total=total, fraction_after=fraction_after
+    )
 
 
 def about(x):
@@ -75,17 +79,17 @@ def test_warm_up_takes_a_fifth_of_a_short_run_at_most():
 
 
 def test_warm_up_takes_a_fifth_of_a_short_time_at_most():
-    rates = [rate(step=step, warmup=100, ahead=(step + 1) / 20) for step in range(6)]
+    rates = [rate(step=step, warmup=100, fraction_after=(step + 1) / 20) for step in range(6)]
     assert rates == [about(0.01 * n / 4) for n in (1, 2, 3, 4, 4, 4)]
 
 
 def test_warm_up_takes_its_steps_of_a_long_time():
-    rates = [rate(step=step, warmup=4, ahead=(step + 1) / 10**6) for step in range(6)]
+    rates = [rate(step=step, warmup=4, fraction_after=(step + 1) / 10**6) for step in range(6)]
     assert rates == [about(0.01 * n / 5) for n in (1, 2, 3, 4, 5, 5)]
 
 
 def test_where_the_steps_are_known_time_does_not_matter():
-    assert rate(step=0, warmup=4, total=100, ahead=1.0) == about(0.01 / 5)
+    assert rate(step=0, warmup=4, total=100, fraction_after=1.0) == about(0.01 / 5)
 
 
 @pytest.mark.parametrize("total", [None, 1, 4, 1000])

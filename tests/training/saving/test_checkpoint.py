@@ -45,7 +45,7 @@ def saved(tmp_path: Path, rng: np.random.Generator) -> tuple[Path, Checkpoint]:
     progress = checkpoint.progress
     progress.step, progress.seconds, progress.characters = 7, 1 / 3, 96
     progress.smoothed_loss, progress.loss_sum, progress.best_loss = 0.1 + 0.2, 1e-300, None
-    progress.stale, progress.done = 2, True
+    progress.evaluations_since_best, progress.done = 2, True
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, checkpoint)
     return path, checkpoint
@@ -182,7 +182,7 @@ def test_a_state_of_another_shape_or_type_is_refused(
 def test_a_digest_that_is_none_is_not_quoted(saved: tuple[Path, Checkpoint]) -> None:
     path = saved[0]
     save_checkpoint(path, replace(fresh(), text_sha256="\x1e\n"))
-    with pytest.raises(ModelFileError, match="text_sha256 is no digest"):
+    with pytest.raises(ModelFileError, match="text_sha256 is not a digest"):
         load_checkpoint(path, fresh())
 
 

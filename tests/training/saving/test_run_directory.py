@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +15,34 @@ import pytest
 
 from nextchar.errors import ModelFileError, RunError
 from nextchar.model.file import BEST, LAST, Model, load_model
-from nextchar.runs.run_files import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
+from nextchar.runs.run_files import (
+    CHECKPOINT,
+    CONFIG,
+    METRICS,
+    OWNER,
+    read_config,
+    read_metrics,
+)
 from nextchar.settings.config import Settings
 from nextchar.settings.presets import PRESETS
 from nextchar.text.corpus import text_corpus
-from nextchar.training.run import TextInput, start
-from nextchar.training.saving.run_directory import RunDirectory, free_name
+from nextchar.training.run import RunRequest, TextInput, train
+from nextchar.training.saving.run_directory import (
+    RunDirectory,
+    free_name,
+    owner_of,
+    remove_owner,
+    write_owner,
+)
 
 SETTINGS = Settings.make(hidden_size=8)
 SOURCE: dict[str, Any] = {"inputs": ["/a text.txt", "数据.txt"], "validation": []}
+
+HOLD = (
+    "import sys, time; from pathlib import Path\n"
+    "from nextchar.training.saving.run_directory import RunDirectory\n"
+    "held = RunDirectory(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
+)
 
 
 @pytest.fixture
@@ -58,6 +81,39 @@ def test_a_second_owner_in_another_process_is_refused(begun: Path) -> None:
     with RunDirectory.open(begun):
         assert f"{begun}: another nextchar is training there" in other()
     assert other() == "mine\n"
+
+
+def test_the_owner_is_told_with_process_host_and_time(tmp_path: Path) -> None:
+    write_owner(tmp_path)
+    assert re.fullmatch(
+        rf" \(process {os.getpid()} on {re.escape(platform.node())}, "
+        r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d\)",
+        owner_of(tmp_path),
+    )
+    remove_owner(tmp_path)
+    assert owner_of(tmp_path) == ""
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"process": 1}', "\xff"])
+def test_a_note_that_cannot_be_read_tells_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / OWNER).write_bytes(content.encode("latin-1"))
+    assert owner_of(tmp_path) == ""
+
+
+def test_the_second_is_told_who_the_first_is_until_that_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(RunError) as caught:
+            RunDirectory(tmp_path / "run")
+        assert f"process {holder.pid} on {platform.node()}, since" in str(caught.value)
+        holder.kill()
+    assert json.loads((tmp_path / "run" / OWNER).read_text())["process"] == holder.pid
+    with RunDirectory(tmp_path / "run"):  # the dead one's note and lock do not block
+        assert f"process {os.getpid()} " in owner_of(tmp_path / "run")
+    assert owner_of(tmp_path / "run") == ""
 
 
 def test_a_lock_file_without_an_owner_does_not_block(begun: Path) -> None:
@@ -224,11 +280,11 @@ def test_models_are_kept_under_their_names(begun: Path, small_model: Model) -> N
 def test_a_damaged_checkpoint_is_told_and_left_as_it_is(tmp_path: Path) -> None:
     text = TextInput(lambda how, listener: text_corpus("to be or not to be, " * 20, how))
     given = {"hidden_size": 8, "num_layers": 1, "steps": 2, "threads": 1}
-    start(text, given=given, out=tmp_path / "run")
+    train(RunRequest(text, given=given, out=tmp_path / "run"))
     damaged = (tmp_path / "run" / CHECKPOINT).read_bytes()[:-10]
     (tmp_path / "run" / CHECKPOINT).write_bytes(damaged)
     with pytest.raises(ModelFileError, match=CHECKPOINT):
-        start(text, out=tmp_path / "run", resume=True)
+        train(RunRequest(text, out=tmp_path / "run", resume=True))
     assert (tmp_path / "run" / CHECKPOINT).read_bytes() == damaged
     assert load_model(tmp_path / "run")
 

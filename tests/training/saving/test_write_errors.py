@@ -25,12 +25,12 @@ def told(folder: Path, number: int, kind: type[Exception] = ModelFileError) -> s
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.ENOSPC, "make room on the disk"),
-        (errno.EDQUOT, "make room in your quota"),
+        (errno.ENOSPC, "free some disk space"),
+        (errno.EDQUOT, "free some of your disk quota"),
         (errno.EFBIG, "ulimit -f"),
         (errno.EROFS, "make it writable"),
         (errno.EACCES, "make it writable"),
-        (errno.EIO, "see to that"),
+        (errno.EIO, "fix that"),
     ],
 )
 def test_each_reason_has_its_cure(tmp_path: Path, number: int, words: str) -> None:
@@ -44,16 +44,16 @@ def test_with_a_checkpoint_it_says_how_to_go_on(tmp_path: Path) -> None:
     for kind in (ModelFileError, RunError):
         message = told(tmp_path / "my run", errno.ENOSPC, kind)
         assert message.startswith("x: cannot be written (No space left on device); the last")
-        assert message.endswith(f"go on with: nextchar train --out '{tmp_path}/my run' --resume")
+        assert message.endswith(f"continue with: nextchar train --out '{tmp_path}/my run' --resume")
 
 
 def test_without_one_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
-    assert told(tmp_path, errno.ENOSPC).endswith("; make room on the disk and begin again")
+    assert told(tmp_path, errno.ENOSPC).endswith("; free some disk space and start again")
 
 
 def test_a_directory_that_is_gone_is_named_as_such(tmp_path: Path) -> None:
     assert told(tmp_path / "gone", errno.ENOENT).startswith(
-        f"{tmp_path / 'gone'}: the run directory was deleted or moved away"
+        f"{tmp_path / 'gone'}: the run directory was deleted or moved during training"
     )
 
 
