@@ -1,4 +1,4 @@
-"""The lines of metrics.jsonl: what was written comes back, and what was not is told by its line."""
+"""The lines of metrics.jsonl: round trips, and errors that name the damaged line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `auto` chooses: larger networks for more time, more dropout for more passes."""
+"""Choices of `auto`: larger networks for more time, more dropout for more passes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nextchar.training.auto.policy import (
 )
 from nextchar.training.auto.throughput import flops_per_character
 
-SPEED = 150e9  # operations in a second, of two cores of 2023
+SPEED = 150e9  # FLOP/s of two cores of 2023
 known = st.builds(
     DataFacts,
     characters=st.integers(2, 10**10),
@@ -73,7 +73,7 @@ def test_more_time_for_one_network_is_never_less_dropout(
 
 
 @given_by(known)
-def test_whatever_is_known_a_choice_is_made_and_told_in_three_lines(facts: DataFacts) -> None:
+def test_whatever_is_known_a_choice_is_made_and_explained_in_three_lines(facts: DataFacts) -> None:
     given = {} if facts.flops is None else {"time": "60s"}
     choice = choose_auto(given, facts)
     assert isinstance(choice, AutoChoice)
@@ -110,7 +110,7 @@ def test_all_can_be_given_at_once() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
-def test_weight_decay_is_chosen_for_the_optimizer_that_it_was_found_with(optimizer: str) -> None:
+def test_weight_decay_is_chosen_for_the_optimizer_of_its_runs(optimizer: str) -> None:
     assert chosen(epochs=30.0).training.weight_decay > 0
     assert chosen(epochs=30.0, optimizer=optimizer).training.weight_decay == 0
 
@@ -155,9 +155,9 @@ def test_the_reasons_name_what_was_chosen() -> None:
 def test_a_trained_model_is_trained_on_at_a_lower_rate() -> None:
     given = {"cell": "lstm", "hidden_size": 100, "num_layers": 3}
     fresh = choose_auto(given, DataFacts(10**6, 65)).settings
-    made = choose_auto(given, DataFacts(10**6, 65, is_trained=True))
-    assert made.settings.network == fresh.network
-    assert made.settings.training.learning_rate == pytest.approx(
+    choice = choose_auto(given, DataFacts(10**6, 65, is_trained=True))
+    assert choice.settings.network == fresh.network
+    assert choice.settings.training.learning_rate == pytest.approx(
         FINE_TUNING_FACTOR * fresh.training.learning_rate
     )
-    assert made.reasons[0].endswith("parameters, those of the model that the run starts from")
+    assert choice.reasons[0].endswith("parameters, those of the model that the run starts from")

@@ -1,4 +1,4 @@
-"""What is done before a run by time: what its end repeats, compiled first and then measured."""
+"""The dry run before a run by time: tasks of its end, first compiled and then timed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nextchar.training.saving.checkpoint import Progress
 
 
 class Stage:
-    """A clock, and acts that take a second each; the first of a kind is compiled, for a minute."""
+    """A clock, and tasks of a second each; the first of a kind is compiled, for a minute."""
 
     def __init__(self, time: str = "100s") -> None:
         self.now = 0.0

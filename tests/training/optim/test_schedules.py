@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from nextchar.training.optim.schedules import learning_rate
 def rate(
     schedule="constant", *, step=10**6, fraction=0.5, total=None, fraction_after=0.0, **settings
 ):
-    made = TrainingSettings(schedule=schedule, learning_rate=0.01, **settings)
+    training = TrainingSettings(schedule=schedule, learning_rate=0.01, **settings)
     return learning_rate(
-        made, step=step, fraction=fraction, total=total, fraction_after=fraction_after
+        training, step=step, fraction=fraction, total=total, fraction_after=fraction_after
     )
 
 
@@ -37,15 +37,15 @@ def test_each_schedule_is_its_formula(fraction):
     ("fraction", "drops"), [(0, 0), (0.24, 0), (0.25, 1), (0.49, 1), (0.5, 2), (0.99, 3), (1, 4)]
 )
 def test_step_drops_after_each_part_of_the_run(fraction, drops):
-    found = rate("step", fraction=fraction, decay_every=0.25, decay_factor=0.5)
-    assert found == about(0.01 * 0.5**drops)
+    result = rate("step", fraction=fraction, decay_every=0.25, decay_factor=0.5)
+    assert result == about(0.01 * 0.5**drops)
 
 
 def test_step_drops_in_time_where_the_parts_are_no_binary_fractions():
     """0.3/0.1 is a hair below 3."""
     for n in range(11):
-        found = rate("step", fraction=n / 10, decay_every=0.1, decay_factor=0.5)
-        assert found == about(0.01 * 0.5**n)
+        result = rate("step", fraction=n / 10, decay_every=0.1, decay_factor=0.5)
+        assert result == about(0.01 * 0.5**n)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

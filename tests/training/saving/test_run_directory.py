@@ -1,4 +1,4 @@
-"""The run directory: one owner, whole files, settings that come back as they were."""
+"""The run directory: one owner, whole files, round trips of settings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HOLD = (
 
 @pytest.fixture
 def begun(tmp_path: Path) -> Path:
-    """The directory of a run that was begun."""
+    """The directory of a run that has started."""
     with RunDirectory.create(tmp_path / "run") as directory:
         directory.write_config(SETTINGS, SOURCE)
     return tmp_path / "run"
@@ -83,7 +83,7 @@ def test_a_second_owner_in_another_process_is_refused(begun: Path) -> None:
     assert other() == "mine\n"
 
 
-def test_the_owner_is_told_with_process_host_and_time(tmp_path: Path) -> None:
+def test_the_owner_is_reported_with_process_host_and_time(tmp_path: Path) -> None:
     write_owner(tmp_path)
     assert re.fullmatch(
         rf" \(process {os.getpid()} on {re.escape(platform.node())}, "
@@ -101,7 +101,7 @@ def test_a_note_that_cannot_be_read_tells_nothing(tmp_path: Path, content: str) 
     assert owner_of(tmp_path) == ""
 
 
-def test_the_second_is_told_who_the_first_is_until_that_is_killed(tmp_path: Path) -> None:
+def test_the_second_owner_learns_of_the_first_until_that_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
@@ -111,7 +111,7 @@ def test_the_second_is_told_who_the_first_is_until_that_is_killed(tmp_path: Path
         assert f"process {holder.pid} on {platform.node()}, since" in str(caught.value)
         holder.kill()
     assert json.loads((tmp_path / "run" / OWNER).read_text())["process"] == holder.pid
-    with RunDirectory(tmp_path / "run"):  # the dead one's note and lock do not block
+    with RunDirectory(tmp_path / "run"):  # the owner file and the lock of the dead one do not block
         assert f"process {os.getpid()} " in owner_of(tmp_path / "run")
     assert owner_of(tmp_path / "run") == ""
 
@@ -137,7 +137,7 @@ def test_what_a_killed_process_left_is_removed(begun: Path) -> None:
     assert (begun / "notes.tmp").exists()
 
 
-def test_what_cannot_be_a_directory_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_a_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")
     for path in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(RunError, match="cannot be used"):
@@ -180,24 +180,24 @@ def test_settings_come_back_as_they_were(tmp_path: Path, given: dict[str, Any]) 
     [b"", b"\xff", b"[source]\n[network]\nhidden_size = 0", b"[source", b"[source]\nx = 1\n[text]\n"
      b"colour = 1", b"source = 1\n"],
 )  # fmt: skip
-def test_a_damaged_config_is_told(begun: Path, content: bytes) -> None:
+def test_a_damaged_config_is_reported(begun: Path, content: bytes) -> None:
     (begun / CONFIG).write_bytes(content)
     with pytest.raises(RunError, match="cannot be read") as caught:
         read_config(begun)
     assert str(begun / CONFIG) in str(caught.value)
 
 
-@pytest.mark.parametrize("found", ["2", "'1'", "1.5", "[]", "{ a = 1 }", "true_"])
-def test_a_directory_of_another_format_says_which(begun: Path, found: str) -> None:
+@pytest.mark.parametrize("number", ["2", "'1'", "1.5", "[]", "{ a = 1 }", "true_"])
+def test_a_directory_of_another_format_says_which(begun: Path, number: str) -> None:
     text = (begun / CONFIG).read_text(encoding="utf-8")
     assert text.startswith("format = 1\n")
-    (begun / CONFIG).write_text(text.replace("format = 1", f"format = {found}"), encoding="utf-8")
+    (begun / CONFIG).write_text(text.replace("format = 1", f"format = {number}"), encoding="utf-8")
     with pytest.raises(RunError, match=r"a run of format|cannot be read") as caught:
         read_config(begun)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_every_config_that_lost_its_end_is_told(begun: Path) -> None:
+def test_every_config_that_lost_its_end_is_reported(begun: Path) -> None:
     data = (begun / CONFIG).read_bytes()
     for length in range(len(data.rstrip())):
         (begun / CONFIG).write_bytes(data[:length])
@@ -219,7 +219,7 @@ def test_every_config_that_lost_its_end_is_told(begun: Path) -> None:
     ],
     ids=lambda content: content[:30],
 )
-def test_a_config_of_odd_content_is_told_in_a_line(begun: Path, content: bytes) -> None:
+def test_a_config_of_odd_content_is_reported_in_a_line(begun: Path, content: bytes) -> None:
     (begun / CONFIG).write_bytes(content)
     with pytest.raises(RunError, match="cannot be read") as caught:
         read_config(begun)
@@ -259,7 +259,7 @@ def test_a_run_without_evaluations_has_no_metrics(begun: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"{\n", b"[]\n", b"{}\n", b"1\n", b"\xff\n"])
-def test_damaged_metrics_are_told(begun: Path, content: bytes) -> None:
+def test_damaged_metrics_are_reported(begun: Path, content: bytes) -> None:
     (begun / METRICS).write_bytes(content)
     with pytest.raises(RunError, match="cannot be read"):
         read_metrics(begun)
@@ -277,7 +277,7 @@ def test_models_are_kept_under_their_names(begun: Path, small_model: Model) -> N
         assert loaded.parameters.flat.tobytes() == small_model.parameters.flat.tobytes()
 
 
-def test_a_damaged_checkpoint_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_reported_and_left_as_it_is(tmp_path: Path) -> None:
     text = TextInput(lambda how, listener: text_corpus("to be or not to be, " * 20, how))
     given = {"hidden_size": 8, "num_layers": 1, "steps": 2, "threads": 1}
     train(RunRequest(text, given=given, out=tmp_path / "run"))
@@ -329,7 +329,7 @@ def test_a_name_that_is_taken_gets_a_number(
 def test_half_a_line_at_the_end_of_the_metrics_does_not_keep_a_run_from_opening(
     begun: Path,
 ) -> None:
-    """None is ever written; a copy of the directory that was broken off may have one."""
+    """None is ever written; an interrupted copy of the directory may have one."""
     whole = b'{"step": 5}\n{"step": 10}\n'
     (begun / METRICS).write_bytes(whole + b'{"step": 15, "tra')
     assert [record["step"] for record in read_metrics(begun)] == [5, 10]
