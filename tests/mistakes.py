@@ -231,14 +231,14 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "records that end by nothing",
             f"train prose.txt --records '' {TRAIN}",
-            "records: wants line, file or what stands between two, got ''",
+            "records must be line, file or a delimiter, got ''",
             2,
         ),
         Mistake(
             "records of bytes that end by more than one",
             f"train prose.txt --alphabet bytes --records '%%' {TRAIN}",
-            "records: with the bytes alphabet wants line or one byte that ends a record, got '%%'; "
-            r"put one between them that they lack, such as '\0'",
+            "records must be line or a single byte with the bytes alphabet, got '%%'; "
+            r"separate the records by a byte that they lack, such as '\0'",
             2,
         ),
         Mistake(
@@ -340,108 +340,108 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a command that is misspelt",
             "trian prose.txt",
-            "No such command 'trian'. Commands are …; nextchar --help tells more",
+            "No such command 'trian'. Commands are …; see nextchar --help",
             2,
         ),
         Mistake(
             "no text",
             "train",
-            "Missing argument 'FILE...': a text file, a folder, - or a data set; nextchar train "
-            "--help tells more",
+            "Missing argument 'FILE...': a text file, a folder, - or a data set; see nextchar "
+            "train --help",
             2,
         ),
         Mistake(
             "no model",
             "generate",
-            "Missing argument 'MODEL'; nextchar generate --help tells more",
+            "Missing argument 'MODEL'; see nextchar generate --help",
             2,
         ),
         Mistake(
             "an option that is not there",
             "train prose.txt --hiden-size 3",
-            "No such option…--hiden-size…nextchar train --help tells more",
+            "No such option…--hiden-size…nextchar train --help",
             2,
         ),
         Mistake(
             "an option without its value",
             "train prose.txt --steps",
-            "Option '--steps' requires an argument; nextchar train --help tells more",
+            "Option '--steps' requires an argument; see nextchar train --help",
             2,
         ),
         Mistake(
             "a number that is none",
             "train prose.txt --hidden-size big",
-            "Invalid value for '--hidden-size': 'big' is not a valid integer; nextchar train "
-            "--help tells more",
+            "Invalid value for '--hidden-size': 'big' is not a valid integer; see nextchar train "
+            "--help",
             2,
         ),
         Mistake(
             "a number too small",
             "train prose.txt --hidden-size 0",
-            "hidden_size: wants a whole number of at least 1 and of at most 100000, got 0",
+            "hidden_size must be a whole number from 1 to 100000, got 0",
             2,
         ),
         Mistake(
             "a number too large",
             "train prose.txt --num-layers 1000000000000",
-            "num_layers: wants a whole number of at least 1 and of at most 1000, got 1000000000000",
+            "num_layers must be a whole number from 1 to 1000, got 1000000000000",
             2,
         ),
         Mistake(
             "a share that is none",
             "train prose.txt --dropout 1",
-            "dropout: wants a number of at least 0 and below 1, got 1.0",
+            "dropout must be a number of at least 0 and below 1, got 1.0",
             2,
         ),
         Mistake(
             "not a number at all",
             "train prose.txt --learning-rate nan",
-            "learning_rate: wants a number above 0, got nan",
+            "learning_rate must be a number above 0, got nan",
             2,
         ),
         Mistake(
             "a choice that is none",
             "train prose.txt --cell elman",
-            "Invalid value for '--cell': 'elman' is not one of 'rnn', 'lstm', 'gru'; nextchar "
-            "train --help tells more",
+            "Invalid value for '--cell': 'elman' is not one of 'rnn', 'lstm', 'gru'; see nextchar "
+            "train --help",
             2,
         ),
         Mistake(
             "a preset that is none",
             "train prose.txt --preset huge",
             "Invalid value for '--preset': 'huge' is not one of 'auto', 'medium', 'small', "
-            "'large', 'classic'; nextchar train --help tells more",
+            "'large', 'classic'; see nextchar train --help",
             2,
         ),
         Mistake(
             "a time that is none",
             "train prose.txt --time soon",
-            "time: wants a duration such as 90s, 5m or 2h, got 'soon'",
+            "time must be a duration such as 90s, 5m or 2h, got 'soon'",
             2,
         ),
         Mistake(
             "two ends",
             "train prose.txt --epochs 1 --steps 2",
-            "give one of epochs, steps and time, got epochs and steps",
+            "epochs cannot be combined with steps; give one of epochs, steps and time",
             2,
         ),
         Mistake(
             "tied weights of different widths",
             "train prose.txt --tied",
-            "tied: wants embedding_size equal to hidden_size, got 0 and 256; set embedding_size to "
+            "tied needs embedding_size equal to hidden_size, not 0 and 256; set embedding_size to "
             "256",
             2,
         ),
         Mistake(
             "a temperature below zero",
             "generate model.safetensors --temperature -1",
-            "temperature: wants a number of at least 0, got -1.0",
+            "temperature must be a number of at least 0, got -1.0",
             2,
         ),
         Mistake(
             "no probability to draw from",
             "generate model.safetensors --top-p 0",
-            "top_p: wants a number above 0 and of at most 1, got 0.0",
+            "top_p must be a number above 0 and at most 1, got 0.0",
             2,
         ),
         Mistake(
@@ -461,7 +461,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "no continuation",
             "complete model.safetensors It --count 0",
-            "count: wants a whole number of at least 1 and of at most 1000, got 0",
+            "count must be a whole number from 1 to 1000, got 0",
             2,
         ),
         Mistake(
@@ -658,15 +658,15 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "no model",
             "serve",
-            "Missing argument 'MODEL...': a model file or a run directory; nextchar serve --help "
-            "tells more",
+            "Missing argument 'MODEL...': a model file or a run directory; see nextchar serve "
+            "--help",
             2,
         ),
         Mistake("a model that is not there", "serve nothing", "nothing: no such file"),
         Mistake(
             "a port that is none",
             "serve model.safetensors --port 70000",
-            "port: wants a whole number of at least 0 and of at most 65535, got 70000",
+            "port must be a whole number from 0 to 65535, got 70000",
             2,
         ),
         Mistake(
@@ -722,7 +722,10 @@ MISTAKES: dict[str, list[Mistake]] = {
             "other.txt: cannot be used (…",
         ),
         Mistake(
-            "resuming without saying what", "train --resume", "resume: say which run, --out DIR", 2
+            "resuming without saying what",
+            "train --resume",
+            "resume needs the run to continue; add --out DIR",
+            2,
         ),
         Mistake(
             "resuming where no run is",
@@ -764,14 +767,14 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a setting in it that is misspelt, or of a later version",
             _RESUME,
-            "runs/prose/config.toml: cannot be read (unknown setting 'sead'; did you mean seed?)",
+            "runs/prose/config.toml: cannot be read (sead is not a setting; did you mean seed?)",
             prepare=edited("config.toml", "seed =", "sead ="),
         ),
         Mistake(
             "a value in it of the wrong type",
             _RESUME,
-            "runs/prose/config.toml: cannot be read (seed: wants a whole number of at least 0 and "
-            "of at most 9223372036854775807, got 'x')",
+            "runs/prose/config.toml: cannot be read (seed must be a whole number from 0 to "
+            "9223372036854775807, got 'x')",
             prepare=edited("config.toml", "seed = 1", "seed = 'x'"),
         ),
         Mistake(
@@ -865,7 +868,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a range of a setting that is misspelt",
             "tune prose.txt --range lerning_rate=0.1:0.2",
-            "unknown setting 'lerning_rate'; did you mean learning_rate?",
+            "lerning_rate is not a setting; did you mean learning_rate?",
             status=2,
         ),
         Mistake(
@@ -877,7 +880,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a choice that there is not",
             "tune prose.txt --choices cell=lstm,lstn",
-            "cell: wants one of rnn, lstm, gru, got 'lstn'",
+            "cell must be one of rnn, lstm, gru, got 'lstn'",
             status=2,
         ),
         Mistake(

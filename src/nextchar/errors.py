@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import reprlib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _SHORT = reprlib.Repr()  # a value may be as long as a text
 _SHORT.maxstring = _SHORT.maxother = 100
@@ -33,6 +33,9 @@ class _NoValue:
     def __repr__(self) -> str:
         return "NO_VALUE"
 
+    def __reduce__(self) -> str:
+        return "NO_VALUE"  # a pickled copy is the same object
+
 
 NO_VALUE = _NoValue()
 
@@ -43,11 +46,12 @@ class NextcharError(Exception):
     problem: the message without subject, value and remedy; with a setting it is a predicate of it
     (`must be above 0`), otherwise a sentence.
     setting: name of the setting, option or field at fault, in snake_case as in `config.toml`.
-    path: the file or folder at fault. value: the offending value; NO_VALUE where there is none.
+    path: the file or folder at fault, or a place in one (`prompts.txt: line 2`).
+    value: the offending value; NO_VALUE where there is none.
     remedy: an instruction to the user, such as `lower --learning-rate`.
     is_reported_elsewhere: another process of the same launch prints the error.
 
-    The message reads `SETTING PROBLEM, got VALUE; REMEDY` or `PATH: PROBLEM; REMEDY`.
+    The message reads `PATH: SETTING PROBLEM, got VALUE; REMEDY`, without the parts that are None.
 
     >>> str(SettingsError("must be above 0", setting="learning_rate", value=-1.0))
     'learning_rate must be above 0, got -1.0'
@@ -69,23 +73,39 @@ class NextcharError(Exception):
         self.path = None if path is None else str(path)
         self.value = value
         self.remedy = remedy
-        subject = f"{path}: " if path is not None else f"{setting} " if setting else ""
+        place = "" if path is None else f"{path}: "
+        subject = f"{setting} " if setting else ""
         got = "" if value is NO_VALUE else f", got {_SHORT.repr(value)}"
-        super().__init__(f"{subject}{problem}{got}{f'; {remedy}' if remedy else ''}")
+        super().__init__(f"{place}{subject}{problem}{got}{f'; {remedy}' if remedy else ''}")
 
     def renamed(self, setting: str | None, remedy: str | None = None) -> Self:
         """Return the same error under a caller's own name for the setting, and its own remedy."""
-        other = type(self).__new__(type(self))
-        vars(other).update(vars(self))
-        NextcharError.__init__(
-            other,
-            self.problem,
-            setting=setting,
-            path=self.path,
-            value=self.value,
-            remedy=remedy or self.remedy,
-        )
-        return other
+        return self._with(setting=setting, remedy=remedy or self.remedy)
+
+    def located(self, path: str | Path) -> Self:
+        """Return the same error with the file, or the place in it, where it was met."""
+        return self._with(path=path)
+
+    def _with(self, **details: Any) -> Self:
+        return _rebuilt(type(self), {**vars(self), **self._details(), **details})
+
+    def _details(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _DETAILS}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), {**vars(self), **self._details()})
+
+
+_DETAILS = ("problem", "setting", "path", "value", "remedy")
+AnyError = TypeVar("AnyError", bound=NextcharError)
+
+
+def _rebuilt(kind: type[AnyError], attributes: dict[str, Any]) -> AnyError:
+    """An error from its attributes, past the constructor of its class, which takes others."""
+    error = kind.__new__(kind)
+    NextcharError.__init__(error, **{name: attributes.pop(name) for name in _DETAILS})
+    vars(error).update(attributes)
+    return error
 
 
 class SettingsError(NextcharError, ValueError):

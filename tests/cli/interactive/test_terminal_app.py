@@ -127,7 +127,7 @@ def test_settings_are_changed_while_writing(terminal: Terminal) -> None:
     terminal.type("^r", "11", "<enter>")
     terminal.see("seed 11")
     terminal.type("^t", "-1", "<enter>")
-    terminal.see("temperature: wants a number of at least 0, got -1.0")
+    terminal.see("temperature must be a number of at least 0, got -1.0")
     terminal.type("^k", "many", "<enter>")
     terminal.see("top_k: wants a number, got 'many'")
     terminal.type("^r", "<enter>")
@@ -265,4 +265,5 @@ def test_without_the_library_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
     assert run(["generate", str(model_file), "--interactive"]) == 1
-    assert 'pip install "nextchar[interactive]"' in capfd.readouterr().err
+    message = "--interactive needs prompt_toolkit; install it with: pip install"
+    assert f'{message} "prompt_toolkit>=' in capfd.readouterr().err

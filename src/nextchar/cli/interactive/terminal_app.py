@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 from nextchar.cli.output.text_io import print_text
-from nextchar.errors import InterruptedRun, NextcharError, SettingsError
+from nextchar.errors import InterruptedRun, MissingExtraError, SettingsError
 from nextchar.generation.generation_settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run_session(
 
     name: what the model is called. how: arguments of `make_request`. is_alone: whether none of the
     options was given that ask for another form of output.
-    Raises NextcharError without prompt_toolkit, SettingsError without a terminal.
+    Raises MissingExtraError without prompt_toolkit, SettingsError without a terminal.
     """
     if not is_alone:
         raise SettingsError("interactive: leave json, novel and prompts out")
@@ -59,11 +59,8 @@ def run_session(
         )
     try:
         import prompt_toolkit  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise NextcharError(
-            "interactive: needs prompt_toolkit; install it with: "
-            'pip install "nextchar[interactive]"'
-        ) from error
+    except ModuleNotFoundError:
+        raise MissingExtraError("--interactive", "prompt_toolkit", "interactive") from None
     if not (_is_terminal(sys.stdin) and (_is_terminal(sys.stdout) or _is_terminal(sys.stderr))):
         raise SettingsError("interactive: wants a terminal to type at; leave it out")
 

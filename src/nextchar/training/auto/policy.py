@@ -33,18 +33,6 @@ RATE_SIZE = 256
 OF_A_TRAINED_ONE = 0.5  # what the learning rate of a fine-tuning run is multiplied by
 FEW = 2.0  # passes that do no harm
 DROPOUT_PER_DOUBLING, MOST_DROPOUT = 0.08, 0.5
-CHOSEN = (  # the settings that are, where they are not given
-    "cell",
-    "hidden_size",
-    "num_layers",
-    "seq_length",
-    "batch_size",
-    "optimizer",
-    "learning_rate",
-    "dropout",
-    "weight_decay",
-    "steps",
-)
 _NETWORK = ("cell", "hidden_size", "num_layers", "embedding_size", "tied", "initialisation")
 SIZES = (  # units and layers, from small to large
     *((size, 1) for size in (64, 96, 128, 160, 192, 256)),
