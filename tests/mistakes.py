@@ -474,7 +474,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "fewer beams than it would take to be sure",
             "complete model.safetensors It --to line --beams 1",
-            "there may be more probable ones; more --beams look further",
+            "more --beams may find more probable continuations",
             status=0,
         ),
         Mistake(

@@ -313,7 +313,7 @@ def test_records_are_trained_on_and_told(nextchar: Program, tmp_path: Path) -> N
     done = nextchar("train", "poems.txt", "--records", "%%", "--out", "poems", *SMALL)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     told = nextchar("info", "poems").stdout
-    assert "end_of_record    'a symbol of its own (U+FDD0)'" in told
+    assert "end_of_record    'a separate symbol (U+FDD0)'" in told
     assert "characters       '\\naegilorstuv'" in told
     figures = json.loads(nextchar("info", "poems", "--json").stdout)
     assert figures["text"]["records"] == "%%"

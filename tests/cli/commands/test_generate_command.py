@@ -144,8 +144,8 @@ def test_beams_and_the_best_of_many_are_written_whole(
     [
         (["--prompt", "a", "--prompt-file", "b"], "prompt, prompt_file and prompts: give one of"),
         (["--logprobs", "2"], "logprobs: are part of what --json prints; add it"),
-        (["--logit-bias", "e"], "logit_bias: wants CHAR=X, such as e=-100, got 'e'"),
-        (["--logit-bias", "e=x"], "logit_bias: wants CHAR=X, such as e=-100, got 'e=x'"),
+        (["--logit-bias", "e"], "logit_bias must be CHAR=X, such as e=-100, got 'e'"),
+        (["--logit-bias", "e=x"], "logit_bias must be CHAR=X, such as e=-100, got 'e=x'"),
         (["--logit-bias", "€=1"], "logit_bias: '€' is neither a character of the model nor"),
         (["--min-length", "9", "--length", "5"], "min_length: wants at most length, got 9 of 5"),
         (["--best-of", "1", "--samples", "2"], "best_of: wants at least samples, got 1 of 2"),
