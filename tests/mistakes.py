@@ -1,7 +1,7 @@
-"""Every mistake of a user that could be thought of, made for real, with what it is answered.
+"""Mistakes of users, each with the command that makes it and the message that answers it.
 
-`docs/errors.md` is made of this list: `python tests/mistakes.py > docs/errors.md`. Each one is made
-by tests/contracts/test_errors_page.py.
+`python tests/mistakes.py > docs/errors.md` generates the page of error messages from this list, and
+tests/contracts/test_errors_page.py runs each command.
 """
 
 from __future__ import annotations
@@ -33,25 +33,26 @@ NOISE = random.Random(0).randbytes(4000)
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing done wrong.
+    """A mistake and its message.
 
-    what: in words. command: what is typed after `nextchar`, in a folder that `make_folder` made.
-    told: the line it is answered with; `…` stands for words of the system or of a library. Empty
-    where nothing is said, as nothing is wrong with it.
-    status: of the program; 0 where the run goes on, with a note.
-    prepare: what is done in the folder before. stdin: what comes from standard input.
+    what: the mistake in words. command: the arguments of `nextchar`, run in a folder of
+    `make_folder`.
+    message: the line that is printed; `…` stands for words of the system or of a library. Empty
+    for no message, since nothing is wrong.
+    status: exit status of the program; 0 if the run continues after a note.
+    prepare: a change to the folder before the command. stdin: content of standard input.
     """
 
     what: str
     command: str
-    told: str
+    message: str
     status: int = 1
     prepare: Callable[[Path], object] | None = None
     stdin: bytes | None = None
 
 
 def make_folder(folder: Path) -> None:
-    """Texts, a model, a run that was stopped, and files of others."""
+    """Write texts, a model, a run, and files of other programs."""
     files = {
         "prose.txt": PROSE.encode(),
         "other.txt": FRENCH.encode(),
@@ -103,7 +104,7 @@ def _headed(header: dict[str, object]) -> bytes:
 
 
 def _run(folder: Path, command: str) -> int:
-    """The program's status, called in a folder."""
+    """Run the program in a folder and return its exit status."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -113,14 +114,14 @@ def _run(folder: Path, command: str) -> int:
 
 
 def words(command: str) -> list[str]:
-    """The words of a command as they are typed in a shell: `''` is an empty one."""
+    """Split a command as a shell does: `''` is an empty word."""
     import shlex
 
     return shlex.split(command)
 
 
 def edited(name: str, old: str, new: str) -> Callable[[Path], object]:
-    """Edit a file of the run."""
+    """A change to a file of the run: replace one text by another."""
 
     def edit(folder: Path) -> None:
         path = folder / "runs/prose" / name
@@ -132,7 +133,7 @@ def edited(name: str, old: str, new: str) -> Callable[[Path], object]:
 
 
 def cut(name: str) -> Callable[[Path], object]:
-    """Cut a file of the run in two."""
+    """A change to a file of the run: keep its first half."""
 
     def halve(folder: Path) -> None:
         path = folder / "runs/prose" / name
@@ -142,7 +143,7 @@ def cut(name: str) -> Callable[[Path], object]:
 
 
 def trained_from_stdin(folder: Path) -> None:
-    """Make a run of which the text came from standard input."""
+    """Let the run have read its text from standard input."""
     edit = edited("config.toml", "inputs = [", 'inputs = [\n    "-",')
     edit(folder)
 
@@ -950,11 +951,12 @@ MISTAKES: dict[str, list[Mistake]] = {
 def page() -> str:
     """docs/errors.md."""
     parts = [
-        "# Mistakes, and what is said of them",
-        "Every message is one line on standard error, after `nextchar: ` where nothing was done "
-        "(exit status 1, or 2 for wrong usage) or after `note: ` where the run goes on (status 0). "
-        "`…` stands for words of the system or of a library. Made of `tests/mistakes.py`, where "
-        "each of these is made by a test; a traceback is shown with `--debug` only.",
+        "# Error messages",
+        "Each message is one line on standard error. It begins with `nextchar: ` if the command "
+        "failed (exit status 1, or 2 for wrong usage), and with `note: ` if the run continues "
+        "(status 0). `…` stands for words of the system or of a library. `--debug` adds a "
+        "traceback. This page is generated from `tests/mistakes.py`, and a test runs every command "
+        "on it.",
     ]
     for title, mistakes in MISTAKES.items():
         rows = [
@@ -963,22 +965,24 @@ def page() -> str:
         ]
         parts += [
             f"## {title}",
-            "\n".join(["| mistake | `nextchar …` | answer | status |", "|---|---|---|---|", *rows]),
+            "\n".join(
+                ["| mistake | `nextchar …` | message | status |", "|---|---|---|---|", *rows]
+            ),
         ]
     return "\n\n".join(parts) + "\n"
 
 
 def _code(command: str) -> str:
-    """A command for the page, without what only keeps the test short."""
+    """A command for the page, without the options that only shorten the test."""
     for rest in (TRAIN, SMALL, "--quiet"):
         command = command.replace(f" {rest}", "")
     return command.replace("|", "\\|").replace("\udcff", "\\xff")
 
 
 def _message(mistake: Mistake) -> str:
-    if not mistake.told:
-        return "nothing: it is trained on as it stands"
-    return f"`{mistake.told}`".replace("|", "\\|")
+    if not mistake.message:
+        return "none: the text is used as it is"
+    return f"`{mistake.message}`".replace("|", "\\|")
 
 
 if __name__ == "__main__":
