@@ -142,8 +142,11 @@ def test_beams_and_the_best_of_many_are_written_whole(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--prompt", "a", "--prompt-file", "b"], "prompt, prompt_file and prompts: give one of"),
-        (["--logprobs", "2"], "logprobs: are part of what --json prints; add it"),
+        (
+            ["--prompt", "a", "--prompt-file", "b"],
+            "prompt cannot be combined with prompt_file; give one of",
+        ),
+        (["--logprobs", "2"], "logprobs is printed by --json only; add --json"),
         (["--logit-bias", "e"], "logit_bias must be CHAR=X, such as e=-100, got 'e'"),
         (["--logit-bias", "e=x"], "logit_bias must be CHAR=X, such as e=-100, got 'e=x'"),
         (["--logit-bias", "€=1"], "logit_bias: '€' is neither a character of the model nor"),
