@@ -12,7 +12,7 @@ from nextchar.api.notebook import Shown, records_at
 from nextchar.apps.evaluate import evaluate
 from nextchar.callbacks.progress import ConsoleProgress
 from nextchar.errors import NotFittedError, SettingsError, TextError
-from nextchar.generation.completion import Suggestions, SuggestionSettings
+from nextchar.generation.autocomplete import Suggestions, SuggestionSettings
 from nextchar.generation.generation_settings import GenerationSettings, generation_settings
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
@@ -203,34 +203,30 @@ class CharRNN(Shown):
         """
         from nextchar.apps.memorisation.novelty import novel_records
         from nextchar.generation import generate as writing  # Numba comes along with it
-        from nextchar.generation.requests import make_request
+        from nextchar.generation.requests import RequestOptions, make_request
 
         settings = generation_settings(
             {"samples": 1 if samples is None else samples, "seed": seed, **options}
         )
         model = self._fitted()
-        self.last_seed_ = writing.choose_seed(seed)
-        how: dict[str, Any] = {
-            "seed": self.last_seed_,
-            "stop": stop,
-            "logit_bias": logit_bias,
-            "pattern": pattern,
-            "unknown": unknown,
-        }
+        self.last_seed_ = seed = writing.choose_seed(seed)
+        given = RequestOptions(stop, logit_bias, pattern, unknown)
         if stream:
             if samples is not None or novel or isinstance(prompt, list):
                 raise SettingsError(
                     "stream: writes one text; give either stream or samples, novel, a list"
                 )
-            return writing.stream(model, prompt, settings, **how)
+            return writing.stream(model, prompt, settings, given, seed=seed)
         if isinstance(prompt, list):
-            asked = (make_request(model, each, settings, **how) for each in prompt)
+            asked = (make_request(model, each, settings, given, seed=seed) for each in prompt)
             answers = [[each.text for each in made] for made in writing.generate_many(model, asked)]
             return answers if samples is not None else [texts[0] for texts in answers]
         if novel:
-            made = novel_records(model, prompt, settings, texts=training_text, **how).records
+            made = novel_records(
+                model, prompt, settings, given, seed=seed, texts=training_text
+            ).records
         else:
-            made = writing.generate(model, prompt, settings, **how)
+            made = writing.generate(model, prompt, settings, given, seed=seed)
         return made[0].text if samples is None and not novel else [each.text for each in made]
 
     def complete(

@@ -11,8 +11,7 @@ import pytest
 
 from nextchar import CharRNN
 from nextchar.cli.main import run
-from nextchar.generation.autocomplete import complete
-from nextchar.generation.completion import SuggestionSettings
+from nextchar.generation.autocomplete import SuggestionSettings, complete
 from nextchar.model.file import Model, save_model
 
 

@@ -12,10 +12,10 @@ from nextchar.cli.options import setting_options
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 from nextchar.cli.output.text_io import lines_of, print_text
 from nextchar.errors import NextcharError, TextError
-from nextchar.generation.completion import SuggestionSettings
+from nextchar.generation.autocomplete import SuggestionSettings
 
 if TYPE_CHECKING:
-    from nextchar.generation.completion import Suggestions
+    from nextchar.generation.autocomplete import Suggestions
 
 NOT_EXACT = "there may be more probable ones; more --beams look further"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +21,7 @@ from nextchar.generation.generation_settings import ALIASES, GenerationSettings
 if TYPE_CHECKING:
     from nextchar.apps.memorisation.passages import Passages
     from nextchar.generation.generate import Generated
-    from nextchar.generation.requests import Request
+    from nextchar.generation.requests import Request, RequestOptions
     from nextchar.model.file import Model
 
     _LookedUp = tuple[list[Generated], Passages | None]
@@ -103,33 +103,29 @@ def command(
         raise SettingsError("prompt, prompt_file and prompts: give one of them")
     is_one = prompts is None
     _require_sense(settings, is_one, novel, training_text, as_json)
-    how = {
-        "stop": stop,
-        "logit_bias": biases_of(logit_bias),
-        "pattern": pattern,
-        "unknown": unknown,
-    }
 
     from nextchar.generation.generate import choose_seed
+    from nextchar.generation.requests import RequestOptions
     from nextchar.model.file import load_model
 
+    given = RequestOptions(stop, biases_of(logit_bias), pattern, unknown)
     loaded = load_model(model)
-    how["seed"] = seed = choose_seed(settings.seed)
+    seed = choose_seed(settings.seed)
     text = prompt or (read_text(prompt_file, loaded) if prompt_file else "")
     if interactive:
         from nextchar.cli.interactive.terminal_app import run_session
 
         is_alone = is_one and not (as_json or novel)
-        run_session(loaded, model, text, settings, how, is_alone=is_alone)
+        run_session(loaded, model, text, settings, given, seed=seed, is_alone=is_alone)
         return
     try:
         with announce_compilation_on_stderr():
             if prompts is not None:
-                _write_many(loaded, prompts, settings, how, echo=echo)
+                _write_many(loaded, prompts, settings, given, seed=seed, echo=echo)
             else:
-                looked = (loaded, text, settings, how)
-                made = _look_up(*looked, training_text) if novel else None
-                _write(*looked, made, echo=echo, as_json=as_json)
+                asked = (loaded, text, settings, given, seed)
+                made = _look_up(*asked, training_text) if novel else None
+                _write(*asked, made, echo=echo, as_json=as_json)
     except NextcharError:  # no text was made, so no seed is told
         raise
     except BaseException:  # a text that is cut off can be made again too
@@ -159,7 +155,8 @@ def _write(
     model: Model,
     prompt: str | bytes,
     settings: GenerationSettings,
-    how: Mapping[str, Any],
+    options: RequestOptions,
+    seed: int,
     looked_up: _LookedUp | None,
     *,
     echo: bool,
@@ -171,16 +168,16 @@ def _write(
     lead = prompt if echo else prompt[:0]
     is_one = settings.samples == 1 and settings.num_beams == 1 and settings.best_of is None
     if looked_up is None and is_one and not as_json and not model.vocabulary.is_bytes:
-        pieces = stream(model, prompt, settings, **how)
+        pieces = stream(model, prompt, settings, options, seed=seed)
         print_text(lead)
         for piece in pieces:
             print_text(piece)
         print_text("\n")
         return
-    made, passages = looked_up or (generate(model, prompt, settings, **how), None)
+    made, passages = looked_up or (generate(model, prompt, settings, options, seed=seed), None)
     shades = colours.depth() if passages and colours.is_wanted("auto", sys.stdout) else 0
     if as_json:
-        used = {**dataclasses.asdict(settings), "seed": how["seed"]}
+        used = {**dataclasses.asdict(settings), "seed": seed}
         samples = [_described(model, as_text(lead), each) for each in made]
         if passages:
             _note_copied(samples, passages, len(as_text(lead)))
@@ -202,7 +199,8 @@ def _look_up(
     model: Model,
     prompt: str | bytes,
     settings: GenerationSettings,
-    how: Mapping[str, Any],
+    options: RequestOptions,
+    seed: int,
     texts: tuple[str, ...],
 ) -> _LookedUp:
     """Records that are new; of a model of running text, texts and what they copy."""
@@ -210,12 +208,12 @@ def _look_up(
         from nextchar.apps.memorisation.passages import copied_passages
         from nextchar.generation.generate import generate
 
-        made = generate(model, prompt, settings, **how)
+        made = generate(model, prompt, settings, options, seed=seed)
         return made, copied_passages(model, [each.codes for each in made], texts)
 
     from nextchar.apps.memorisation.novelty import novel_records
 
-    found = novel_records(model, prompt, settings, texts=texts, **how)
+    found = novel_records(model, prompt, settings, options, seed=seed, texts=texts)
     if len(found.records) < settings.samples:
         few = f"only {len(found.records)} of {settings.samples} were new in {found.tries} tries"
         click.echo(f"note: {few}: the model knows its text by heart", err=True)
@@ -226,8 +224,9 @@ def _write_many(
     model: Model,
     source: str,
     settings: GenerationSettings,
-    how: Mapping[str, Any],
+    options: RequestOptions,
     *,
+    seed: int,
     echo: bool,
 ) -> None:
     """A line of JSON for each prompt, as soon as those before it are there too.
@@ -242,7 +241,7 @@ def _write_many(
     def requests() -> Iterator[Request]:
         for number, prompt in enumerate(lines_of(source), 1):
             try:
-                request = make_request(model, prompt, settings, **how)
+                request = make_request(model, prompt, settings, options, seed=seed)
             except NextcharError as error:
                 raise TextError(f"{source}: line {number}: {error}") from error
             asked.append(prompt)
@@ -251,7 +250,7 @@ def _write_many(
     for made in generate_many(model, requests()):
         prompt = asked.pop(0)
         samples = [_described(model, prompt if echo else "", each) for each in made]
-        line = {"prompt": prompt, "seed": how["seed"], "samples": samples}
+        line = {"prompt": prompt, "seed": seed, "samples": samples}
         print_text(json.dumps(line, ensure_ascii=False) + "\n")
 
 
