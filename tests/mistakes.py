@@ -448,7 +448,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "an empty stop text",
             "generate model.safetensors --stop ''",
-            "stop: wants texts that are not empty, got ('',)",
+            "stop must be texts that are not empty, got ('',)",
             2,
         ),
     ],
@@ -456,7 +456,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "records of a model of running text",
             "complete model.safetensors It --to record",
-            "to: record wants a model of records (train --records)",
+            "to needs a model of records, got 'record'; train with --records",
             2,
         ),
         Mistake(
@@ -481,20 +481,20 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "interactive writing without a terminal",
             "generate model.safetensors --interactive",
-            "interactive: wants a terminal to type at; leave it out",
+            "interactive needs a terminal; leave it out",
             2,
             stdin=b"",
         ),
         Mistake(
             "several samples, interactively",
             "generate model.safetensors --interactive --samples 2",
-            "interactive: one text is written; leave samples, best_of and num_beams out",
+            "interactive cannot be combined with samples, best_of and num_beams; leave them out",
             2,
         ),
         Mistake(
             "many prompts, interactively",
             "generate model.safetensors --interactive --prompts prose.txt",
-            "interactive: leave json, novel and prompts out",
+            "interactive cannot be combined with json, novel and prompts; leave them out",
             2,
         ),
     ],

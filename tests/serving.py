@@ -20,6 +20,7 @@ import numpy as np
 from conftest import PROSE
 from nextchar.generation.generate import generate
 from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import RequestOptions
 from nextchar.kernels import COMPILING
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.initialise import initialise
@@ -102,9 +103,10 @@ class Server:
         self, prompt: str, length: int, seed: int, *, model: str = "prose",
         options: dict[str, Any] | None = None, **rules: Any,
     ) -> list[str]:  # fmt: skip
-        """What the library writes; options are those of `request_for`."""
+        """What the library writes; options are those of `RequestOptions`."""
         settings = GenerationSettings(length=length, **rules)
-        made = generate(self.model(model), prompt, settings, seed=seed, **(options or {}))
+        given = RequestOptions(**(options or {}))
+        made = generate(self.model(model), prompt, settings, given, seed=seed)
         return [each.text for each in made]
 
     def connected(self) -> socket.socket:

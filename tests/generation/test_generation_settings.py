@@ -34,7 +34,7 @@ def test_names_of_other_libraries_are_understood() -> None:
     ("given", "told"),
     [
         ({"temprature": 1}, "temprature is not an option of generate; did you mean temperature?"),
-        ({"length": 3, "max_new_tokens": 4}, "max_new_tokens and length are the same option"),
+        ({"length": 3, "max_new_tokens": 4}, "max_new_tokens is the same option as length"),
         ({"temperature": -1}, "temperature must be a number of at least 0, got -1"),
         ({"temperature": float("nan")}, "temperature must be a number"),
         ({"top_k": -2}, "top_k must be a whole number of at least -1"),
@@ -49,10 +49,10 @@ def test_names_of_other_libraries_are_understood() -> None:
         ({"samples": 0}, "samples must be a whole number from 1 to"),
         ({"logprobs": 101}, "logprobs must be a whole number from 0 to 100"),
         ({"seed": -1}, "seed must be a whole number from 0 to"),
-        ({"best_of": 1, "samples": 2}, "best_of: wants at least samples, got 1 of 2"),
-        ({"num_beams": 2, "best_of": 2}, "num_beams and best_of: give one of them"),
-        ({"num_beams": 2, "samples": 3}, "num_beams: wants at least samples, got 2 beams for 3"),
-        ({"min_length": 9, "length": 5}, "min_length: wants at most length, got 9 of 5"),
+        ({"best_of": 1, "samples": 2}, r"best_of must be at least samples \(2\), got 1"),
+        ({"num_beams": 2, "best_of": 2}, "num_beams cannot be combined with best_of; give one of"),
+        ({"num_beams": 2, "samples": 3}, r"num_beams must be at least samples \(3\), got 2"),
+        ({"min_length": 9, "length": 5}, r"min_length must be at most length \(5\), got 9"),
     ],
 )
 def test_what_is_wrong_is_named(given: dict[str, Any], told: str) -> None:

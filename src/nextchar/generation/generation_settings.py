@@ -1,4 +1,4 @@
-"""How characters are drawn: the settings of `nextchar generate`, `CharRNN.generate` and the server.
+"""Settings of generation, for `nextchar generate`, `CharRNN.generate` and the server.
 
 Names, defaults and order are those of the common libraries; docs/generation.md has the formulas.
 """
@@ -16,7 +16,7 @@ from nextchar.settings.fields import Validated, require_known, setting
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationSettings(Validated):
-    """How characters are drawn.
+    """Settings of sampling and of the search for probable texts.
 
     Rules apply in the order penalties, temperature, top_k, top_p, min_p, typical_p.
     """
@@ -129,23 +129,29 @@ class GenerationSettings(Validated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.best_of is not None and self.best_of < self.samples:
-            raise SettingsError(
-                f"best_of: wants at least samples, got {self.best_of} of {self.samples}"
-            )
         if self.num_beams > 1 and self.best_of is not None:
-            raise SettingsError("num_beams and best_of: give one of them")
-        if self.num_beams > 1 and self.samples > self.num_beams:
             raise SettingsError(
-                f"num_beams: wants at least samples, got {self.num_beams} beams for {self.samples}"
+                "cannot be combined with best_of", setting="num_beams", remedy="give one of them"
             )
+        for name, is_set in (
+            ("best_of", self.best_of is not None),
+            ("num_beams", self.num_beams > 1),
+        ):
+            if is_set and getattr(self, name) < self.samples:
+                raise SettingsError(
+                    f"must be at least samples ({self.samples})",
+                    setting=name,
+                    value=getattr(self, name),
+                )
         if self.min_length > self.length:
             raise SettingsError(
-                f"min_length: wants at most length, got {self.min_length} of {self.length}"
+                f"must be at most length ({self.length})",
+                setting="min_length",
+                value=self.min_length,
             )
 
 
-# what other libraries call them; both names are understood
+# names in other libraries → ours; both are accepted
 ALIASES = {
     "max_new_tokens": "length",
     "num_return_sequences": "samples",
@@ -158,12 +164,17 @@ NAMES: Mapping[str, Any] = {
 
 
 def generation_settings(options: Mapping[str, Any]) -> GenerationSettings:
-    """Settings from options by name. Raises SettingsError for an unknown one, with the nearest."""
+    """Return settings from options by name or alias.
+
+    Raises SettingsError for an unknown name, with the most similar known one.
+    """
     given: dict[str, Any] = {}
     for name, value in options.items():
         require_known(name, NAMES, "option of generate")
         own = ALIASES.get(name, name)
         if own in given:
-            raise SettingsError(f"{name} and {own} are the same option; give one of them")
+            raise SettingsError(
+                f"is the same option as {own}", setting=name, remedy="give one of them"
+            )
         given[own] = value
     return GenerationSettings(**given)

@@ -12,7 +12,7 @@ import numpy as np
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.generate import choose_seed
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.requests import Request, make_request
+from nextchar.generation.requests import Request, RequestOptions, make_request
 from nextchar.model.file import Model
 from nextchar.server.http.api_errors import ApiError
 from nextchar.server.schema import CompletionRequest
@@ -93,17 +93,21 @@ def parse_completion_request(
         )
     settings = _settings(body, samples, samples > n, limits)
     stop = _either(body, "stop")
-    how: dict[str, Any] = {
-        "stop": () if stop is None else stop,
-        "logit_bias": body.logit_bias,
-        "unknown": body.unknown or "error",
-        "prompt_logprobs": bool(body.echo) and body.logprobs is not None,
-    }
-    first = _request(model, prompts[0], settings, body.seed, {**how, "pattern": body.pattern})
+    options = RequestOptions(
+        stop=() if stop is None else stop,
+        logit_bias=body.logit_bias,
+        pattern=body.pattern,
+        unknown=body.unknown or "error",
+        prompt_logprobs=bool(body.echo) and body.logprobs is not None,
+    )
+    first = _request(model, prompts[0], settings, body.seed, options)
     _require_small(first)
     requests = [first] + [
         dataclasses.replace(
-            _request(model, prompt, settings, body.seed, how), automaton=first.automaton
+            _request(
+                model, prompt, settings, body.seed, dataclasses.replace(options, pattern=None)
+            ),
+            automaton=first.automaton,
         )
         for prompt in prompts[1:]
     ]
@@ -176,19 +180,20 @@ def _request(
     prompt: Prompt,
     settings: GenerationSettings,
     seed: int | None,
-    how: dict[str, Any],
+    options: RequestOptions,
 ) -> Request:
     seed = choose_seed(seed)
     try:
         if isinstance(prompt, str):
-            return make_request(model, prompt, settings, seed=seed, **how)
+            return make_request(model, prompt, settings, options, seed=seed)
         codes = _codes(model, prompt)
         text = (
             model.vocabulary.decode_bytes(codes)
             if model.vocabulary.is_bytes
             else _text(model, prompt)
         )
-        read = make_request(model, text, settings, seed=seed, **{**how, "unknown": "skip"})
+        options = dataclasses.replace(options, unknown="skip")
+        read = make_request(model, text, settings, options, seed=seed)
         if not prompt:
             return read
         # codes are taken as they are; a text is normalised
@@ -230,7 +235,7 @@ def _wrong(field: str, told: str) -> ApiError:
 
 def _named(error: SettingsError) -> ApiError:
     """A mistake that generation found, under the request's own name for the field."""
-    name, colon, rest = str(error).partition(":")
-    if not (colon and name.isidentifier()):
+    if error.setting is None:
         return ApiError(400, str(error))
-    return _wrong(_CALLED.get(name, name), rest.strip())
+    name = _CALLED.get(error.setting, error.setting)
+    return ApiError(400, str(error.renamed(name)), param=name)

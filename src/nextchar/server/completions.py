@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from nextchar.generation.generate import best_of
 from nextchar.server.http.api_errors import encoded
-from nextchar.server.in_flight import ChoiceState, InFlightCompletion
+from nextchar.server.in_flight import InFlightCompletion
 from nextchar.server.schema import Choice
 
 
@@ -32,14 +33,8 @@ class WholeAnswer(Response):
 def _choices(writing: InFlightCompletion) -> Iterator[Choice]:
     n = writing.asked.n
     for prompt, texts in enumerate(writing.texts):
-        for place, text in enumerate(_best(texts, n)):
+        best = texts if len(texts) == n else best_of(texts, n)
+        for place, text in enumerate(best):
             number = prompt * n + place
             shown = writing.lead(number) + "".join(text.parts)
             yield writing.choice(number, text, shown, text.reason)
-
-
-def _best(texts: list[ChoiceState], n: int) -> list[ChoiceState]:
-    """The n texts whose characters are the most probable, the best first; all as they came."""
-    if len(texts) == n:
-        return texts
-    return sorted(texts, key=lambda text: -text.logprob / max(text.count, 1))[:n]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -34,6 +35,11 @@ class ChoiceState:
         self.reason: Reason | None = None
         self.begun = False
         self.scores = scores
+
+    @property
+    def mean_logprob(self) -> float:
+        """Mean log-probability of its characters; -inf for an empty text."""
+        return self.logprob / self.count if self.count else -math.inf
 
     def add(self, piece: TextDelta) -> None:
         """What comes next."""
