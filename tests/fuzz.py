@@ -419,7 +419,7 @@ def any_arguments(folder: Folder, arguments: list[str]) -> int:
     told = _text(err)
     complaints = [line for line in told.splitlines() if line.startswith("nextchar: ")]
     assert status in {0, 1, 2}, told
-    assert "a fault of nextchar" not in told, told
+    assert "internal error" not in told, told
     assert "--debug" in arguments or "Traceback" not in told, told
     if arguments and "Usage:" not in told:
         assert len(complaints) == (status != 0), told

@@ -21,6 +21,7 @@ import numpy as np
 from conftest import PROSE
 from nextchar.generation.generate import generate
 from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import RequestOptions
 from nextchar.kernels import COMPILING
 from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.initialise import initialise
@@ -103,10 +104,11 @@ class Server:
         self, prompt: str, length: int, seed: int, *, model: str = "prose",
         options: dict[str, Any] | None = None, **rules: Any,
     ) -> list[str]:  # fmt: skip
-        """The texts of the library; options are those of `make_request`."""
+        """The texts of the library; options are those of `RequestOptions`."""
         settings = GenerationSettings(length=length, **rules)
-        texts = generate(self.model(model), prompt, settings, seed=seed, **(options or {}))
-        return [each.text for each in texts]
+        given = RequestOptions(**(options or {}))
+        made = generate(self.model(model), prompt, settings, given, seed=seed)
+        return [each.text for each in made]
 
     def connected(self) -> socket.socket:
         return socket.create_connection(self.address, timeout=WAIT)

@@ -131,7 +131,7 @@ def test_a_curve_keeps_few_points_each_a_mean() -> None:
 
 def test_without_plotille_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "plotille", None)
-    with pytest.raises(MissingExtraError, match=r'--live: .*pip install "nextchar\[live\]"'):
+    with pytest.raises(MissingExtraError, match=r'--live needs .*pip install "plotille>='):
         Live()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.generate import choose_seed
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.requests import Request, make_request
+from nextchar.generation.requests import Request, RequestOptions, make_request
 from nextchar.model.file import Model
 from nextchar.server.http.api_errors import api_error
 from nextchar.server.schema import CompletionRequest
@@ -190,12 +190,14 @@ def _request(
         model,
         prompt if isinstance(prompt, str) else _decoded(model, prompt),
         settings,
+        RequestOptions(
+            stop=_value_of(body, "stop") or (),
+            logit_bias=body.logit_bias,
+            pattern=pattern,
+            unknown=(body.unknown or "error") if isinstance(prompt, str) else "skip",
+            prompt_logprobs=bool(body.echo) and body.logprobs is not None,
+        ),
         seed=choose_seed(body.seed),
-        stop=_value_of(body, "stop") or (),
-        logit_bias=body.logit_bias,
-        pattern=pattern,
-        unknown=(body.unknown or "error") if isinstance(prompt, str) else "skip",
-        prompt_logprobs=bool(body.echo) and body.logprobs is not None,
     )
     if isinstance(prompt, str) or not prompt:
         return request

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from nextchar.generation.generate import best_of
 from nextchar.server.http.api_errors import encoded
-from nextchar.server.in_flight import ChoiceState, InFlightCompletion
+from nextchar.server.in_flight import InFlightCompletion
 from nextchar.server.schema import Choice
 
 
@@ -32,14 +33,7 @@ class CompletionResponse(Response):
 def _choices(in_flight: InFlightCompletion) -> Iterator[Choice]:
     n = in_flight.params.n
     for prompt, states in enumerate(in_flight.choices):
-        for rank, state in enumerate(_best(states, n)):
+        for rank, state in enumerate(states if len(states) == n else best_of(states, n)):
             number = prompt * n + rank
             text = in_flight.echo(number) + "".join(state.parts)
             yield in_flight.choice(number, state, text, state.reason)
-
-
-def _best(states: list[ChoiceState], n: int) -> list[ChoiceState]:
-    """The n texts of the highest mean log-probability, best first; all of them if there are n."""
-    if len(states) == n:
-        return states
-    return sorted(states, key=lambda state: -state.logprob / max(state.count, 1))[:n]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -32,6 +33,11 @@ class ChoiceState:
         self.reason: Reason | None = None
         self.is_begun = False
         self.logprobs = logprobs
+
+    @property
+    def mean_logprob(self) -> float:
+        """Mean log-probability of its characters; -inf for an empty text."""
+        return self.logprob / self.count if self.count else -math.inf
 
     def add(self, delta: TextDelta) -> None:
         """Append a delta."""

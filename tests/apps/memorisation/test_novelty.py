@@ -14,6 +14,7 @@ from nextchar.cli.main import run
 from nextchar.errors import SettingsError, TextError
 from nextchar.generation.generate import generate
 from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import RequestOptions
 from nextchar.model.file import Model, load_model
 
 NAMES = [first + last for first in ("an", "be", "ca", "do") for last in ("na", "ta", "ro", "li")]
@@ -76,7 +77,7 @@ def test_another_text_can_be_looked_in(model: Model, tmp_path: Path) -> None:
 def test_what_cannot_be_found_is_given_up(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nextchar.apps.memorisation.novelty.TRIES", 2)
     how = GenerationSettings(samples=3, length=30)
-    found = novel_records(model, "", how, seed=1, pattern="anna|beta")
+    found = novel_records(model, "", how, RequestOptions(pattern="anna|beta"), seed=1)
     assert found.records == []
     assert found.tries == 2 * AT_ONCE
     assert TRIES > 2

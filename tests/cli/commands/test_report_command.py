@@ -70,7 +70,6 @@ def test_without_matplotlib_images_are_refused_before_anything_is_done(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     out = tmp_path / "x.html"
     assert run(["report", str(folder / "a"), "--png", str(tmp_path), "--out", str(out)]) == 1
-    assert capsys.readouterr().err == (
-        'nextchar: --png: needs matplotlib; install it with: pip install "nextchar[plot]"\n'
-    )
+    message = 'nextchar: --png needs matplotlib; install it with: pip install "matplotlib>='
+    assert capsys.readouterr().err.startswith(message)
     assert not out.exists()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import Settings
+from nextchar.settings.presets import CHOSEN_BY_AUTO
 from nextchar.training.auto.policy import (
-    CHOSEN,
     FINE_TUNING_FACTOR,
     MOST_PASSES,
     AutoChoice,
@@ -101,7 +101,7 @@ def test_what_is_given_stays(name: str, characters: int) -> None:
 def test_nothing_else_is_chosen(facts: DataFacts) -> None:
     given = {} if facts.flops is None else {"time": "60s"}
     flat, default = choose_auto(given, facts).settings.flat(), Settings.make(None, **given).flat()
-    assert {name for name in flat if flat[name] != default[name]} <= set(CHOSEN)
+    assert {name for name in flat if flat[name] != default[name]} <= set(CHOSEN_BY_AUTO)
 
 
 def test_all_can_be_given_at_once() -> None:

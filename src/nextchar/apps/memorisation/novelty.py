@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from nextchar.apps.memorisation.seen_records import records_seen
 from nextchar.errors import SettingsError
 from nextchar.generation.generate import Generated, generate_many
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.requests import make_request
+from nextchar.generation.requests import NO_OPTIONS, RequestOptions, make_request
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import bytes_of
 
@@ -33,27 +32,27 @@ def novel_records(
     model: Model,
     prompt: str | bytes,
     settings: GenerationSettings,
+    options: RequestOptions = NO_OPTIONS,
     *,
     seed: int,
     texts: Sequence[str] = (),
-    **options: Any,
 ) -> Novel:
     """`settings.samples` records that are not in the training text; fewer where too few are new.
 
     The record is the prompt and what is written after it. texts: where to look instead of where
-    the training found its text; options: those of `make_request`.
+    the training found its text.
     Raises SettingsError where the model knows no records, TextError where its text is not found.
     """
     if settings.num_beams > 1 or settings.best_of is not None:
         raise SettingsError("novel: goes with samples, neither with num_beams nor with best_of")
     wanted = settings.samples
     at_once = max(AT_ONCE, wanted)
-    request = make_request(model, prompt, replace(settings, samples=at_once), seed=seed, **options)
+    request = make_request(model, prompt, replace(settings, samples=at_once), options, seed=seed)
     lead = bytes_of(prompt)
     found: dict[bytes, Generated] = {}
     tries, most = 0, TRIES * at_once
     while len(found) < wanted and tries < most:
-        (made,) = generate_many(model, [replace(request, first=tries)])
+        (made,) = generate_many(model, [replace(request, first_sample=tries)])
         tries += at_once
         whole = [(lead + each.data).decode("utf-8", "surrogateescape") for each in made]
         seen = records_seen(model, set(whole), texts)

@@ -33,18 +33,6 @@ RATE_SIZE = 256
 FINE_TUNING_FACTOR = 0.5  # of the learning rate if the run starts from a trained model
 HARMLESS_PASSES = 2.0  # that need no regularisation
 DROPOUT_PER_DOUBLING, MOST_DROPOUT = 0.08, 0.5
-CHOSEN = (  # settings that are chosen unless given
-    "cell",
-    "hidden_size",
-    "num_layers",
-    "seq_length",
-    "batch_size",
-    "optimizer",
-    "learning_rate",
-    "dropout",
-    "weight_decay",
-    "steps",
-)
 _NETWORK = ("cell", "hidden_size", "num_layers", "embedding_size", "tied", "initialisation")
 SIZES = (  # units and layers, from small to large
     *((size, 1) for size in (64, 96, 128, 160, 192, 256)),
