@@ -1,4 +1,4 @@
-"""Run directories for the report's tests: made of numbers in no time, or trained for seconds."""
+"""Run directories for the tests of reports: filled with numbers, or trained for seconds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
 
 
 def trained_run(path: Path, text: Path, **given: Any) -> Path:
-    """A run that was really trained, in a second or two."""
+    """Train a run for a second or two."""
     settings = {**SMALL, **given}
     request = RunRequest(text_from_paths([text]), preset="medium", given=settings, out=path)
     train(request, Hooks(make_sample=write_sample))
@@ -35,7 +35,7 @@ def trained_run(path: Path, text: Path, **given: Any) -> Path:
 
 
 def made_run(path: Path, text: Path, records: int = 20, seed: int = 1, **given: Any) -> Path:
-    """A run of any number of evaluations, made of numbers, with a model that was never trained."""
+    """Write a run of any number of evaluations with an untrained model."""
     settings = Settings.make("medium", **{**SMALL, **given, "steps": 10 * records})
     with RunDirectory.create(path) as directory:
         source = {"cpu": "made", "inputs": [str(text)], "validation": []}
@@ -53,7 +53,7 @@ def made_run(path: Path, text: Path, records: int = 20, seed: int = 1, **given: 
 
 
 def made_records(count: int, seed: int = 1) -> list[dict[str, Any]]:
-    """Evaluations that look like those of a run."""
+    """Return evaluations that look like those of a run."""
     rng = np.random.default_rng(seed)
     share = np.arange(1, count + 1) / count
     train = 1.4 + 0.1 * (seed % 5) + 2.5 * np.exp(-6 * share) + 0.05 * rng.normal(size=count)

@@ -857,7 +857,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "curves where there is no terminal to show them",
             f"train prose.txt --live --quiet {SMALL}",
-            "--live wants a terminal; plain lines are shown instead",
+            "--live needs a terminal; plain lines are shown instead",
             status=0,
         ),
     ],

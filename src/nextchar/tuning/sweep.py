@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from nextchar.errors import InterruptedRun, RunError
+from nextchar.runs.repeat_command import repeat_command
 from nextchar.settings.config import Settings
 from nextchar.settings.fields import seconds_of
 from nextchar.training.events import Event, Note
@@ -18,7 +19,7 @@ from nextchar.tuning.best import keep_best, write_repeat
 from nextchar.tuning.console import SweepProgress
 from nextchar.tuning.invocation import Invocation, write_invocation
 from nextchar.tuning.pool import Pool
-from nextchar.tuning.result import Tuned, auto_loss, count, repeat_command_of_trial
+from nextchar.tuning.result import Tuned, auto_loss, count
 from nextchar.tuning.space import Space, as_json, space_around
 from nextchar.tuning.stale_trials import fail_lost
 from nextchar.tuning.study import SweepPlan, begin, find, plan_of
@@ -169,8 +170,8 @@ class Sweep:
                 f"{self._folder}: no trial came to its end; allow more --trials or --time"
             )
         settings = best.user_attrs["settings"]
-        command = repeat_command_of_trial(
-            settings, session.inputs, session.validation, session.start_from
+        command = repeat_command(
+            Settings.make(None, **settings), session.inputs, session.validation, session.start_from
         )
         hooks = Hooks(self._listen, self._should_stop)
         directory = keep_best(self._folder, best, self._texts, hooks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from nextchar.cli.options import setting_options
+from nextchar.formatting.quantities import megabytes
 from nextchar.settings.config import FIELDS, Settings
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _heading(work: Workload, machine: Machine, settings: Settings) -> str:
     size = _bytes(training.compress_gradients, training.dtype) * work.weights
     return (
         f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}: {work.weights:,} "
-        f"weights, {size / 1e6:,.1f} MB of gradients a step; batches of {training.batch_size} × "
+        f"weights, {megabytes(size)} of gradients a step; batches of {training.batch_size} × "
         f"{training.seq_length} characters; a machine computes {rate / 1e9:,.0f} GFlop/s"
     )
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nextchar.formatting.quantities import short_number
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import BUDGETS, NetworkSettings, Settings
 from nextchar.training.auto.throughput import flops_per_character
@@ -143,17 +144,20 @@ def _reasons(
     passes = characters / facts.characters
     times = f"{passes:.1f} times" if passes < 10 else f"{passes:.0f} times"
     name = f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}"
-    limit = f"the most that {_budget(training.time)} ({_short(characters)} characters) can train"
+    size, seen, length = (
+        short_number(each, ".3g") for each in (parameters, characters, facts.characters)
+    )
+    limit = f"the most that {_budget(training.time)} ({seen} characters) can train"
     if facts.is_trained:
         limit = "those of the model that the run starts from"
     is_large = training.batch_size >= LANES
     why = "large batches are faster" if is_large else "small batches take more steps"
     return (
-        f"{name}: {_short(parameters)} parameters, {limit}",
+        f"{name}: {size} parameters, {limit}",
         f"batches of {training.batch_size} × {training.seq_length} characters: {why}; "
         f"learning rate {training.learning_rate:.2g}, decayed to zero",
         f"dropout {training.dropout:g}, weight decay {training.weight_decay:g}: the text of "
-        f"{_short(facts.characters)} characters is read {times}",
+        f"{length} characters is read {times}",
     )
 
 
@@ -164,11 +168,3 @@ def _budget(time: str | None) -> str:
     number = time.strip().rstrip("smh").rstrip()
     unit = {"m": "min", "h": "h"}.get(time.strip()[-1], "s")
     return f"{number} {unit} on this machine"
-
-
-def _short(number: float) -> str:
-    """12345 → 12.3 k, 1234567 → 1.23 M."""
-    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from nextchar.errors import SettingsError
+from nextchar.formatting.quantities import memory_size
 from nextchar.kernels.engine import SCORING_LANES
 from nextchar.kernels.gemm.gemm import CHUNK as TILE_CHUNK
 from nextchar.kernels.gemm.gemm import DEPTH
@@ -156,9 +157,9 @@ def require_memory(architecture: Architecture, settings: TrainingSettings, **how
     if need.lanes > weights:
         lower = f"batch_size (now {how['B']}), seq_length (now {how['T']}), {lower}"
     raise SettingsError(
-        f"a run with these settings needs about {_told(need.total)} of memory, {whose} "
-        f"{_told(there)}: {_told(weights)} for the weights and {_told(need.lanes)} for the "
-        f"batches; lower {lower}"
+        f"a run with these settings needs about {memory_size(need.total)} of memory, {whose} "
+        f"{memory_size(there)}: {memory_size(weights)} for the weights and "
+        f"{memory_size(need.lanes)} for the batches; lower {lower}"
     )
 
 
@@ -209,8 +210,3 @@ def _address_space() -> int:
         return _UNLIMITED
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return _UNLIMITED if soft == resource.RLIM_INFINITY else soft
-
-
-def _told(size: float) -> str:
-    """12345678901 → 12.3 GB."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
