@@ -1,4 +1,4 @@
-"""Print docs/settings.md, made of the settings' dataclasses: `make settings`."""
+"""Print docs/settings.md, generated from the dataclasses of the settings: `make settings`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Any
 from nextchar.apps.explain.explain_settings import ExplainSettings
 from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.server.server_settings import ServerSettings
-from nextchar.settings.config import NetworkSettings, TextSettings, TrainingSettings, option_of
-from nextchar.settings.presets import AUTO, PRESET_HELP, PRESETS
-from nextchar.training.auto.policy import CHOSEN
+from nextchar.settings.config import GROUPS, option_of
+from nextchar.settings.fields import setting_of
+from nextchar.settings.presets import AUTO, CHOSEN_BY_AUTO, PRESET_HELP, PRESETS
 
-GROUPS = {
-    "Text": TextSettings,
-    "Network": NetworkSettings,
-    "Training": TrainingSettings,
+SECTIONS = {
+    **{group.title(): kind for group, kind in GROUPS.items()},
     "Generation": GenerationSettings,
     "Serving": ServerSettings,
     "Explanation": ExplainSettings,
@@ -29,16 +27,17 @@ def page() -> str:
     parts = [
         "# Settings",
         "Every setting has one name: in Python `seq_length=64`, on the command line "
-        "`--seq-length 64`, in `config.toml` `seq_length = 64`. This page is made by "
-        "`make settings` from the fields of `src/nextchar/settings/config.py`, "
+        "`--seq-length 64`, in `config.toml` `seq_length = 64`. `make settings` generates this "
+        "page from the fields of `src/nextchar/settings/groups.py`, "
         "`src/nextchar/generation/generation_settings.py`, "
         "`src/nextchar/server/server_settings.py` and "
         "`src/nextchar/apps/explain/explain_settings.py`.",
         "## Presets",
-        "A preset sets some of them; what is given beside it wins. Nothing given is `auto`.",
+        "A preset sets some of the settings; given settings override it. The default preset is "
+        "`auto`. The defaults in the tables below are in force where a preset sets nothing else.",
         _presets(),
     ]
-    for title, kind in GROUPS.items():
+    for title, kind in SECTIONS.items():
         parts += [f"## {title}", (kind.__doc__ or "").splitlines()[0], _table(kind)]
     return "\n\n".join(parts) + "\n"
 
@@ -48,12 +47,12 @@ def _presets() -> str:
         f"| `{name}` | {PRESET_HELP[name]} | {_sets(name, settings)} |"
         for name, settings in PRESETS.items()
     ]
-    return "\n".join(["| preset | what it is | what it sets |", "|---|---|---|", *rows])
+    return "\n".join(["| preset | description | settings |", "|---|---|---|", *rows])
 
 
 def _sets(name: str, settings: Mapping[str, Any]) -> str:
     if name == AUTO:
-        return ", ".join(f"`{each}`" for each in CHOSEN) + " ([recipes.md](recipes.md))"
+        return ", ".join(f"`{each}`" for each in CHOSEN_BY_AUTO) + " ([recipes.md](recipes.md))"
     return ", ".join(f"`{key}={value}`" for key, value in settings.items()) or "the defaults below"
 
 
@@ -66,11 +65,13 @@ def _table(kind: Any) -> str:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
-    return "–" if field.default is None else f"`{field.default}`"
+    if field.default is None:
+        return setting_of(field).unset or "–"
+    return f"`{field.default}`"
 
 
 def _text(field: dataclasses.Field[Any]) -> str:
-    setting = field.metadata["setting"]
+    setting = setting_of(field)
     choices = f" One of {', '.join(f'`{c}`' for c in setting.choices)}." if setting.choices else ""
     return setting.help.replace("|", "\\|") + choices
 

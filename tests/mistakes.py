@@ -1,7 +1,7 @@
-"""Every mistake of a user that could be thought of, made for real, with what it is answered.
+"""Mistakes of users, each with the command that makes it and the message that answers it.
 
-`docs/errors.md` is made of this list: `python tests/mistakes.py > docs/errors.md`. Each one is made
-by tests/contracts/test_errors_page.py.
+`python tests/mistakes.py > docs/errors.md` generates the page of error messages from this list, and
+tests/contracts/test_errors_page.py runs each command.
 """
 
 from __future__ import annotations
@@ -33,25 +33,26 @@ NOISE = random.Random(0).randbytes(4000)
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing done wrong.
+    """A mistake and its message.
 
-    what: in words. command: what is typed after `nextchar`, in a folder that `make_folder` made.
-    told: the line it is answered with; `…` stands for words of the system or of a library. Empty
-    where nothing is said, as nothing is wrong with it.
-    status: of the program; 0 where the run goes on, with a note.
-    prepare: what is done in the folder before. stdin: what comes from standard input.
+    what: the mistake in words. command: the arguments of `nextchar`, run in a folder of
+    `make_folder`.
+    message: the line that is printed; `…` stands for words of the system or of a library. Empty
+    for no message, since nothing is wrong.
+    status: exit status of the program; 0 if the run continues after a note.
+    prepare: a change to the folder before the command. stdin: content of standard input.
     """
 
     what: str
     command: str
-    told: str
+    message: str
     status: int = 1
     prepare: Callable[[Path], object] | None = None
     stdin: bytes | None = None
 
 
 def make_folder(folder: Path) -> None:
-    """Texts, a model, a run that was stopped, and files of others."""
+    """Write texts, a model, a run, and files of other programs."""
     files = {
         "prose.txt": PROSE.encode(),
         "other.txt": FRENCH.encode(),
@@ -103,7 +104,7 @@ def _headed(header: dict[str, object]) -> bytes:
 
 
 def _run(folder: Path, command: str) -> int:
-    """The program's status, called in a folder."""
+    """Run the program in a folder and return its exit status."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -113,14 +114,14 @@ def _run(folder: Path, command: str) -> int:
 
 
 def words(command: str) -> list[str]:
-    """The words of a command as they are typed in a shell: `''` is an empty one."""
+    """Split a command as a shell does: `''` is an empty word."""
     import shlex
 
     return shlex.split(command)
 
 
 def edited(name: str, old: str, new: str) -> Callable[[Path], object]:
-    """Edit a file of the run."""
+    """A change to a file of the run: replace one text by another."""
 
     def edit(folder: Path) -> None:
         path = folder / "runs/prose" / name
@@ -132,7 +133,7 @@ def edited(name: str, old: str, new: str) -> Callable[[Path], object]:
 
 
 def cut(name: str) -> Callable[[Path], object]:
-    """Cut a file of the run in two."""
+    """A change to a file of the run: keep its first half."""
 
     def halve(folder: Path) -> None:
         path = folder / "runs/prose" / name
@@ -142,7 +143,7 @@ def cut(name: str) -> Callable[[Path], object]:
 
 
 def trained_from_stdin(folder: Path) -> None:
-    """Make a run of which the text came from standard input."""
+    """Let the run have read its text from standard input."""
     edit = edited("config.toml", "inputs = [", 'inputs = [\n    "-",')
     edit(folder)
 
@@ -231,14 +232,14 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "records that end by nothing",
             f"train prose.txt --records '' {TRAIN}",
-            "records: wants line, file or what stands between two, got ''",
+            "records must be line, file or a delimiter, got ''",
             2,
         ),
         Mistake(
             "records of bytes that end by more than one",
             f"train prose.txt --alphabet bytes --records '%%' {TRAIN}",
-            "records: with the bytes alphabet wants line or one byte that ends a record, got '%%'; "
-            r"put one between them that they lack, such as '\0'",
+            "records must be line or a single byte with the bytes alphabet, got '%%'; "
+            r"separate the records by a byte that they lack, such as '\0'",
             2,
         ),
         Mistake(
@@ -340,114 +341,114 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a command that is misspelt",
             "trian prose.txt",
-            "No such command 'trian'. Commands are …; nextchar --help tells more",
+            "No such command 'trian'. Commands are …; see nextchar --help",
             2,
         ),
         Mistake(
             "no text",
             "train",
-            "Missing argument 'FILE...': a text file, a folder, - or a data set; nextchar train "
-            "--help tells more",
+            "Missing argument 'FILE...': a text file, a folder, - or a data set; see nextchar "
+            "train --help",
             2,
         ),
         Mistake(
             "no model",
             "generate",
-            "Missing argument 'MODEL'; nextchar generate --help tells more",
+            "Missing argument 'MODEL'; see nextchar generate --help",
             2,
         ),
         Mistake(
             "an option that is not there",
             "train prose.txt --hiden-size 3",
-            "No such option…--hiden-size…nextchar train --help tells more",
+            "No such option…--hiden-size…nextchar train --help",
             2,
         ),
         Mistake(
             "an option without its value",
             "train prose.txt --steps",
-            "Option '--steps' requires an argument; nextchar train --help tells more",
+            "Option '--steps' requires an argument; see nextchar train --help",
             2,
         ),
         Mistake(
             "a number that is none",
             "train prose.txt --hidden-size big",
-            "Invalid value for '--hidden-size': 'big' is not a valid integer; nextchar train "
-            "--help tells more",
+            "Invalid value for '--hidden-size': 'big' is not a valid integer; see nextchar train "
+            "--help",
             2,
         ),
         Mistake(
             "a number too small",
             "train prose.txt --hidden-size 0",
-            "hidden_size: wants a whole number of at least 1 and of at most 100000, got 0",
+            "hidden_size must be a whole number from 1 to 100000, got 0",
             2,
         ),
         Mistake(
             "a number too large",
             "train prose.txt --num-layers 1000000000000",
-            "num_layers: wants a whole number of at least 1 and of at most 1000, got 1000000000000",
+            "num_layers must be a whole number from 1 to 1000, got 1000000000000",
             2,
         ),
         Mistake(
             "a share that is none",
             "train prose.txt --dropout 1",
-            "dropout: wants a number of at least 0 and below 1, got 1.0",
+            "dropout must be a number of at least 0 and below 1, got 1.0",
             2,
         ),
         Mistake(
             "not a number at all",
             "train prose.txt --learning-rate nan",
-            "learning_rate: wants a number above 0, got nan",
+            "learning_rate must be a number above 0, got nan",
             2,
         ),
         Mistake(
             "a choice that is none",
             "train prose.txt --cell elman",
-            "Invalid value for '--cell': 'elman' is not one of 'rnn', 'lstm', 'gru'; nextchar "
-            "train --help tells more",
+            "Invalid value for '--cell': 'elman' is not one of 'rnn', 'lstm', 'gru'; see nextchar "
+            "train --help",
             2,
         ),
         Mistake(
             "a preset that is none",
             "train prose.txt --preset huge",
             "Invalid value for '--preset': 'huge' is not one of 'auto', 'medium', 'small', "
-            "'large', 'classic'; nextchar train --help tells more",
+            "'large', 'classic'; see nextchar train --help",
             2,
         ),
         Mistake(
             "a time that is none",
             "train prose.txt --time soon",
-            "time: wants a duration such as 90s, 5m or 2h, got 'soon'",
+            "time must be a duration such as 90s, 5m or 2h, got 'soon'",
             2,
         ),
         Mistake(
             "two ends",
             "train prose.txt --epochs 1 --steps 2",
-            "give one of epochs, steps and time, got epochs and steps",
+            "epochs cannot be combined with steps; give one of epochs, steps and time",
             2,
         ),
         Mistake(
             "tied weights of different widths",
             "train prose.txt --tied",
-            "tied: wants embedding_size equal to hidden_size, got 0 and 256; set embedding_size to "
+            "tied needs embedding_size equal to hidden_size, not 0 and 256; set embedding_size to "
             "256",
             2,
         ),
         Mistake(
             "a temperature below zero",
             "generate model.safetensors --temperature -1",
-            "temperature: wants a number of at least 0, got -1.0",
+            "temperature must be a number of at least 0, got -1.0",
             2,
         ),
         Mistake(
             "no probability to draw from",
             "generate model.safetensors --top-p 0",
-            "top_p: wants a number above 0 and of at most 1, got 0.0",
+            "top_p must be a number above 0 and at most 1, got 0.0",
             2,
         ),
         Mistake(
             "an empty stop text",
             "generate model.safetensors --stop ''",
-            "stop: wants texts that are not empty, got ('',)",
+            "stop must be texts that are not empty, got ('',)",
             2,
         ),
     ],
@@ -455,13 +456,13 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "records of a model of running text",
             "complete model.safetensors It --to record",
-            "to: record wants a model of records (train --records)",
+            "to needs a model of records, got 'record'; train with --records",
             2,
         ),
         Mistake(
             "no continuation",
             "complete model.safetensors It --count 0",
-            "count: wants a whole number of at least 1 and of at most 1000, got 0",
+            "count must be a whole number from 1 to 1000, got 0",
             2,
         ),
         Mistake(
@@ -474,26 +475,26 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "fewer beams than it would take to be sure",
             "complete model.safetensors It --to line --beams 1",
-            "there may be more probable ones; more --beams look further",
+            "more --beams may find more probable continuations",
             status=0,
         ),
         Mistake(
             "interactive writing without a terminal",
             "generate model.safetensors --interactive",
-            "interactive: wants a terminal to type at; leave it out",
+            "interactive needs a terminal; leave it out",
             2,
             stdin=b"",
         ),
         Mistake(
             "several samples, interactively",
             "generate model.safetensors --interactive --samples 2",
-            "interactive: one text is written; leave samples, best_of and num_beams out",
+            "interactive cannot be combined with samples, best_of and num_beams; leave them out",
             2,
         ),
         Mistake(
             "many prompts, interactively",
             "generate model.safetensors --interactive --prompts prose.txt",
-            "interactive: leave json, novel and prompts out",
+            "interactive cannot be combined with json, novel and prompts; leave them out",
             2,
         ),
     ],
@@ -632,14 +633,15 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "another network",
             "train other.txt --from model.safetensors --hidden-size 9 --out new",
-            "hidden_size: the model to start from has 8, got 9; leave it out, or train anew",
+            "hidden_size must be 8 as in the model to start from, got 9; leave it out, or train "
+            "from scratch",
             2,
         ),
         Mistake(
             "another alphabet",
             "train other.txt --from model.safetensors --alphabet bytes --out new",
-            "alphabet: the model to start from has characters, got bytes; leave it out, or train "
-            "anew",
+            "alphabet must be 'characters' as in the model to start from, got 'bytes'; leave it "
+            "out, or train from scratch",
             2,
         ),
         Mistake(
@@ -650,7 +652,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a run that was started already",
             f"{_RESUME} --from model.safetensors",
-            "from: a run that is resumed has started already; leave it out",
+            "from cannot be combined with resume: the run has started already; leave it out",
             2,
         ),
     ],
@@ -658,55 +660,55 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "no model",
             "serve",
-            "Missing argument 'MODEL...': a model file or a run directory; nextchar serve --help "
-            "tells more",
+            "Missing argument 'MODEL...': a model file or a run directory; see nextchar serve "
+            "--help",
             2,
         ),
         Mistake("a model that is not there", "serve nothing", "nothing: no such file"),
         Mistake(
             "a port that is none",
             "serve model.safetensors --port 70000",
-            "port: wants a whole number of at least 0 and of at most 65535, got 70000",
+            "port must be a whole number from 0 to 65535, got 70000",
             2,
         ),
         Mistake(
             "an address that is not this machine's",
             "serve model.safetensors --host 192.0.2.1",
-            "192.0.2.1:8000: cannot be listened on (…); give another --port or --host",
+            "cannot listen on 192.0.2.1:8000 (…); choose another --port or --host",
         ),
         Mistake(
             "a name that nobody knows",
             "serve model.safetensors --host no-such-host.invalid",
-            "no-such-host.invalid:8000: cannot be listened on (…); give another --port or --host",
+            "cannot listen on no-such-host.invalid:8000 (…); choose another --port or --host",
         ),
         Mistake(
             "the same model twice",
             "serve model.safetensors model.safetensors",
-            "alias: two models would be called 'model'; name each with --alias",
+            "alias must be different for each model, got 'model'; name each model with --alias",
             2,
         ),
         Mistake(
             "fewer names than models",
             "serve model.safetensors runs/prose --alias one",
-            "alias: wants one for each model or none, got 1 for 2",
+            "alias must be given once for each of the 2 models, or not at all, got 1",
             2,
         ),
         Mistake(
             "a default beyond the limit",
             "serve model.safetensors --max-tokens 10",
-            "default_max_tokens: wants at most max_tokens, got 16 of 10",
+            "default_max_tokens must be at most max_tokens (10), got 16",
             2,
         ),
         Mistake(
             "a key that no header can carry",
             "serve model.safetensors --api-key schlüssel",
-            "api_key: wants printable ASCII, which is what a header can carry",
+            "api_key must be printable ASCII to fit in a header",
             2,
         ),
         Mistake(
             "an empty key",
             "serve model.safetensors --api-key ''",
-            "api_key: is empty; leave it out to need none",
+            "api_key is empty; leave it out to need none",
             2,
         ),
     ],
@@ -714,7 +716,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a directory that holds a run",
             f"train prose.txt --out runs/prose {SMALL}",
-            "runs/prose: holds a run already; go on with it (--resume), or give another --out",
+            "runs/prose: holds a run already; continue it (--resume), or give another --out",
         ),
         Mistake(
             "a file in place of a directory",
@@ -722,7 +724,10 @@ MISTAKES: dict[str, list[Mistake]] = {
             "other.txt: cannot be used (…",
         ),
         Mistake(
-            "resuming without saying what", "train --resume", "resume: say which run, --out DIR", 2
+            "resuming without saying what",
+            "train --resume",
+            "resume needs the run to continue; add --out DIR",
+            2,
         ),
         Mistake(
             "resuming where no run is",
@@ -739,7 +744,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             "resuming on a text that was changed",
             _RESUME,
             "runs/prose: the checkpoint was made for another text (sha256 …, now …); resume with "
-            "the original one, or start anew with another --out",
+            "the original one, or start again with another --out",
             prepare=lambda folder: (folder / "prose.txt").write_bytes(PROSE.encode() + b"more"),
         ),
         Mistake(
@@ -764,14 +769,14 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a setting in it that is misspelt, or of a later version",
             _RESUME,
-            "runs/prose/config.toml: cannot be read (unknown setting 'sead'; did you mean seed?)",
+            "runs/prose/config.toml: cannot be read (sead is not a setting; did you mean seed?)",
             prepare=edited("config.toml", "seed =", "sead ="),
         ),
         Mistake(
             "a value in it of the wrong type",
             _RESUME,
-            "runs/prose/config.toml: cannot be read (seed: wants a whole number of at least 0 and "
-            "of at most 9223372036854775807, got 'x')",
+            "runs/prose/config.toml: cannot be read (seed must be a whole number from 0 to "
+            "9223372036854775807, got 'x')",
             prepare=edited("config.toml", "seed = 1", "seed = 'x'"),
         ),
         Mistake(
@@ -783,28 +788,29 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a run directory of a later version",
             _RESUME,
-            "runs/prose: a run of format 2, this version of nextchar reads 1; use the version that "
-            "began it, or start anew with another --out",
+            "runs/prose: is a run of format 2, this version of nextchar reads 1; use the version "
+            "that started it, or start again with another --out",
             prepare=edited("config.toml", "format = 1", "format = 2"),
         ),
         Mistake(
             "a number in `metrics.jsonl` that was damaged",
             _RESUME,
-            "runs/prose/metrics.jsonl: cannot be read (line 1: it or a line before it is not what "
-            "was written); mend it, or move it away to go on without its records",
+            "runs/prose/metrics.jsonl: cannot be read (line 1: checksum mismatch: this line or "
+            "an earlier one has been changed); repair it, or move it away to continue without its "
+            "records",
             prepare=edited("metrics.jsonl", '"step": 1', '"step": 2'),
         ),
         Mistake(
             "a line in it that is none",
             _RESUME,
-            "runs/prose/metrics.jsonl: cannot be read (line 1: …); mend it, or move it away to go "
-            "on without its records",
+            "runs/prose/metrics.jsonl: cannot be read (line 1: …); repair it, or move it away to "
+            "continue without its records",
             prepare=edited("metrics.jsonl", '{"step"', "{step"),
         ),
         Mistake(
             "its end lost",
             _RESUME,
-            "metrics.jsonl lacks evaluations that the checkpoint knows of",
+            "metrics.jsonl lacks evaluations that the checkpoint includes",
             status=0,
             prepare=lambda folder: (folder / "runs/prose/metrics.jsonl").unlink(),
         ),
@@ -865,7 +871,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a range of a setting that is misspelt",
             "tune prose.txt --range lerning_rate=0.1:0.2",
-            "unknown setting 'lerning_rate'; did you mean learning_rate?",
+            "lerning_rate is not a setting; did you mean learning_rate?",
             status=2,
         ),
         Mistake(
@@ -877,7 +883,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a choice that there is not",
             "tune prose.txt --choices cell=lstm,lstn",
-            "cell: wants one of rnn, lstm, gru, got 'lstn'",
+            "cell must be one of rnn, lstm, gru, got 'lstn'",
             status=2,
         ),
         Mistake(
@@ -947,11 +953,12 @@ MISTAKES: dict[str, list[Mistake]] = {
 def page() -> str:
     """docs/errors.md."""
     parts = [
-        "# Mistakes, and what is said of them",
-        "Every message is one line on standard error, after `nextchar: ` where nothing was done "
-        "(exit status 1, or 2 for wrong usage) or after `note: ` where the run goes on (status 0). "
-        "`…` stands for words of the system or of a library. Made of `tests/mistakes.py`, where "
-        "each of these is made by a test; a traceback is shown with `--debug` only.",
+        "# Error messages",
+        "Each message is one line on standard error. It begins with `nextchar: ` if the command "
+        "failed (exit status 1, or 2 for wrong usage), and with `note: ` if the run continues "
+        "(status 0). `…` stands for words of the system or of a library. `--debug` adds a "
+        "traceback. This page is generated from `tests/mistakes.py`, and a test runs every command "
+        "on it.",
     ]
     for title, mistakes in MISTAKES.items():
         rows = [
@@ -960,22 +967,24 @@ def page() -> str:
         ]
         parts += [
             f"## {title}",
-            "\n".join(["| mistake | `nextchar …` | answer | status |", "|---|---|---|---|", *rows]),
+            "\n".join(
+                ["| mistake | `nextchar …` | message | status |", "|---|---|---|---|", *rows]
+            ),
         ]
     return "\n\n".join(parts) + "\n"
 
 
 def _code(command: str) -> str:
-    """A command for the page, without what only keeps the test short."""
+    """A command for the page, without the options that only shorten the test."""
     for rest in (TRAIN, SMALL, "--quiet"):
         command = command.replace(f" {rest}", "")
     return command.replace("|", "\\|").replace("\udcff", "\\xff")
 
 
 def _message(mistake: Mistake) -> str:
-    if not mistake.told:
-        return "nothing: it is trained on as it stands"
-    return f"`{mistake.told}`".replace("|", "\\|")
+    if not mistake.message:
+        return "none: the text is used as it is"
+    return f"`{mistake.message}`".replace("|", "\\|")
 
 
 if __name__ == "__main__":

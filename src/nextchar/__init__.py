@@ -1,7 +1,7 @@
 """Train character-level recurrent language models on a CPU and predict text with them.
 
-The public names are imported when they are first used, so that `import nextchar` costs
-milliseconds: `CharRNN`, `Vocabulary`, `Settings` and the tree of errors.
+The public names (`CharRNN`, `Vocabulary`, `Settings` and the tree of errors) are imported on first
+use, so that `import nextchar` takes milliseconds.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""The tree of errors. Every error a user can meet is one of these, with a one-line message.
+"""The tree of errors. Every error that a user can meet is one of these, with a one-line message.
 
 NextcharError
 ├── SettingsError     a setting has a wrong name, type or value          (exit status 2)
 ├── TextError         a text cannot be found, read, decoded or trained on
 │   └── UnknownCharacterError   a character outside the vocabulary
-├── ModelFileError    a model file or checkpoint is missing, damaged or not one of ours
+├── ModelFileError    a model file or checkpoint is missing, damaged or of another program
 ├── RunError          a run directory cannot be used
 ├── MissingExtraError an optional package is not installed
-├── NotFittedError    a CharRNN was asked to predict before it was fitted or loaded
+├── NotFittedError    a CharRNN was used before it was fitted or loaded
 ├── DivergedError     the loss or the gradient became NaN or infinite
-└── InterruptedRun    the run was stopped from outside, after its checkpoint was written
+└── InterruptedRun    a run was stopped by a signal, after its checkpoint was written
 
 The message is for people; `setting`, `path`, `value` and `remedy` are for code. The message is
 built from them here and nowhere else, and no code takes a message apart again.
@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import reprlib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _SHORT = reprlib.Repr()  # a value may be as long as a text
 _SHORT.maxstring = _SHORT.maxother = 100
@@ -33,6 +33,9 @@ class _NoValue:
     def __repr__(self) -> str:
         return "NO_VALUE"
 
+    def __reduce__(self) -> str:
+        return "NO_VALUE"  # a pickled copy is the same object
+
 
 NO_VALUE = _NoValue()
 
@@ -43,11 +46,12 @@ class NextcharError(Exception):
     problem: the message without subject, value and remedy; with a setting it is a predicate of it
     (`must be above 0`), otherwise a sentence.
     setting: name of the setting, option or field at fault, in snake_case as in `config.toml`.
-    path: the file or folder at fault. value: the offending value; NO_VALUE where there is none.
+    path: the file or folder at fault, or a place in one (`prompts.txt: line 2`).
+    value: the offending value; NO_VALUE where there is none.
     remedy: an instruction to the user, such as `lower --learning-rate`.
     is_reported_elsewhere: another process of the same launch prints the error.
 
-    The message reads `SETTING PROBLEM, got VALUE; REMEDY` or `PATH: PROBLEM; REMEDY`.
+    The message reads `PATH: SETTING PROBLEM, got VALUE; REMEDY`, without the parts that are None.
 
     >>> str(SettingsError("must be above 0", setting="learning_rate", value=-1.0))
     'learning_rate must be above 0, got -1.0'
@@ -69,23 +73,39 @@ class NextcharError(Exception):
         self.path = None if path is None else str(path)
         self.value = value
         self.remedy = remedy
-        subject = f"{path}: " if path is not None else f"{setting} " if setting else ""
+        place = "" if path is None else f"{path}: "
+        subject = f"{setting} " if setting else ""
         got = "" if value is NO_VALUE else f", got {_SHORT.repr(value)}"
-        super().__init__(f"{subject}{problem}{got}{f'; {remedy}' if remedy else ''}")
+        super().__init__(f"{place}{subject}{problem}{got}{f'; {remedy}' if remedy else ''}")
 
     def renamed(self, setting: str | None, remedy: str | None = None) -> Self:
         """Return the same error under a caller's own name for the setting, and its own remedy."""
-        other = type(self).__new__(type(self))
-        vars(other).update(vars(self))
-        NextcharError.__init__(
-            other,
-            self.problem,
-            setting=setting,
-            path=self.path,
-            value=self.value,
-            remedy=remedy or self.remedy,
-        )
-        return other
+        return self._with(setting=setting, remedy=remedy or self.remedy)
+
+    def located(self, path: str | Path) -> Self:
+        """Return the same error with the file, or the place in it, where it was met."""
+        return self._with(path=path)
+
+    def _with(self, **details: Any) -> Self:
+        return _rebuilt(type(self), {**vars(self), **self._details(), **details})
+
+    def _details(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _DETAILS}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), {**vars(self), **self._details()})
+
+
+_DETAILS = ("problem", "setting", "path", "value", "remedy")
+AnyError = TypeVar("AnyError", bound=NextcharError)
+
+
+def _rebuilt(kind: type[AnyError], attributes: dict[str, Any]) -> AnyError:
+    """An error from its attributes, past the constructor of its class, which takes others."""
+    error = kind.__new__(kind)
+    NextcharError.__init__(error, **{name: attributes.pop(name) for name in _DETAILS})
+    vars(error).update(attributes)
+    return error
 
 
 class SettingsError(NextcharError, ValueError):
@@ -97,10 +117,10 @@ class TextError(NextcharError, ValueError):
 
 
 class UnknownCharacterError(TextError):
-    """A text holds a character that is not in the vocabulary.
+    """A text contains a character that is not in the vocabulary.
 
     character: the offending character (a one-character str; for bytes an int).
-    position: its index in the text that was given.
+    position: its index in the given text.
     """
 
     def __init__(self, problem: str, character: str | int, position: int, **details: Any) -> None:
@@ -110,7 +130,7 @@ class UnknownCharacterError(TextError):
 
 
 class ModelFileError(NextcharError):
-    """A model file or a checkpoint is missing, damaged or not one of ours."""
+    """A model file or a checkpoint is missing, damaged or of another program."""
 
 
 class RunError(NextcharError):
@@ -118,10 +138,10 @@ class RunError(NextcharError):
 
 
 class MissingExtraError(NextcharError, ImportError):
-    """A feature needs a package that is optional and not installed.
+    """A feature needs an optional package that is not installed.
 
     feature: the feature, such as `the server`. package: the missing package.
-    extra: the extra of nextchar that lists it; the remedy names everything that it installs.
+    extra: the extra of nextchar that lists it; the remedy names all packages of the extra.
     """
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
@@ -134,13 +154,13 @@ class MissingExtraError(NextcharError, ImportError):
 
 
 class NotFittedError(NextcharError, AttributeError, ValueError):
-    """A model was asked to predict before it was fitted or loaded."""
+    """A model was used before it was fitted or loaded."""
 
 
 class DivergedError(NextcharError, ArithmeticError):
     """The loss or the gradient became NaN or infinite.
 
-    step: the training step at which it was noticed.
+    step: the training step at which it was detected.
     """
 
     def __init__(self, problem: str, step: int, **details: Any) -> None:
@@ -149,10 +169,10 @@ class DivergedError(NextcharError, ArithmeticError):
 
 
 class InterruptedRun(NextcharError):  # noqa: N818 - being stopped is not an error
-    """The run was asked to stop and did so, after writing its checkpoint.
+    """A run was stopped by a signal, after writing its checkpoint.
 
-    signal: number of the signal that asked for it. is_expected: the signal is that of a batch
-    system at the end of a job's time, which is not a failure of the job.
+    signal: number of the signal. is_expected: a batch system sent it at the end of the job's time,
+    which is not a failure of the job.
     """
 
     def __init__(
@@ -164,11 +184,11 @@ class InterruptedRun(NextcharError):  # noqa: N818 - being stopped is not an err
 
 
 def requirements_of(extra: str) -> list[str]:
-    """Requirements of an extra by the installed metadata: `serve` → `["starlette>=1.0", …]`.
+    """Requirements of an extra in the installed metadata: `serve` → `["starlette>=1.0", …]`.
 
-    Empty where nextchar is imported without being installed.
+    Empty if nextchar is imported without being installed.
     """
-    from importlib import metadata  # 15 ms, which only this error waits for
+    from importlib import metadata  # takes 15 ms, only for this error
 
     try:
         listed = metadata.requires("nextchar") or []
@@ -179,5 +199,5 @@ def requirements_of(extra: str) -> list[str]:
 
 
 def in_one_line(error: Exception) -> str:
-    """The message of a library's error without line ends, which it may quote from a file."""
+    """The message of another library's error, without the line ends that it may quote."""
     return " ".join(str(error).split())[:500]

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, flushed to disk, renamed."""
+"""Atomic writing of files: a temporary file, flushed to disk and renamed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by new content; whoever reads it sees the old or the new one, whole.
+    """Replace the content of a file; a reader sees the whole old or the whole new content.
 
     Raises OSError with nothing changed and nothing left behind. Only a killed process leaves its
-    temporary file, which `remove_leftovers` finds.
+    temporary file, which `remove_leftovers` removes.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise
     _flush_folder(path.parent)
 
@@ -35,9 +35,9 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where folders can be flushed.
+    """Make a rename survive a power failure, where folders can be flushed.
 
-    Windows and some network file systems refuse; the file is in its place all the same.
+    Windows and some network file systems refuse; the file is in its place nevertheless.
     """
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import inspect
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from nextchar import (
     RunError,
     SettingsError,
     TextError,
-    UnknownCharacterError,
 )
 from nextchar.apps.evaluate import evaluate
 from nextchar.errors import NotFittedError
@@ -82,9 +80,11 @@ def test_params_can_be_changed() -> None:
 
 
 def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
-    with pytest.raises(SettingsError, match="'hiden_size'; did you mean hidden_size"):
+    with pytest.raises(
+        SettingsError, match="hiden_size is not a setting; did you mean hidden_size"
+    ):
         CharRNN(hiden_size=8)
-    with pytest.raises(SettingsError, match="'epoch'; did you mean epochs"):
+    with pytest.raises(SettingsError, match="epoch is not a setting; did you mean epochs"):
         made().set_params(epoch=3)
 
 
@@ -96,7 +96,7 @@ def test_a_refused_change_changes_nothing() -> None:
 
 
 def test_a_wrong_value_is_told_when_fitting() -> None:
-    with pytest.raises(SettingsError, match="hidden_size: wants a whole number"):
+    with pytest.raises(SettingsError, match="hidden_size must be a whole number"):
         CharRNN(hidden_size=0).fit(text=TEXT)
 
 
@@ -167,7 +167,7 @@ def test_a_file_open_in_the_wrong_mode_is_told(tmp_path: Path) -> None:
 
 
 def test_either_a_path_or_a_text_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="not both"):
+    with pytest.raises(SettingsError, match="text cannot be combined with a path; give one"):
         made().fit(tmp_path, text=TEXT)
     with pytest.raises(SettingsError, match="a text to train on is needed"):
         made().fit()
@@ -175,12 +175,14 @@ def test_either_a_path_or_a_text_is_wanted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.encode(), "no line break " * 1000])
 def test_a_text_in_the_place_of_a_path_is_told(text: Any) -> None:
-    with pytest.raises(SettingsError, match=r"give that as text=$"):
+    with pytest.raises(SettingsError, match=r"^X must be a path, got .*; give a text as text=$"):
         made().fit(text)
 
 
 def test_what_is_no_path_is_told() -> None:
-    with pytest.raises(SettingsError, match="wants a path, several paths or an open file, got int"):
+    with pytest.raises(
+        SettingsError, match="X must be a path, several paths or an open file, got 42"
+    ):
         made().fit(42)
     with pytest.raises(TextError, match="no such file"):
         made().fit("no such file")
@@ -210,7 +212,7 @@ def test_a_run_is_kept_and_gone_on_with(tmp_path: Path, fitted: CharRNN) -> None
 
 
 def test_resume_wants_a_directory() -> None:
-    with pytest.raises(SettingsError, match="resume: wants out"):
+    with pytest.raises(SettingsError, match="resume needs out"):
         made().fit(text=TEXT, resume=True, verbose=False)
 
 
@@ -230,67 +232,6 @@ def test_progress_goes_to_standard_error_unless_switched_off(
     assert "done: 12 steps" in err
     made().fit(text=TEXT, verbose=False)
     assert capfd.readouterr() == ("", "")
-
-
-# generate
-
-
-def test_a_text_is_generated(fitted: CharRNN) -> None:
-    text = fitted.generate("It was", length=30, seed=1)
-    assert isinstance(text, str)
-    assert len(text) == 30
-    assert text == fitted.generate("It was", length=30, seed=1)
-    assert len(fitted.generate(seed=1)) == 500
-
-
-def test_several_samples_are_a_list(fitted: CharRNN) -> None:
-    texts = fitted.generate("It", samples=3, length=20, seed=1)
-    assert isinstance(texts, list)
-    assert [len(text) for text in texts] == [20, 20, 20]
-    one = fitted.generate("It", samples=1, length=20, seed=1)
-    assert isinstance(one, list)
-    assert len(one) == 1
-
-
-def test_a_stream_is_an_iterator(fitted: CharRNN) -> None:
-    pieces = fitted.generate("It", stream=True, length=20, seed=1)
-    assert isinstance(pieces, Iterator)
-    assert "".join(pieces) == fitted.generate("It", length=20, seed=1)
-    with pytest.raises(SettingsError, match="either stream or samples"):
-        fitted.generate(stream=True, samples=2)
-
-
-def test_the_seed_that_was_used_is_told(fitted: CharRNN) -> None:
-    fitted.generate(seed=7, length=1)
-    assert fitted.last_seed_ == 7
-    text = fitted.generate(length=40)
-    assert text == fitted.generate(length=40, seed=fitted.last_seed_)
-    pieces = fitted.generate(length=40, stream=True)
-    assert "".join(pieces) == fitted.generate(length=40, seed=fitted.last_seed_)
-
-
-def test_stop_texts_are_one_or_several(fitted: CharRNN) -> None:
-    whole = fitted.generate(length=200, seed=1)
-    for stop in ("e", ["e"], ("e", "no such")):
-        assert fitted.generate(length=200, seed=1, stop=stop) == whole[: whole.index("e")]
-
-
-def test_sampling_options_are_heeded(fitted: CharRNN) -> None:
-    assert fitted.generate(temperature=0, length=40) == fitted.generate(top_k=1, length=40)
-    assert fitted.generate(temperature=0, length=40) == fitted.generate(top_p=1e-9, length=40)
-
-
-def test_an_unknown_option_is_answered_with_the_nearest(fitted: CharRNN) -> None:
-    with pytest.raises(SettingsError, match="'temprature'; did you mean temperature"):
-        fitted.generate(temprature=1)
-    with pytest.raises(SettingsError, match="temperature: wants a number of at least 0"):
-        fitted.generate(temperature=-1)
-
-
-def test_unknown_characters_of_the_prompt_are_named_or_skipped(fitted: CharRNN) -> None:
-    with pytest.raises(UnknownCharacterError, match="'Ж'"):
-        fitted.generate("Ж")
-    assert fitted.generate("ItЖ", unknown="skip", seed=1) == fitted.generate("It", seed=1)
 
 
 # score
@@ -359,7 +300,7 @@ def test_a_model_that_is_not_fitted_says_so(tmp_path: Path) -> None:
         lambda: model.save(tmp_path / "model.safetensors"),
         lambda: model.vocabulary_,
     ):
-        with pytest.raises(NotFittedError, match=r"call fit or CharRNN\.load first") as caught:
+        with pytest.raises(NotFittedError, match=r"; call fit or CharRNN\.load first") as caught:
             use()
         assert isinstance(caught.value, AttributeError)  # as scikit-learn's own is both
         assert isinstance(caught.value, ValueError)
@@ -374,31 +315,3 @@ def test_the_example_of_the_documentation_works() -> None:
     failed, tried = doctest.testmod(nextchar.api.estimator)
     assert failed == 0
     assert tried >= 3
-
-
-# many prompts, and records
-
-
-def test_a_list_of_prompts_is_answered_with_a_list(fitted: CharRNN) -> None:
-    prompts = ["It was", "", "the"]
-    made = fitted.generate(prompts, length=12, seed=3)
-    assert made == [fitted.generate(prompt, length=12, seed=3) for prompt in prompts]
-    many = fitted.generate(prompts, samples=2, length=12, seed=3)
-    assert many == [fitted.generate(prompt, samples=2, length=12, seed=3) for prompt in prompts]
-    assert fitted.generate([]) == []
-
-
-def test_records_that_are_not_in_the_text_come_as_a_list(tmp_path: Path) -> None:
-    names = ["anna", "anta", "bena", "beta"]
-    (tmp_path / "names.txt").write_text("\n".join(names * 20))
-    model = CharRNN(hidden_size=8, num_layers=1, steps=40, batch_size=4, records="line")
-    model.fit(tmp_path / "names.txt", verbose=False)
-    made = model.generate(samples=4, novel=True, length=20, seed=1)
-    assert len(set(made)) == 4
-    assert not set(made) & set(names)
-
-
-@pytest.mark.parametrize("given", [{"samples": 2}, {"novel": True}])
-def test_one_text_alone_is_streamed(fitted: CharRNN, given: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError, match="stream: writes one text"):
-        fitted.generate("It", stream=True, **given)

@@ -99,7 +99,7 @@ def test_without_matplotlib_it_is_told_what_to_install(
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(NextcharError, match=r"plot_loss: needs matplotlib.*nextchar\[plot\]"):
+    with pytest.raises(NextcharError, match=r'plot_loss needs matplotlib; .* "matplotlib>='):
         model.plot_loss()
 
 
@@ -120,7 +120,7 @@ def test_a_text_is_explained_and_shows_itself(model: CharRNN) -> None:
 def test_wrong_questions_are_answered_in_a_line(model: CharRNN) -> None:
     with pytest.raises(SettingsError, match="did you mean worst"):
         model.explain(PROSE, wurst=2)
-    with pytest.raises(SettingsError, match="characters: wants a whole number of at least 2"):
+    with pytest.raises(SettingsError, match="characters must be a whole number from 2 to"):
         model.explain(PROSE, characters=1)
     with pytest.raises(SettingsError, match="did you mean neurons"):
         model.explain(PROSE).show("neuron")

@@ -116,16 +116,16 @@ def test_a_quiet_training_says_nothing(nextchar: Program, prose: Path) -> None:
     [
         (["train"], 2, "a text file, a folder, - or a data set"),
         (["train", "no-such-file"], 1, "no such file or folder, nor a data set"),
-        (["train", "x", "--hidden-size", "0"], 2, "hidden_size: wants a whole number"),
+        (["train", "x", "--hidden-size", "0"], 2, "hidden_size must be a whole number"),
         (["train", "x", "--hidden-size", "big"], 2, "--hidden-size"),
         (["train", "x", "--cell", "elman"], 2, "'elman' is not one of"),
         (["train", "x", "--epochs", "1", "--steps", "2"], 2, "one of epochs, steps and time"),
-        (["train", "x", "--tied"], 2, "tied: wants embedding_size equal to hidden_size"),
-        (["train", "x", "--time", "soon"], 2, "time: wants a duration"),
-        (["train", "--resume"], 2, "say which run"),
+        (["train", "x", "--tied"], 2, "tied needs embedding_size equal to hidden_size"),
+        (["train", "x", "--time", "soon"], 2, "time must be a duration"),
+        (["train", "--resume"], 2, "resume needs the run to continue; add --out DIR"),
         (["train", "--resume", "--out", "nowhere"], 1, "no run"),
         (["generate", "nowhere"], 1, "no such file"),
-        (["generate", "m", "--temperature", "-1"], 2, "temperature: wants a number of at least 0"),
+        (["generate", "m", "--temperature", "-1"], 2, "temperature must be a number of at least 0"),
         (["trian"], 2, "No such command 'trian'"),
         (["eval", "nowhere", "x"], 1, "no such file"),
     ],
@@ -276,8 +276,8 @@ def test_a_fault_of_our_own_is_told_in_a_line_and_shown_with_debug(
     status, out, err = call(capfd, "info", "x")
     assert (status, out) == (1, "")
     assert err == (
-        "nextchar: a fault of nextchar itself (ZeroDivisionError: no\\ndivision); please report "
-        "it, with what --debug shows\n"
+        "nextchar: internal error (ZeroDivisionError: no\\ndivision); please report it together "
+        "with the traceback from --debug\n"
     )
     assert "Traceback" in call(capfd, "info", "x", "--debug")[2]
 
@@ -313,7 +313,7 @@ def test_records_are_trained_on_and_told(nextchar: Program, tmp_path: Path) -> N
     done = nextchar("train", "poems.txt", "--records", "%%", "--out", "poems", *SMALL)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     told = nextchar("info", "poems").stdout
-    assert "end_of_record    'a symbol of its own (U+FDD0)'" in told
+    assert "end_of_record    'a separate symbol (U+FDD0)'" in told
     assert "characters       '\\naegilorstuv'" in told
     figures = json.loads(nextchar("info", "poems", "--json").stdout)
     assert figures["text"]["records"] == "%%"

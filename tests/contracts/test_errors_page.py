@@ -1,4 +1,4 @@
-"""docs/errors.md: each mistake on it is made, and answered as it says."""
+"""docs/errors.md: each command on it is run and prints the message that the page shows."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ALL = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that all mistakes are made in, made once and copied for each."""
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all mistakes, made once and copied for each."""
     folder = tmp_path_factory.mktemp("mistakes") / "folder"
     folder.mkdir()
     make_folder(folder)
@@ -34,25 +34,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """That folder, anew: a run's text is found again under the path it was begun with."""
-    whole = made.with_name("whole")
+def folder(template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy at the same path, under which a run finds its text again."""
+    whole = template.with_name("whole")
     if not whole.exists():
-        shutil.copytree(made, whole)
-    shutil.rmtree(made)
-    shutil.copytree(whole, made)
-    monkeypatch.chdir(made)
-    return made
+        shutil.copytree(template, whole)
+    shutil.rmtree(template)
+    shutil.copytree(whole, template)
+    monkeypatch.chdir(template)
+    return template
 
 
-def said(capfd: pytest.CaptureFixture[str], folder: Path) -> list[str]:
-    """The lines on standard error, paths as they stand on the page."""
+def printed(capfd: pytest.CaptureFixture[str], folder: Path) -> list[str]:
+    """The lines on standard error, with paths as on the page."""
     text = capfd.readouterr().err.replace(f"note: {COMPILING}\n", "")
     return text.replace(f"{folder.resolve()}{os.sep}", "").replace(os.sep, "/").splitlines()
 
 
-def as_pattern(told: str) -> str:
-    return ".+?".join(map(re.escape, told.split("…"))) + r"\Z"
+def as_pattern(message: str) -> str:
+    return ".+?".join(map(re.escape, message.split("…"))) + r"\Z"
 
 
 @pytest.mark.parametrize("mistake", ALL)
@@ -69,23 +69,23 @@ def test_a_mistake_is_answered_as_the_page_says(
     before = {path.relative_to(folder) for path in folder.rglob("*")}
     capfd.readouterr()
     assert run(words(mistake.command)) == mistake.status
-    lines = said(capfd, folder)
+    lines = printed(capfd, folder)
     if mistake.status == 0:
-        told = [line for line in lines if re.match(as_pattern(f"note: {mistake.told}"), line)]
-        assert len(told) == bool(mistake.told), lines
+        notes = [line for line in lines if re.match(as_pattern(f"note: {mistake.message}"), line)]
+        assert len(notes) == bool(mistake.message), lines
         return
     lines = [line for line in lines if not line.startswith("note: ")]
     assert len(lines) == 1, lines
-    assert re.match(as_pattern(f"nextchar: {mistake.told}"), lines[0]), lines[0]
+    assert re.match(as_pattern(f"nextchar: {mistake.message}"), lines[0]), lines[0]
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before
 
 
 def test_a_text_that_nothing_is_said_of_is_not_doubted(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for mistake in (each for each in EVERY if not each.told):
+    for mistake in (each for each in EVERY if not each.message):
         run([*words(mistake.command), "--out", f"new-{mistake.command.split()[1]}"])
-        notes = [line for line in said(capfd, folder) if "control" in line or "decoded" in line]
+        notes = [line for line in printed(capfd, folder) if "control" in line or "decoded" in line]
         assert notes == []
 
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from nextchar.errors import SettingsError, UnknownCharacterError
-from nextchar.generation.autocomplete import Completer, complete
-from nextchar.generation.completion import SuggestionSettings
+from nextchar.generation.autocomplete import Completer, SuggestionSettings, complete
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
@@ -175,7 +174,7 @@ def test_with_bytes_characters_are_put_together(bytes_model: Model) -> None:
     assert all(len(each.data) == 2 for each in made)
     words = complete(bytes_model, b"It \xff", SuggestionSettings(count=20))
     assert words
-    with pytest.raises(SettingsError, match="record wants a model of records"):
+    with pytest.raises(SettingsError, match="to needs a model of records, got"):
         complete(bytes_model, "", SuggestionSettings(to="record"))
 
 
@@ -187,7 +186,7 @@ def test_a_prefix_of_unknown_characters_is_told_or_they_are_left_out(model: Mode
 
 @pytest.mark.parametrize(
     ("letters", "to", "told"),
-    [("ab", "line", "knows a line break"), (" -", "word", "knows letters")],
+    [("ab", "line", "knows line breaks"), (" -", "word", "knows letters")],
 )
 def test_an_end_that_the_model_cannot_write_is_refused(letters: str, to: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):

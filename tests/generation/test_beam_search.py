@@ -11,6 +11,7 @@ import pytest
 from nextchar.errors import SettingsError
 from nextchar.generation.generate import Generated, generate, stream
 from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import RequestOptions
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
@@ -41,7 +42,7 @@ def logprob(model: Model, prompt: str, text: str) -> float:
 
 def beams(prompt: str = "a", stop: Any = (), **given: Any) -> list[Generated]:
     settings = GenerationSettings(**{"length": 4, "num_beams": EVERY, **given})
-    return generate(LETTERS, prompt, settings, seed=1, stop=stop)
+    return generate(LETTERS, prompt, settings, RequestOptions(stop=stop), seed=1)
 
 
 @pytest.mark.parametrize("prompt", ["a", "cab"])
@@ -91,8 +92,8 @@ def test_what_is_banned_is_in_no_beam() -> None:
         LETTERS,
         "a",
         GenerationSettings(length=5, num_beams=4, samples=4),
+        RequestOptions(logit_bias={"b": -100}),
         seed=1,
-        logit_bias={"b": -100},
     )
     assert all("b" not in each.text for each in made)
 

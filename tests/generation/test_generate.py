@@ -22,7 +22,7 @@ from nextchar.generation.generate import (
     stream,
 )
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.requests import Request, make_request
+from nextchar.generation.requests import Request, RequestOptions, make_request
 from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
@@ -49,16 +49,16 @@ BYTES.parameters["b_out"][list("aé中🙂".encode())] = 0.0
 
 def write(model: Model = LETTERS, prompt: str | bytes = "", **given: Any) -> Generated:
     """One text; what is no setting of generation goes to `generate`."""
-    options = {name: given.pop(name) for name in EXTRA if name in given}
+    options = RequestOptions(**{name: given.pop(name) for name in EXTRA if name in given})
     seed = given.pop("seed", 1)
-    return generate(model, prompt, GenerationSettings(**given), seed=seed, **options)[0]
+    return generate(model, prompt, GenerationSettings(**given), options, seed=seed)[0]
 
 
 def pieces(model: Model = LETTERS, prompt: str | bytes = "", **given: Any) -> list[str]:
     """The same text as `write` gives, as it comes."""
-    options = {name: given.pop(name) for name in EXTRA if name in given}
+    options = RequestOptions(**{name: given.pop(name) for name in EXTRA if name in given})
     seed = given.pop("seed", 1)
-    return list(stream(model, prompt, GenerationSettings(**given), seed=seed, **options))
+    return list(stream(model, prompt, GenerationSettings(**given), options, seed=seed))
 
 
 # how much
@@ -242,7 +242,7 @@ def test_a_stop_text_in_the_prompt_is_no_reason_to_stop() -> None:
 def test_each_sample_stops_by_itself() -> None:
     how = GenerationSettings(samples=6, length=40)
     whole = generate(LETTERS, "", how, seed=4)
-    made = generate(LETTERS, "", how, seed=4, stop=["ca"])
+    made = generate(LETTERS, "", how, RequestOptions(stop=["ca"]), seed=4)
     assert [(each.text, each.finish_reason) for each in made] == [
         cut(each.text, ["ca"]) for each in whole
     ]
@@ -349,5 +349,5 @@ def test_characters_of_several_bytes_match_a_pattern_whole() -> None:
 
 
 def test_a_pattern_that_does_not_fit_the_length_is_refused() -> None:
-    with pytest.raises(SettingsError, match="pattern: has no match of fewer than 5 characters"):
+    with pytest.raises(SettingsError, match="pattern has no match of fewer than 5 characters"):
         write(length=4, pattern="a{5}")

@@ -9,7 +9,7 @@ import pytest
 
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.requests import Request, make_request
+from nextchar.generation.requests import Request, RequestOptions, make_request
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
@@ -27,7 +27,9 @@ BYTES = model_of(Vocabulary(is_bytes=True))
 
 
 def request(model: Model = LETTERS, prompt: str | bytes = "ab", **given: Any) -> Request:
-    return make_request(model, prompt, GenerationSettings(length=9), seed=1, **given)
+    return make_request(
+        model, prompt, GenerationSettings(length=9), RequestOptions(**given), seed=1
+    )
 
 
 def test_a_prompt_is_read_as_its_codes() -> None:
@@ -72,26 +74,26 @@ def test_a_bias_of_a_character_of_several_bytes_is_one_of_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
-        ({"é": 1}, "logit_bias: 'é' is neither a character of the model nor a code below 5"),
-        ({"05": 1}, "logit_bias: '05' is neither"),
-        ({5: 1}, "logit_bias: 5 is neither"),
-        ({-1: 1}, "logit_bias: -1 is neither"),
-        ({"ab": 1}, "logit_bias: 'ab' is neither"),
-        ({"a": 101}, "logit_bias: wants numbers of -100 to 100, got 101 for 'a'"),
-        ({"a": float("nan")}, "logit_bias: wants numbers"),
-        ({"a": True}, "logit_bias: wants numbers"),
-        ({"a": "1"}, "logit_bias: wants numbers"),
-        (dict.fromkeys("abc1\n", -100), "logit_bias: bans every character; nothing is left"),
+        ({"é": 1}, "logit_bias must name characters of the model or codes below 5, got 'é'"),
+        ({"05": 1}, "logit_bias must name characters .*, got '05'"),
+        ({5: 1}, "logit_bias must name characters .*, got 5"),
+        ({-1: 1}, "logit_bias must name characters .*, got -1"),
+        ({"ab": 1}, "logit_bias must name characters .*, got 'ab'"),
+        ({"a": 101}, "logit_bias must have numbers from -100 to 100, got {'a': 101}"),
+        ({"a": float("nan")}, "logit_bias must have numbers"),
+        ({"a": True}, "logit_bias must have numbers"),
+        ({"a": "1"}, "logit_bias must have numbers"),
+        (dict.fromkeys("abc1\n", -100), "logit_bias bans every character; leave at least one"),
     ],
 )
-def test_a_bias_that_is_none_is_told(given: dict[Any, Any], told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_an_invalid_bias_is_refused(given: dict[Any, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         request(logit_bias=given)
 
 
 @pytest.mark.parametrize("stop", [[""], ["a", ""], [1], [b"a"]])
 def test_an_empty_stop_text_is_refused(stop: list[Any]) -> None:
-    with pytest.raises(SettingsError, match="stop: wants texts that are not empty"):
+    with pytest.raises(SettingsError, match="stop must be texts that are not empty, got"):
         request(stop=stop)

@@ -11,7 +11,7 @@ import pytest
 
 from nextchar.generation.generate import generate
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.requests import TextDelta, make_request
+from nextchar.generation.requests import RequestOptions, TextDelta, make_request
 from nextchar.generation.scheduler import BatchScheduler
 from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model
@@ -51,11 +51,13 @@ def test_every_request_gets_the_text_that_it_would_get_alone(
     with BatchScheduler(small_model, lanes=lanes, threads=2) as batch:
         for n in range(15):
             prompt, settings, seed = ask(small_model, n, samples=1 + n % 3)
-            batch.add(n, make_request(small_model, prompt, settings, seed=seed, stop="ee"))
+            batch.add(
+                n, make_request(small_model, prompt, settings, RequestOptions(stop="ee"), seed=seed)
+            )
         pieces = drain(batch)
     for n in range(15):
         prompt, settings, seed = ask(small_model, n, samples=1 + n % 3)
-        alone = generate(small_model, prompt, settings, seed=seed, stop="ee")
+        alone = generate(small_model, prompt, settings, RequestOptions(stop="ee"), seed=seed)
         assert [text(pieces[n], index) for index in range(len(alone))] == [
             each.text for each in alone
         ]
@@ -69,7 +71,7 @@ def test_requests_enter_while_others_are_at_work(small_model: Model) -> None:
         for n in range(12):
             prompt, settings, seed = ask(small_model, n)
             batch.add(n, make_request(small_model, prompt, settings, seed=seed))
-            for key, piece in batch.advance(most=3):
+            for key, piece in batch.advance(limit=3):
                 pieces[key].append(piece)
         for key, more in drain(batch).items():
             pieces[key] += more
@@ -85,7 +87,7 @@ def test_a_request_that_is_cancelled_gives_nothing_more_and_disturbs_nobody(
         for n in range(3):
             prompt, settings, seed = ask(small_model, n, length=30)
             batch.add(n, make_request(small_model, prompt, settings, seed=seed))
-        pieces = batch.advance(most=5)
+        pieces = batch.advance(limit=5)
         assert (len(batch), batch.waiting, batch.lanes) == (3, 1, 2)
         batch.cancel(0)
         batch.cancel("nobody")
@@ -109,9 +111,9 @@ def test_a_request_that_waits_can_be_cancelled(small_model: Model) -> None:
 def test_a_call_writes_no_more_than_it_may(small_model: Model) -> None:
     with BatchScheduler(small_model, lanes=2) as batch:
         batch.add(0, make_request(small_model, "It", GenerationSettings(length=50), seed=1))
-        assert [len(piece.text) for _, piece in batch.advance(most=2)] == []  # the prompt is read
-        assert [len(piece.text) for _, piece in batch.advance(most=1)] == [1]
-        assert [len(piece.text) for _, piece in batch.advance(most=7)] == [7]
+        assert [len(piece.text) for _, piece in batch.advance(limit=2)] == []  # the prompt is read
+        assert [len(piece.text) for _, piece in batch.advance(limit=1)] == [1]
+        assert [len(piece.text) for _, piece in batch.advance(limit=7)] == [7]
 
 
 def test_several_samples_read_their_prompt_once(
@@ -149,8 +151,8 @@ def test_a_prompt_is_scored_by_the_model_itself(small_model: Model) -> None:
         small_model,
         prompt,
         GenerationSettings(length=0, logprobs=1, samples=2),
+        RequestOptions(prompt_logprobs=True),
         seed=1,
-        prompt_logprobs=True,
     )
     with BatchScheduler(small_model, lanes=2) as batch:
         batch.add(0, request)
@@ -167,7 +169,7 @@ def test_a_prompt_is_scored_by_the_model_itself(small_model: Model) -> None:
 
 def test_what_the_user_did_not_give_is_read_and_not_scored(small_model: Model) -> None:
     settings = GenerationSettings(length=3, logprobs=0)
-    request = make_request(small_model, "", settings, seed=1, prompt_logprobs=True)
+    request = make_request(small_model, "", settings, RequestOptions(prompt_logprobs=True), seed=1)
     with BatchScheduler(small_model, lanes=1) as batch:
         batch.add(0, request)
         pieces = drain(batch)[0]
@@ -182,7 +184,7 @@ def test_each_request_gets_as_many_alternatives_as_it_asked_for(small_model: Mod
         for n, logprobs in enumerate(asked):
             settings = GenerationSettings(length=9, logprobs=logprobs)
             batch.add(n, make_request(small_model, "It", settings, seed=n))
-            batch.advance(most=1)
+            batch.advance(limit=1)
         pieces = drain(batch)
     symbols = len(small_model.vocabulary)
     for n, logprobs in enumerate(asked):
@@ -206,12 +208,12 @@ def test_the_strongest_penalties_overflow_nowhere(small_model: Model, penalty: f
 
 def test_scores_come_with_the_characters_they_are_of(small_model: Model) -> None:
     settings = GenerationSettings(length=40, logprobs=2, temperature=0.7)
-    request = make_request(small_model, "It", settings, seed=3, stop="qqq")
+    request = make_request(small_model, "It", settings, RequestOptions(stop="qqq"), seed=3)
     with BatchScheduler(small_model, lanes=1) as batch:
         batch.add(0, request)
         pieces = []
         while len(batch):
-            pieces += [piece for _, piece in batch.advance(most=3)]
+            pieces += [piece for _, piece in batch.advance(limit=3)]
     for piece in pieces:
         assert small_model.vocabulary.decode(piece.codes) == piece.text
         assert piece.logprobs is not None

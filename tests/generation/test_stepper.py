@@ -18,9 +18,9 @@ def expected(model: Model, codes: list[int]) -> list[float]:
 
 
 def test_texts_go_on_each_with_its_own_code(small_model: Model) -> None:
-    with Stepper(small_model, most=3) as stepper:
+    with Stepper(small_model, lanes=3) as stepper:
         stepper.read(np.array([1, 2]))
-        stepper.go_on_from([stepper.snapshots()[0]] * 3)
+        stepper.restore([stepper.snapshots()[0]] * 3)
         stepper.step(np.array([3, 4, 5]))
         for row, code in zip(stepper.logits, (3, 4, 5), strict=True):
             assert row == pytest.approx(expected(small_model, [1, 2, code]), abs=1e-5)  # float32
@@ -32,7 +32,7 @@ def test_a_text_goes_back_to_where_it_was(small_model: Model) -> None:
         before, there = stepper.logits.tolist(), stepper.snapshots()
         stepper.step(np.array([7]))
         assert stepper.logits.tolist() != before
-        stepper.go_on_from(there)
+        stepper.restore(there)
         assert stepper.logits.tolist() == before
 
 

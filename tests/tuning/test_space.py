@@ -58,7 +58,7 @@ def test_choices_and_fixed_values_have_the_settings_own_types() -> None:
         ("learning_rate=a:b", "learning_rate: wants a number, got 'a'"),
         ("learning_rate=0.2:0.1", "learning_rate wants low < high, got 0.2:0.1"),
         ("dropout=0:0.5:log", "wants a low end above 0"),
-        ("dropout=0:2", "dropout: wants a number of at least 0 and below 1, got 2"),
+        ("dropout=0:2", "dropout must be a number of at least 0 and below 1, got 2"),
         ("cell=1:2", "cell is no number; give --choices cell=A,B"),
         ("steps=1:2", "steps: is the same for all trials"),
         ("val_fraction=0.1:0.2", "val_fraction: is the same for all trials"),
@@ -71,7 +71,7 @@ def test_a_range_that_cannot_be_is_told(typed: str, told: str) -> None:
 
 
 def test_choices_that_cannot_be_are_told() -> None:
-    with pytest.raises(SettingsError, match="cell: wants one of rnn, lstm, gru, got 'foo'"):
+    with pytest.raises(SettingsError, match="cell must be one of rnn, lstm, gru, got 'foo'"):
         make_choices(*parse_choices("cell=lstm,foo"))
 
 

@@ -243,8 +243,8 @@ def in_folder(prose: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     [
         ({"trials": 0}, "trials: wants a whole number of at least 1, got 0"),
         ({"workers": 1.5}, "workers: wants a whole number"),
-        ({"time": "soon"}, "time: wants a duration"),
-        ({"trial_time": "soon"}, "time: wants a duration"),
+        ({"time": "soon"}, "time must be a duration"),
+        ({"trial_time": "soon"}, "time must be a duration"),
         ({"trial_time": "5s", "steps": 4}, "give one of epochs, steps and time"),
         ({"cell": "gru", "choices": {"cell": ["gru"]}}, "cell: is to be both fixed and searched"),
         ({"files": "-"}, "a sweep reads the text many times"),

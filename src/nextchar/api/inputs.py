@@ -1,4 +1,4 @@
-"""What `CharRNN.fit` takes as a text: paths, open files, or the text itself."""
+"""Inputs of `CharRNN.fit`: paths, open files, or the text itself."""
 
 from __future__ import annotations
 
@@ -16,38 +16,36 @@ from nextchar.training.run import TextInput, text_from_paths
 PathName = str | PathLike[str]
 Input = PathName | Sequence[PathName] | IO[str] | IO[bytes]
 
-LONGEST_PATH = 4096  # characters; what is longer is a text
+MAX_PATH = 4096  # characters; a longer string is a text
 
 
-def material_of(X: Input | None, text: str | bytes | None, settings: Settings) -> TextInput | None:
-    """The material of what was given; None where nothing was. Raises SettingsError, TextError."""
+def text_input(X: Input | None, text: str | bytes | None, settings: Settings) -> TextInput | None:
+    """The text to train on, or None if neither is given. Raises SettingsError, TextError."""
     if X is not None and text is not None:
-        raise SettingsError("fit: wants either a path or text=, not both")
+        raise SettingsError("cannot be combined with a path", setting="text", remedy="give one")
     if text is not None:
-        return TextInput(lambda how, listener: text_corpus(text, how))
+        return TextInput(lambda text_settings, callbacks: text_corpus(text, text_settings))
     if X is None:
         return None
-    if isinstance(X, bytes) or (isinstance(X, str) and ("\n" in X or len(X) > LONGEST_PATH)):
-        raise SettingsError("fit: wants a path, got a text itself; give that as text=")
+    if isinstance(X, bytes) or (isinstance(X, str) and ("\n" in X or len(X) > MAX_PATH)):
+        raise SettingsError("must be a path", setting="X", value=X, remedy="give a text as text=")
     if isinstance(X, str | PathLike):
         return text_from_paths([X])
     if isinstance(X, Sequence):
         return text_from_paths(X)
     if not hasattr(X, "read"):
-        raise SettingsError(
-            f"fit: wants a path, several paths or an open file, got {type(X).__name__}"
-        )
-    return TextInput(lambda how, listener: _from_open_file(X, how))
+        raise SettingsError("must be a path, several paths or an open file", setting="X", value=X)
+    return TextInput(lambda text_settings, callbacks: _from_open_file(X, text_settings))
 
 
 def _from_open_file(file: IO[str] | IO[bytes], settings: TextSettings) -> Corpus:
-    """The corpus of a file the caller opened: in text mode, or in binary mode for bytes."""
+    """The corpus of a file that is open in text mode, or in binary mode for bytes."""
     return gather(as_symbols(_pieces(file, settings.alphabet), settings), IN_MEMORY)
 
 
 def _pieces(file: IO[Any], alphabet: str) -> Iterator[Any]:
-    wanted, mode = (bytes, "binary") if alphabet == "bytes" else (str, "text")
+    kind, mode = (bytes, "binary") if alphabet == "bytes" else (str, "text")
     while piece := file.read(PIECE):
-        if not isinstance(piece, wanted):
-            raise TextError(f"alphabet={alphabet!r} wants a file that is open in {mode} mode")
+        if not isinstance(piece, kind):
+            raise TextError(f"alphabet={alphabet!r} needs a file that is open in {mode} mode")
         yield piece

@@ -1,4 +1,4 @@
-"""What a notebook shows of a `CharRNN`: itself, its training, and what it makes of a text."""
+"""Notebook views of a `CharRNN`: its card, its loss curves, explanations of texts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from nextchar.training.events import Evaluated
 
 
-class Shown:
-    """The part of `CharRNN` that notebooks lean on.
+class NotebookMixin:
+    """Notebook methods of `CharRNN`.
 
-    records_: what was measured at each evaluation of the run, where it is known.
+    records_: measurements of each evaluation of the run, where they are known.
     """
 
     records_: list[Evaluated]
@@ -31,13 +31,13 @@ class Shown:
     def explain(
         self, text: str | bytes, *, unknown: Unknown = "error", **options: Any
     ) -> Explanation:
-        """Where a text surprises the model; what its units track; how far back it remembers.
+        """Analyse how the model reads a text: surprise, features of its units, memory.
 
-        The result shows itself in a notebook: each character shaded by its bits. `.surprise` has
-        them as an array, `.neurons`, `.memory` and `.symbols` are computed when they are asked for,
-        `.html` is the page that `nextchar explain` writes, and `.save(path)` writes it.
-        options: characters (4000, how many are shown), worst (20 places that are listed), at
-        ("LINE:COLUMN", whose memory is shown), lanes, seed; as `nextchar explain --help` has them.
+        A notebook displays the result as the text, with each character shaded by its bits.
+        `.surprise` is an array of them; `.neurons`, `.memory` and `.symbols` are computed on first
+        use; `.html` is the page of `nextchar explain`, and `.save(path)` writes it.
+        options: those of `nextchar explain --help`: characters (4000 to show), worst (20 to list),
+        at ("LINE:COLUMN", the position whose context is analysed), lanes, seed.
         """
         from nextchar.apps.explain.explain_settings import ExplainSettings
         from nextchar.apps.explain.explanation import explain_string
@@ -49,10 +49,10 @@ class Shown:
         return explain_string(self._fitted(), text, ExplainSettings(**options), unknown=unknown)
 
     def plot_loss(self) -> Any:
-        """The loss in training and in validation by steps, as a matplotlib figure.
+        """Plot the training and the validation loss by steps, as a matplotlib figure.
 
-        Raises MissingExtraError where matplotlib is not installed, and NotFittedError where nothing
-        is known of the training.
+        Raises MissingExtraError without matplotlib, and NotFittedError for a model without records
+        of its training.
         """
         from nextchar.apps.report.images import picture_of, require_matplotlib
 
@@ -60,10 +60,11 @@ class Shown:
         self._fitted()
         if not getattr(self, "records_", []):
             raise NotFittedError(
-                "plot_loss: a model file says nothing of its training; load the run directory"
+                "plot_loss needs the records of a training, which a model file lacks",
+                remedy="load the run directory",
             )
         picture = picture_of(loss_curves(self.records_))
-        picture._repr_png_ = lambda: _png(picture)  # a notebook asks for it
+        picture._repr_png_ = lambda: _png(picture)  # called by notebooks
         return picture
 
     def _repr_html_(self) -> str:
@@ -73,16 +74,17 @@ class Shown:
 
 
 def records_at(path: Path) -> list[Evaluated]:
-    """What a run directory says of its training; nothing where it is a model file, or damaged."""
+    """Records of the training in a run directory; none for a model file or a damaged run."""
     from nextchar.runs.run_files import read_metrics
-    from nextchar.training.saving.metric_records import evaluations_of
+    from nextchar.training.events import Evaluated
 
     if not path.is_dir():
         return []
     try:
-        # a run that went back has records of that, too
-        return evaluations_of(each for each in read_metrics(path) if "train_loss" in each)
-    except (NextcharError, ValueError):  # the model is whole all the same
+        # a run that rolled back has records of that, too
+        records = (each for each in read_metrics(path) if "train_loss" in each)
+        return [Evaluated.from_record(each) for each in records]
+    except (NextcharError, ValueError):  # the model can be used without them
         return []
 
 
@@ -114,14 +116,14 @@ def loss_curves(records: list[Evaluated]) -> Figure:
     return Figure("loss", "Loss", Axis("steps"), axis, tuple(lines))
 
 
-def card_of(estimator: Shown, model: Model, records: list[Evaluated]) -> str:
-    """The model in a few lines, and its training curve; styled for light and dark notebooks."""
+def card_of(estimator: NotebookMixin, model: Model, records: list[Evaluated]) -> str:
+    """A card of the model and its loss curves, styled for light and dark notebooks."""
     from nextchar.apps.html.svg import NARROW, svg
     from nextchar.apps.html.template import framed
     from nextchar.formatting.units import to_bits
 
     network, vocabulary = model.architecture.settings, model.vocabulary
-    told = {
+    rows = {
         "network": f"{network.cell.upper()}, {network.num_layers} × {network.hidden_size} units"
         + (f", embedding {network.embedding_size}" if network.embedding_size else ""),
         "parameters": f"{model.architecture.size:,}",
@@ -130,12 +132,12 @@ def card_of(estimator: Shown, model: Model, records: list[Evaluated]) -> str:
     if records:
         last = records[-1]
         best = min(r.val_loss if r.val_loss is not None else r.train_loss for r in records)
-        told["trained"] = f"{last.step:,} steps, {last.characters:,} characters"
-        told["best loss"] = f"{best:.4f} nats ({to_bits(best):.3f} bits) per character"
-    rows = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in told.items())
+        rows["trained"] = f"{last.step:,} steps, {last.characters:,} characters"
+        rows["best loss"] = f"{best:.4f} nats ({to_bits(best):.3f} bits) per character"
+    cells = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows.items())
     curve = ""
     if len(records) > 1:
-        drawn = loss_curves(records)
-        curve = f'<div style="max-width:{NARROW}px">{svg(drawn, NARROW)}</div>'
-    body = f"<code>{escape(repr(estimator))}</code><table>{rows}</table>{curve}"
-    return framed(body, title="CharRNN", height=140 + 30 * len(told) + (280 if curve else 0))
+        image = svg(loss_curves(records), NARROW)
+        curve = f'<div style="max-width:{NARROW}px">{image}</div>'
+    body = f"<code>{escape(repr(estimator))}</code><table>{cells}</table>{curve}"
+    return framed(body, title="CharRNN", height=140 + 30 * len(rows) + (280 if curve else 0))

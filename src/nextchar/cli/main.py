@@ -1,7 +1,7 @@
-"""The command line, one module a command: parse, call, print. Imported by nothing.
+"""The program `nextchar`: finds the command, runs it, and turns errors into exit statuses.
 
-Results go to standard output, everything else to standard error. Exit status: 0 done; 1 it could
-not be done, said in one line; 2 wrong usage; 128 + N stopped by signal N, as 130 by Ctrl-C.
+Results go to standard output, everything else to standard error. Exit status: 0 success; 1 failure,
+explained in one line; 2 wrong usage; 128 + N stopped by signal N, such as 130 by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from nextchar.cli.output.error_output import message_of, print_error, status_of
 from nextchar.cli.output.stdio import drop_unwritable, open_missing
 from nextchar.distributed.launcher import is_rank_zero
 
-# the module is imported when the command is called, so that help and start-up stay quick
+# a command's module is imported when the command is called, which keeps help and start-up fast
 COMMANDS = {
     "train": "Train a model on text.",
     "tune": "Search the settings that suit a text best.",
-    "generate": "Write text with a model, one next character at a time.",
-    "plan": "Forecast how fast training would be on many machines.",
-    "complete": "Tell the most probable ways to go on from a prefix.",
-    "serve": "Serve models over HTTP: the completion API, and a page to try them.",
-    "eval": "Tell how well a model predicts a text.",
-    "explain": "Show what a model makes of a text: surprise, neurons, memory.",
-    "info": "Show what a model file holds.",
-    "report": "Show what runs did and what their models know, as a page.",
-    "cache": "List the texts that were encoded into the cache, or clear it.",
-    "demo": "Train on Python's own documentation for a minute and write some text.",
+    "generate": "Generate text with a model, one next character at a time.",
+    "plan": "Forecast the speed of training on many machines.",
+    "complete": "Print the most probable continuations of a prefix.",
+    "serve": "Serve models over HTTP: a completion API, and a web page to try them.",
+    "eval": "Measure how well a model predicts a text.",
+    "explain": "Analyse how a model reads a text: surprise, neurons, memory.",
+    "info": "Show the contents of a model file.",
+    "report": "Write a page about training runs and their models.",
+    "cache": "List the encoded texts in the cache, or clear it.",
+    "demo": "Train on Python's documentation for a minute and generate some text.",
 }
 
 
 # `nextchar` alone shows the help; click 8.1 does so without an error
-_ASKED_NOTHING: tuple[type[click.ClickException], ...] = tuple(
+_NO_COMMAND: tuple[type[click.ClickException], ...] = tuple(
     kind for kind in [getattr(click.exceptions, "NoArgsIsHelpError", None)] if kind
 )
 
 
 class _Commands(click.Group):
-    """Knows its commands by name and loads the one that is called."""
+    """Lists the commands by name, and loads the one that is called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -84,24 +84,24 @@ def main(args: list[str] | None = None) -> None:
 
 
 def run(args: list[str]) -> int:
-    """Run the program; its exit status."""
-    with contextlib.suppress(AttributeError):  # a console that cannot show every character
+    """Run the program and return its exit status."""
+    with contextlib.suppress(AttributeError):  # a console that lacks some characters
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     debug = "--debug" in args
-    args = [arg for arg in args if arg != "--debug"]  # welcome before and after the command
+    args = [arg for arg in args if arg != "--debug"]  # accepted before and after the command
     try:
         with program.make_context("nextchar", args) as context:
             program.invoke(context)
     except click.exceptions.Exit as done:  # --help and --version
         return done.exit_code
     except click.ClickException as error:
-        if isinstance(error, _ASKED_NOTHING):
+        if isinstance(error, _NO_COMMAND):
             error.show()
         else:
             if args[:1] != ["train"] or is_rank_zero():
                 print_error(_usage(error, args))
         return error.exit_code
-    except BrokenPipeError:  # the reader went away (`| head`): nothing is wrong
+    except BrokenPipeError:  # the reader ended first (`| head`): no error
         return 0
     except (KeyboardInterrupt, click.Abort):
         print_error("interrupted")
@@ -109,14 +109,14 @@ def run(args: list[str]) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        if not getattr(error, "is_reported_elsewhere", False):  # by another rank
+        if not getattr(error, "is_reported_elsewhere", False):  # on MPI, by the first rank
             print_error(message_of(error))
         return status_of(error)
     return 0
 
 
 def _usage(error: click.ClickException, args: list[str]) -> str:
-    """What click complains of, in a line that says where help is."""
+    """The message of click's usage error, with the command that shows the help."""
     command = f"nextchar {args[0]}" if args and args[0] in COMMANDS else "nextchar"
     message = error.format_message().rstrip(".")
-    return f"{message}{' ' if message.endswith('?') else '; '}{command} --help tells more"
+    return f"{message}{' See' if message.endswith('?') else '; see'} {command} --help"

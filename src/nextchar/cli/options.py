@@ -1,65 +1,134 @@
-"""Options made of the settings: names, types, limits and help are written once, in `config`."""
+"""Options made from settings fields, parameters as dataclasses, and help in sections."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
 
 import click
 
-from nextchar.settings.config import option_of
-from nextchar.settings.fields import Setting
+from nextchar.settings.config import GROUPS, option_of
+from nextchar.settings.fields import Setting, setting_of
+from nextchar.settings.presets import CHOSEN_BY_AUTO
 
 Command = Callable[..., Any]
+Options = TypeVar("Options")
+
+
+class SectionedCommand(click.Command):
+    """A command whose help shows its options in sections, in the order of their definition."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                sections.setdefault(getattr(param, "section", "Options"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class SettingOption(click.Option):
+    """An option of a setting. section: the section of the help that shows it."""
+
+    def __init__(self, *args: Any, section: str = "Options", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.section = section
 
 
 def setting_options(
     fields: Iterable[dataclasses.Field[Any]], aliases: Mapping[str, str] | None = None
 ) -> Callable[[Command], Command]:
-    """A decorator that gives a command one option for each settings field; absent ones are None.
+    """A decorator that adds an option for each settings field; an absent option is None.
 
-    aliases: another name → a field's name.
+    aliases: another name → the name of a field.
     """
-    others = {name: other for other, name in (aliases or {}).items()}
-    options = [_option(field, others.get(field.name)) for field in fields]
+    aliases = {name: alias for alias, name in (aliases or {}).items()}
+    return _decorator([_option(field, aliases.get(field.name)) for field in fields])
 
+
+def training_options(omitted: Collection[str] = ()) -> Callable[[Command], Command]:
+    """The options of all settings of training, in the sections of docs/settings.md."""
+    return _decorator(
+        [
+            _option(
+                field,
+                default="chosen by auto" if field.name in CHOSEN_BY_AUTO else "",
+                section=group.title(),
+            )
+            for group, kind in GROUPS.items()
+            for field in dataclasses.fields(kind)
+            if field.name not in omitted
+        ]
+    )
+
+
+def unknown_option(command: Command) -> Command:
+    """The option --unknown, of commands that read a prompt or a text."""
+    return click.option(
+        "--unknown",
+        type=click.Choice(["error", "skip"]),
+        default="error",
+        help="Treatment of characters that are not in the model's vocabulary.  [default: error]",
+    )(command)
+
+
+def reading_options(command: Command) -> Command:
+    """The options of commands that read texts for a model: --encoding and --unknown."""
+    encoding = click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of the files.  [default: that of the training text]",
+    )
+    return encoding(unknown_option(command))
+
+
+def split_params(kind: type[Options], params: Mapping[str, Any]) -> tuple[Options, dict[str, Any]]:
+    """The parameters of a command as a dataclass, and the given ones among all others."""
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    options = kind(**{name: value for name, value in params.items() if name in names})
+    return options, given({name: value for name, value in params.items() if name not in names})
+
+
+def given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that were given."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _decorator(options: Iterable[Callable[[Command], Command]]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
-        for option in reversed(options):
+        for option in reversed(list(options)):
             command = option(command)
         return command
 
     return decorate
 
 
-def reading_options(command: Command) -> Command:
-    """The options of commands that read texts for a model: --encoding and --unknown."""
-    unknown = click.option(
-        "--unknown",
-        type=click.Choice(["error", "skip"]),
-        default="error",
-        help="What to do with characters that the model never saw.  [default: error]",
-    )
-    encoding = click.option(
-        "--encoding", metavar="NAME", help="Of the files.  [default: the training text's]"
-    )
-    return encoding(unknown(command))
-
-
-def _option(field: dataclasses.Field[Any], other: str | None) -> Callable[[Command], Command]:
-    setting: Setting = field.metadata["setting"]
-    text = setting.help
-    if field.default is not None and field.type != "bool":
-        text += f"  [default: {field.default}]"
+def _option(
+    field: dataclasses.Field[Any],
+    alias: str | None = None,
+    default: str = "",
+    section: str = "Options",
+) -> Callable[[Command], Command]:
+    setting = setting_of(field)
+    default = default or setting.unset or ("" if field.default is None else str(field.default))
     if field.type == "bool":
-        return click.option(option_of(field.name), is_flag=True, default=None, help=text)
-    names = [option_of(field.name), *([option_of(other)] if other else []), field.name]
+        names, kind, metavar = [option_of(field.name)], None, None
+    else:
+        names = [option_of(field.name), *([option_of(alias)] if alias else []), field.name]
+        kind, metavar = _type(field, setting), None if setting.choices else setting.metavar
     return click.option(
         *names,
-        type=_type(field, setting),
+        cls=SettingOption,
+        type=kind,
+        is_flag=kind is None,
         default=None,
-        metavar=None if setting.choices else setting.metavar,
-        help=text,
+        metavar=metavar,
+        help=setting.help + (f"  [default: {default}]" if default and kind else ""),
+        section=section,
     )
 
 

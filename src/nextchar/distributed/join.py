@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nextchar.distributed.launcher import Launch, launched
-from nextchar.errors import MissingExtraError, NextcharError, RunError
+from nextchar.errors import MissingExtraError, NextcharError, RunError, in_one_line
 from nextchar.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 PATIENCE = 5.0  # seconds in which a launcher ends the job of a rank that is gone
@@ -61,7 +61,7 @@ def load_mpi(launch: Launch) -> Any:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         raise RunError(
-            f"mpi4py finds no MPI library ({' '.join(str(error).split())[:200]}); load your "
+            f"mpi4py finds no MPI library ({in_one_line(error)}); load your "
             "cluster's module, or install one: pip install mpich"
         ) from None
     if MPI.COMM_WORLD.Get_size() != launch.size:

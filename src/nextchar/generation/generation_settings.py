@@ -1,4 +1,4 @@
-"""How characters are drawn: the settings of `nextchar generate`, `CharRNN.generate` and the server.
+"""Settings of generation, for `nextchar generate`, `CharRNN.generate` and the server.
 
 Names, defaults and order are those of the common libraries; docs/generation.md has the formulas.
 """
@@ -16,117 +16,142 @@ from nextchar.settings.fields import Validated, require_known, setting
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationSettings(Validated):
-    """How characters are drawn.
+    """Settings of sampling and of the search for probable texts.
 
     Rules apply in the order penalties, temperature, top_k, top_p, min_p, typical_p.
     """
 
-    length: int = setting(500, "New characters; the prompt is not counted.", low=0, metavar="N")
+    length: int = setting(
+        500, "New characters to generate, not counting the prompt.", low=0, metavar="N"
+    )
     min_length: int = setting(
-        0, "Neither a stop string nor a record's end before N new characters.", low=0, metavar="N"
+        0,
+        "Ignore stop strings and the end of a record before N new characters.",
+        low=0,
+        metavar="N",
     )
     temperature: float = setting(
-        1.0, "Below 1 is safer, above 1 wilder; 0 takes the most probable.", low=0.0, metavar="X"
+        1.0,
+        "Divide the logits by X: below 1 favours probable characters, above 1 improbable ones; 0 "
+        "always takes the most probable.",
+        low=0.0,
+        metavar="X",
     )
     top_k: int = setting(
-        0, "Draw from the N most probable characters; 0 or -1 is off.", low=-1, metavar="N"
+        0, "Sample from the N most probable characters; 0 or -1 disables it.", low=-1, metavar="N"
     )
     top_p: float = setting(
         1.0,
-        "Draw from the fewest characters that have probability X together; 1 is off.",
+        "Nucleus sampling: keep the most probable characters, up to total probability X; 1 is off.",
         above=0.0,
         high=1.0,
         metavar="X",
     )
     min_p: float = setting(
         0.0,
-        "Only characters at least X times as probable as the best one; 0 is off.",
+        "Keep characters that are at least X times as probable as the best one; 0 disables it.",
         low=0.0,
         high=1.0,
         metavar="X",
     )
     typical_p: float = setting(
         1.0,
-        "Draw from the fewest characters that surprise about as much as is to be expected and "
-        "have probability X together; 1 is off.",
+        "Locally typical sampling: keep the characters whose surprisal is closest to the entropy, "
+        "up to total probability X; 1 disables it.",
         above=0.0,
         high=1.0,
         metavar="X",
     )
     repetition_penalty: float = setting(
-        1.0, "Divides logits of characters that were there, above 1; 1 is off.", above=0.0,
+        1.0,
+        "Make recent characters less likely: divide their logits by X, or multiply negative ones; "
+        "1 disables it.",
+        above=0.0,
         metavar="X",
-    )  # fmt: skip
+    )
     presence_penalty: float = setting(
-        0.0, "Taken from the logits of characters that were there.", low=-2.0, high=2.0, metavar="X"
+        0.0, "Subtract X from the logits of recent characters.", low=-2.0, high=2.0, metavar="X"
     )
     frequency_penalty: float = setting(
-        0.0, "The same for each time that they were there.", low=-2.0, high=2.0, metavar="X"
+        0.0,
+        "Subtract X from the logit of a recent character for each of its occurrences.",
+        low=-2.0,
+        high=2.0,
+        metavar="X",
     )
     repeat_last_n: int = setting(
         64,
-        "How many of the last characters the three penalties look at, the prompt's among them; "
-        "-1 is all.",
+        "Recent characters for the three penalties: the last N, those of the prompt included; -1 "
+        "is all.",
         low=-1,
         metavar="N",
     )
     no_repeat_ngram_size: int = setting(
-        0, "No N characters in a row come a second time; 0 is off.", low=0, metavar="N"
+        0, "Never repeat a sequence of N characters; 0 disables it.", low=0, metavar="N"
     )
-    samples: int = setting(1, "Texts to write, all in one batch.", low=1, high=10**5, metavar="N")
+    samples: int = setting(
+        1, "Texts to generate, all in one batch.", low=1, high=10**5, metavar="N"
+    )
     best_of: int | None = setting(
         None,
-        "Write N texts and keep the samples whose characters are the most probable.",
+        "Generate N texts and keep the samples with the highest mean log-probability.",
         low=1,
         high=10**5,
         metavar="N",
     )
     num_beams: int = setting(
-        1, "Beam search for the most probable text with N beams; 1 is off.", low=1, high=1024,
+        1, "Beam search for the most probable text, with N beams; 1 disables it.", low=1, high=1024,
         metavar="N",
     )  # fmt: skip
     length_penalty: float = setting(
-        1.0, "Beams are compared by log-probability / length ** X.", low=0.0, metavar="X"
+        1.0, "Rank beams by log-probability / length ** X.", low=0.0, metavar="X"
     )
     logprobs: int | None = setting(
         None,
-        "Give the log-probability of each character and of the N most probable ones.",
+        "Report the log-probability of each character, and of the N most probable alternatives.",
         low=0,
         high=100,
         metavar="N",
     )
     dtype: str = setting(
         "auto",
-        "How weights are held: as bfloat16 where they outgrow a core's cache (auto), or always so.",
+        "Type of the weights in memory; auto is bfloat16 if they outgrow a core's cache.",
         choices=("auto", "float32", "bfloat16"),
     )
     seed: int | None = setting(
         None,
-        "Seed of the draws; without it one is chosen, and told.",
+        "Seed of the random draws.",
         low=0,
         high=2**63 - 1,
         metavar="N",
+        unset="a random one, which is reported",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.best_of is not None and self.best_of < self.samples:
-            raise SettingsError(
-                f"best_of: wants at least samples, got {self.best_of} of {self.samples}"
-            )
         if self.num_beams > 1 and self.best_of is not None:
-            raise SettingsError("num_beams and best_of: give one of them")
-        if self.num_beams > 1 and self.samples > self.num_beams:
             raise SettingsError(
-                f"num_beams: wants at least samples, got {self.num_beams} beams for {self.samples}"
+                "cannot be combined with best_of", setting="num_beams", remedy="give one of them"
             )
+        for name, is_set in (
+            ("best_of", self.best_of is not None),
+            ("num_beams", self.num_beams > 1),
+        ):
+            if is_set and getattr(self, name) < self.samples:
+                raise SettingsError(
+                    f"must be at least samples ({self.samples})",
+                    setting=name,
+                    value=getattr(self, name),
+                )
         if self.min_length > self.length:
             raise SettingsError(
-                f"min_length: wants at most length, got {self.min_length} of {self.length}"
+                f"must be at most length ({self.length})",
+                setting="min_length",
+                value=self.min_length,
             )
 
 
-# what other libraries call them; both names are understood
+# names in other libraries → ours; both are accepted
 ALIASES = {
     "max_new_tokens": "length",
     "num_return_sequences": "samples",
@@ -139,12 +164,17 @@ NAMES: Mapping[str, Any] = {
 
 
 def generation_settings(options: Mapping[str, Any]) -> GenerationSettings:
-    """Settings from options by name. Raises SettingsError for an unknown one, with the nearest."""
+    """Return settings from options by name or alias.
+
+    Raises SettingsError for an unknown name, with the most similar known one.
+    """
     given: dict[str, Any] = {}
     for name, value in options.items():
         require_known(name, NAMES, "option of generate")
         own = ALIASES.get(name, name)
         if own in given:
-            raise SettingsError(f"{name} and {own} are the same option; give one of them")
+            raise SettingsError(
+                f"is the same option as {own}", setting=name, remedy="give one of them"
+            )
         given[own] = value
     return GenerationSettings(**given)

@@ -1,4 +1,4 @@
-"""What is asked for, a prompt, rules and an end, and what comes of it, piece by piece."""
+"""Requests for text, checked against a model, and the deltas that answer them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,43 @@ from nextchar.text.vocabulary import Unknown, Vocabulary
 
 Codes = NDArray[Any]
 
-BIAS = 100  # the most that is added to a logit; minus that bans
+MAX_BIAS = 100  # added to a logit; its negative bans
+
+
+@dataclass(frozen=True)
+class RequestOptions:
+    """Options of a request besides prompt, settings and seed.
+
+    stop: strings that end a text; they are not part of it.
+    logit_bias: a character, or a code (an int, or a decimal number of two digits or more) → the
+    number added to its logit, -100 to 100; -100 bans it.
+    pattern: a regular expression that the whole text matches.
+    unknown: `"skip"` leaves out characters of the prompt that the model does not know.
+    prompt_logprobs: score the characters of the prompt too.
+    """
+
+    stop: str | Sequence[str] = ()
+    logit_bias: Mapping[str, float] | Mapping[int, float] | None = None
+    pattern: str | None = None
+    unknown: Unknown = "error"
+    prompt_logprobs: bool = False
+
+
+NO_OPTIONS = RequestOptions()
 
 
 @dataclass(frozen=True)
 class Request:
-    """Texts to be written after one prompt.
+    """Texts to generate from one prompt.
 
-    prompt: (T,) codes that are read first; where the user gave none, what a text begins with.
-    primed: how many codes at its beginning the user did not give.
-    seed: sample i draws from a stream made of the seed and i.
+    prompt: (T,) codes that are read first; with an empty prompt, the beginning of a text.
+    primed: number of codes at its start that the user did not give.
+    seed: sample i draws from a stream derived from the seed and i.
     stop: strings that end a text; they are not part of it.
-    bias: (V,) added to the logits, -inf for what is never drawn; None for none.
-    automaton: lets only those characters through that keep a full match possible.
-    prompt_logprobs: whether the prompt's characters are scored too.
-    first: the number of its first sample, where those before it were written already.
+    bias: (V,) added to the logits, -inf for codes that are never drawn; None for no bias.
+    automaton: restricts characters to those that keep a full match possible.
+    prompt_logprobs: the prompt's characters are scored too.
+    first_sample: number of its first sample; those before it were drawn by earlier requests.
     """
 
     prompt: Codes
@@ -44,20 +66,20 @@ class Request:
     bias: NDArray[np.float64] | None = None
     automaton: Automaton | None = None
     prompt_logprobs: bool = False
-    first: int = 0
+    first_sample: int = 0
 
 
 @dataclass(frozen=True)
 class TextDelta:
-    """What one sample of a request wrote in a while; all pieces of it together are its text.
+    """New text of one sample; all deltas of a sample together are its text.
 
-    index: which sample; -1 for the prompt itself, which is scored once for all samples.
-    text: what is sure by now; what might become a stop string is held back.
-    codes: (n,) that the text is made of: one a character, or one a byte.
-    logprobs: (n,) natural logarithm of each one's probability as the model has it, before any rule;
-    NaN for a prompt's first character, which nothing predicts. None where it was not asked for.
-    top_codes, top_logprobs: (n, N) of the N most probable ones, the best first.
-    finish_reason: `"length"` or `"stop"` with the last piece, None before.
+    index: number of the sample; -1 for the prompt, which is scored once for all samples.
+    text: text that is final; the possible start of a stop string is held back.
+    codes: (n,) codes of the text, one a character, or one a byte with the bytes alphabet.
+    logprobs: (n,) natural logarithm of each code's probability in the model, before any rule; NaN
+    for a prompt's first character, which nothing predicts. None where not requested.
+    top_codes, top_logprobs: (n, N) the N most probable codes, the best first.
+    finish_reason: `"length"` or `"stop"` in the last delta, None before.
     """
 
     index: int
@@ -73,49 +95,43 @@ def make_request(
     model: Model,
     prompt: str | bytes,
     settings: GenerationSettings,
+    options: RequestOptions = NO_OPTIONS,
     *,
     seed: int,
-    stop: str | Sequence[str] = (),
-    logit_bias: Mapping[str, float] | Mapping[int, float] | None = None,
-    pattern: str | None = None,
-    unknown: Unknown = "error",
-    prompt_logprobs: bool = False,
 ) -> Request:
-    """The request of a prompt and rules, checked against the model.
+    """Return a request that is checked against the model.
 
-    logit_bias: a character, or a code (an int, or a decimal number of two digits or more) → what
-    is added to its logit, -100 to 100; -100 bans.
-    pattern: a regular expression that the whole text matches.
-    Raises SettingsError or UnknownCharacterError; the former's message begins with the name of
-    what is wrong.
+    Raises SettingsError, whose `setting` names the option at fault, or UnknownCharacterError.
     """
-    codes, primed = _prompt_codes(model, prompt, unknown)
+    codes, primed = _prompt_codes(model, prompt, options.unknown)
     automaton = None
-    if pattern is not None:
-        automaton = automaton_of(pattern, model.vocabulary, end_code=model.end_code)
+    if options.pattern is not None:
+        automaton = automaton_of(options.pattern, model.vocabulary, end_code=model.end_code)
         require_fits(automaton, settings.length)
     return Request(
         prompt=codes,
         primed=primed,
         settings=settings,
         seed=seed,
-        stop=checked_stops(stop),
-        bias=_bias(logit_bias, model.vocabulary) if logit_bias else None,
+        stop=_checked_stops(options.stop),
+        bias=_bias(options.logit_bias, model.vocabulary) if options.logit_bias else None,
         automaton=automaton,
-        prompt_logprobs=prompt_logprobs,
+        prompt_logprobs=options.prompt_logprobs,
     )
 
 
-def checked_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
-    """Stop strings as a tuple."""
+def _checked_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
     stops = (stop,) if isinstance(stop, str) else tuple(stop)
     if not all(isinstance(each, str) and each for each in stops):
-        raise SettingsError(f"stop: wants texts that are not empty, got {stop!r}")
+        raise SettingsError("must be texts that are not empty", setting="stop", value=stop)
     return stops
 
 
 def _prompt_codes(model: Model, prompt: str | bytes, unknown: Unknown) -> tuple[Codes, int]:
-    """What is read first: the prompt, behind what begins a record; or else a line break."""
+    """Return the codes to read: the beginning of a record or text, and the prompt.
+
+    The second value is the number of codes that do not come from the prompt.
+    """
     vocabulary = model.vocabulary
     if isinstance(prompt, str):
         prompt = "".join(normalized([prompt], model.text.normalize))
@@ -130,24 +146,27 @@ def _prompt_codes(model: Model, prompt: str | bytes, unknown: Unknown) -> tuple[
 
 
 def _bias(
-    given: Mapping[str, float] | Mapping[int, float], vocabulary: Vocabulary
+    logit_bias: Mapping[str, float] | Mapping[int, float], vocabulary: Vocabulary
 ) -> NDArray[np.float64]:
     bias = np.zeros(len(vocabulary))
-    for symbol, value in given.items():
-        if isinstance(value, bool) or not (
-            isinstance(value, int | float) and -BIAS <= value <= BIAS
-        ):
+    for symbol, value in logit_bias.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (is_number and -MAX_BIAS <= value <= MAX_BIAS):
             raise SettingsError(
-                f"logit_bias: wants numbers of -{BIAS} to {BIAS}, got {value!r} for {symbol!r}"
+                f"must have numbers from -{MAX_BIAS} to {MAX_BIAS}",
+                setting="logit_bias",
+                value={symbol: value},
             )
-        bias[_code_of(symbol, vocabulary)] = -np.inf if value == -BIAS else value
+        bias[_code_of(symbol, vocabulary)] = -np.inf if value == -MAX_BIAS else value
     if np.isneginf(bias).all():
-        raise SettingsError("logit_bias: bans every character; nothing is left to draw")
+        raise SettingsError(
+            "bans every character", setting="logit_bias", remedy="leave at least one"
+        )
     return bias
 
 
 def _code_of(symbol: str | int, vocabulary: Vocabulary) -> int | Codes:
-    """The code, or with the bytes alphabet the codes, of what a user names."""
+    """Return the code of a character or number; the codes of its bytes with the bytes alphabet."""
     if isinstance(symbol, str) and len(symbol) == 1 and symbol in vocabulary:
         return vocabulary.encode(symbol).astype(np.intp)
     if isinstance(symbol, int) or re.fullmatch("[0-9]{2,9}", symbol):
@@ -155,6 +174,7 @@ def _code_of(symbol: str | int, vocabulary: Vocabulary) -> int | Codes:
         if 0 <= code < len(vocabulary):
             return code
     raise SettingsError(
-        f"logit_bias: {symbol!r} is neither a character of the model nor a code below "
-        f"{len(vocabulary)}"
+        f"must name characters of the model or codes below {len(vocabulary)}",
+        setting="logit_bias",
+        value=symbol,
     )

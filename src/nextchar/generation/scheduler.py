@@ -1,7 +1,7 @@
-"""Many requests written together: they enter and leave the batch between characters.
+"""Continuous batching: requests enter and leave a running batch between characters.
 
-A sample has a lane of the decoder to itself. Where several go on from one prompt, or the prompt is
-scored, a lane of its own reads it once, and the samples go on from there.
+Each sample has one lane of the decoder. Where several samples continue one prompt, or the prompt is
+scored, a separate lane reads it once, and the samples start from its snapshot.
 """
 
 from __future__ import annotations
@@ -18,25 +18,22 @@ from nextchar.kernels.decoding.decoder import LONGEST, RUNNING, Decoder, Lane, S
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
 
-WEIGHTS_AS_BFLOAT16 = {
-    "auto": None,
-    "float32": False,
-    "bfloat16": True,
-}  # dtype → weights as bfloat16
-LEAST_ROOM = LONGEST // 4  # a lane with room for fewer codes is fed anew before a call
-PATIENCE = 8  # a call returns when more than one lane in so many is at its end
+WEIGHTS_AS_BFLOAT16 = {"auto": None, "float32": False, "bfloat16": True}  # by dtype
+MIN_FREE = LONGEST // 4  # a lane with space for fewer codes is fed again before a call
+PATIENCE = 8  # a call returns when more than one lane in this many has ended
 
-Given = tuple[Hashable, TextDelta]
+KeyedDelta = tuple[Hashable, TextDelta]
 
 
 class BatchScheduler:
-    """Requests that a model writes together; a context manager.
+    """Requests that a model generates together; a context manager.
 
-    A request's text is the same whoever shares the batch. Not safe for threads: one thread calls
-    it, though `advance` itself leaves the interpreter to others while it computes.
+    The text of a request does not depend on the others in the batch. Not thread-safe: one thread
+    calls it, though `advance` releases the interpreter while it computes.
 
-    lanes: how many samples are written at once; requests beyond them wait in order.
-    threads: worker threads, the usable physical cores by default. dtype: how weights are held.
+    lanes: samples generated at once; requests beyond them wait in order.
+    threads: worker threads, by default one for each usable physical core.
+    dtype: format of the weights, as in `GenerationSettings`.
     """
 
     def __init__(
@@ -62,94 +59,92 @@ class BatchScheduler:
         self._decoder.__exit__(*error)
 
     def __len__(self) -> int:
-        """How many requests are being written or wait."""
-        return len({task.key for task in self._waiting} | self._begun())
+        """Return the number of requests, running and waiting."""
+        return len({sequence.key for sequence in self._waiting} | self._running_keys())
 
     @property
     def waiting(self) -> int:
-        """How many of them have no lane yet."""
-        return len({task.key for task in self._waiting} - self._begun())
+        """Number of requests without a lane."""
+        return len({sequence.key for sequence in self._waiting} - self._running_keys())
 
     @property
     def lanes(self) -> int:
-        """How many lanes are in use."""
+        """Number of lanes in use."""
         return len(self._running)
 
     def add(self, key: Hashable, request: Request, *, is_streamed: bool = True) -> None:
-        """Take a request; key names it in what `advance` gives.
+        """Queue a request; `advance` returns its deltas under the key.
 
-        is_streamed: whether its text is given as it comes; else in large pieces, at less cost.
+        is_streamed: return text as it comes, rather than in large deltas at a lower cost.
         """
-        wants_reader = request.settings.samples > 1 or request.prompt_logprobs
-        if wants_reader and len(request.prompt) == 0:
+        needs_reader = request.settings.samples > 1 or request.prompt_logprobs
+        if needs_reader and len(request.prompt) == 0:
             start = self._decoder.beginning
             self._waiting += self._samples(key, request, start, is_streamed)
             return
-        index = PROMPT if wants_reader else 0
+        index = PROMPT if needs_reader else 0
         self._waiting.append(
             SequenceState(key, request, index, self._vocabulary, is_streamed=is_streamed)
         )
 
     def cancel(self, key: Hashable) -> None:
-        """Forget a request; its lanes are free at once. One that is done is no error."""
-        self._waiting = deque(task for task in self._waiting if task.key != key)
-        for task, lane in self._running:
-            if task.key == key:
+        """Remove a request, if it is there; its lanes are free at once."""
+        self._waiting = deque(each for each in self._waiting if each.key != key)
+        for sequence, lane in self._running:
+            if sequence.key == key:
                 self._decoder.leave(lane)
         self._running = [pair for pair in self._running if pair[0].key != key]
 
-    def advance(self, most: int = LONGEST) -> list[Given]:
-        """Write some characters in every lane and give what is sure of them.
+    def advance(self, limit: int = LONGEST) -> list[KeyedDelta]:
+        """Draw up to `limit` characters in every lane and return the text that is final.
 
-        A call lasts some milliseconds to tens of them; most: characters of a lane at the most.
-        A request is done when each of its samples has had a piece with a finish_reason.
+        A call lasts some milliseconds to tens of them. A request is done when each of its samples
+        has had a delta with a finish_reason.
         """
-        pieces = list(self._admit())
+        deltas = list(self._admit())
         if not self._running:
-            return pieces
-        readers = (len(task.left) for task, _ in self._running if task.is_reader)
-        n = min(most, self._decoder.block, *readers)
-        made = 0
-        for task, lane in self._running:
-            if self._decoder.progress(lane)[0] + min(n, LEAST_ROOM) > LONGEST:
-                pieces += self._taken(task, lane)
-                self._decoder.feed(lane, *task.food())
-            made = max(made, self._decoder.progress(lane)[0])
-        self._decoder.write(min(n, LONGEST - made), patience=len(self._running) // PATIENCE)
-        for task, lane in self._running:
-            if task.is_watched or self._decoder.progress(lane)[1] != RUNNING:
-                pieces += self._taken(task, lane)
-        self._let_go()
-        return pieces
+            return deltas
+        readers = (len(sequence.unread) for sequence, _ in self._running if sequence.is_reader)
+        n = min(limit, self._decoder.block, *readers)
+        used = 0
+        for sequence, lane in self._running:
+            if self._decoder.progress(lane)[0] + min(n, MIN_FREE) > LONGEST:
+                deltas += self._accept(sequence, lane)
+                self._decoder.feed(lane, *sequence.next_input())
+            used = max(used, self._decoder.progress(lane)[0])
+        self._decoder.write(min(n, LONGEST - used), patience=len(self._running) // PATIENCE)
+        for sequence, lane in self._running:
+            if sequence.is_polled or self._decoder.progress(lane)[1] != RUNNING:
+                deltas += self._accept(sequence, lane)
+        self._release_finished()
+        return deltas
 
-    def _taken(self, task: SequenceState, lane: Lane) -> list[Given]:
-        """What is new of a task."""
-        piece = task.take(self._decoder.wrote(lane, task.taken))
-        return [] if piece is None else [(task.key, piece)]
+    def _accept(self, sequence: SequenceState, lane: Lane) -> list[KeyedDelta]:
+        """Pass new codes of a lane to its sequence."""
+        delta = sequence.accept(self._decoder.wrote(lane, sequence.accepted))
+        return [] if delta is None else [(sequence.key, delta)]
 
-    def _admit(self) -> Iterator[Given]:
-        """Give lanes to those that wait; pieces of samples that need none."""
+    def _admit(self) -> Iterator[KeyedDelta]:
+        """Give free lanes to waiting sequences; yield deltas of samples that need none."""
         while self._waiting and self._decoder.free:
-            task = self._waiting.popleft()
-            if task.request.settings.length == 0 and not task.is_reader:
-                yield (
-                    task.key,
-                    TextDelta(task.index, "", np.empty(0, np.int64), finish_reason="length"),
-                )
+            sequence = self._waiting.popleft()
+            if sequence.request.settings.length == 0 and not sequence.is_reader:
+                empty = np.empty(0, np.int64)
+                yield sequence.key, TextDelta(sequence.index, "", empty, finish_reason="length")
                 continue
-            automaton = None if task.is_reader else task.request.automaton
-            lane = self._decoder.enter(task.rules, task.start, automaton)
-            self._decoder.feed(lane, *task.food())
-            self._running.append((task, lane))
+            automaton = None if sequence.is_reader else sequence.request.automaton
+            lane = self._decoder.enter(sequence.rules, sequence.start, automaton)
+            self._decoder.feed(lane, *sequence.next_input())
+            self._running.append((sequence, lane))
 
-    def _let_go(self) -> None:
-        """Free the lanes of what is done; samples go on from a prompt that was read."""
-        for task, lane in self._running:
-            if not task.is_done:
+    def _release_finished(self) -> None:
+        """Free the lanes of finished sequences; queue the samples of prompts that were read."""
+        for sequence, lane in self._running:
+            if not sequence.is_done:
                 continue
-            if task.is_reader:
+            if sequence.is_reader:
                 start = self._decoder.snapshot(lane)
-                samples = self._samples(task.key, task.request, start, task.is_streamed)
+                samples = self._samples(sequence.key, sequence.request, start, sequence.is_streamed)
                 self._waiting.extendleft(reversed(samples))
             self._decoder.leave(lane)
         self._running = [pair for pair in self._running if not pair[0].is_done]
@@ -162,5 +157,5 @@ class BatchScheduler:
             for index in range(request.settings.samples)
         ]
 
-    def _begun(self) -> set[Hashable]:
-        return {task.key for task, _ in self._running}
+    def _running_keys(self) -> set[Hashable]:
+        return {sequence.key for sequence, _ in self._running}

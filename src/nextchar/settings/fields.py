@@ -1,4 +1,4 @@
-"""Settings that check themselves: what a field says of itself, and how its value is held to it."""
+"""Fields of settings: help, limits and choices, and the check of a value against them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import difflib
 import math
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from nextchar.errors import SettingsError
 
-MOST = 2**31 - 1  # of a whole number without a bound of its own: compiled code is handed it
+MOST = 2**31 - 1  # upper bound of an integer without one: compiled code receives it
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a field says of itself beside its name, type and default.
+    """Metadata of a field besides its name, type and default.
 
     low, high: inclusive bounds; above: an exclusive lower bound; below: an exclusive upper one.
+    unset: the default in words, where it is None.
     """
 
     help: str
@@ -30,6 +31,7 @@ class Setting:
     above: float | None = None
     below: float | None = None
     metavar: str = ""
+    unset: str = ""
 
 
 def setting(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
@@ -37,8 +39,14 @@ def setting(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
     return dataclasses.field(default=default, metadata={"setting": Setting(help, **limits)})
 
 
+def setting_of(field: dataclasses.Field[Any]) -> Setting:
+    """The metadata of a field."""
+    setting: Setting = field.metadata["setting"]
+    return setting
+
+
 class Validated:
-    """A dataclass whose fields are checked against their type and `Setting` when it is made."""
+    """A dataclass that checks its fields against their types and `Setting`s when it is made."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -46,13 +54,23 @@ class Validated:
             object.__setattr__(self, field.name, value)
 
 
-def require_known(name: str, known: Mapping[str, Any], what: str) -> None:
-    """Raise SettingsError, with the nearest known name, where `name` is none of `known`."""
-    if name in known:
+def require_known(name: str, known: Iterable[str], what: str) -> None:
+    """Raise SettingsError, with the nearest known name, where `name` is not one of `known`.
+
+    what: the kind of name, such as `setting`.
+    """
+    names = list(known)
+    if name in names:
         return
+    article = "an" if what[0] in "aeiou" else "a"
+    remedy = suggestion(name, names) or f"choose from {', '.join(names)}"
+    raise SettingsError(f"is not {article} {what}", setting=name, remedy=remedy)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str | None:
+    """`did you mean NAME?` with the nearest known name, where one is near."""
     near = difflib.get_close_matches(str(name), list(known), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-    raise SettingsError(f"unknown {what} {name!r}; {hint}")
+    return f"did you mean {near[0]}?" if near else None
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -60,17 +78,17 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     kind, optional = str(field.type).removesuffix(" | None"), "None" in str(field.type)
     if value is None and optional:
         return None
-    setting: Setting = field.metadata["setting"]
+    setting = setting_of(field)
     typed = _as_type(kind, value)
     if kind == "int" and setting.high is None and typed is not None and typed > MOST:
         setting = dataclasses.replace(setting, high=MOST)
     if typed is None or not _in_range(setting, typed):
-        raise SettingsError(f"{field.name}: wants {_wanted(kind, setting)}, got {value!r}")
+        raise SettingsError(f"must be {_accepted(kind, setting)}", setting=field.name, value=value)
     return typed
 
 
 def _as_type(kind: str, value: Any) -> Any:
-    """The value as int, float, bool or str, or None where that would change it."""
+    """The value as int, float, bool or str, or None where the conversion would change it."""
     if kind == "bool":
         return bool(value) if isinstance(value, bool) else None
     if kind == "str":
@@ -78,7 +96,7 @@ def _as_type(kind: str, value: Any) -> Any:
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number:
         return None
-    try:  # NumPy's numbers and 3.0 for 3 are welcome
+    try:  # NumPy's numbers, and 3.0 for 3, are accepted
         number = float(value)
     except OverflowError:
         return None
@@ -99,21 +117,33 @@ def _in_range(setting: Setting, value: Any) -> bool:
     )
 
 
-def _wanted(kind: str, setting: Setting) -> str:
+def _accepted(kind: str, setting: Setting) -> str:
+    """The accepted values in words: `a whole number from 1 to 1000`."""
     if setting.choices:
         return "one of " + ", ".join(setting.choices)
-    noun = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "a text"}
+    noun = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "True or False",
+        "str": "a string",
+    }
+    if setting.low is not None and setting.high is not None:
+        return f"{noun[kind]} from {_plain(setting.low)} to {_plain(setting.high)}"
     bounds = [
-        f"{word} {bound if isinstance(bound, int) else format(bound, 'g')}"
+        f"{word} {_plain(bound)}"
         for word, bound in (
             ("of at least", setting.low),
             ("above", setting.above),
-            ("of at most", setting.high),
+            ("at most", setting.high),
             ("below", setting.below),
         )
         if bound is not None
     ]
     return " ".join([noun[kind], " and ".join(bounds)]).strip()
+
+
+def _plain(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else format(bound, "g")
 
 
 _ESCAPE = re.compile(
@@ -124,22 +154,24 @@ _UNPRINTABLE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def unescaped(text: str) -> str:
-    """A text with its escapes as what they stand for: a backslash and n are a line break.
+    r"""Replace the escapes of a text by their characters: `\n`, `\x41`, `\u5e8a`.
 
-    A backslash that begins none stands for itself.
+    A backslash that begins no escape stands for itself.
     """
     return _ESCAPE.sub(lambda match: match[0].encode().decode("unicode_escape"), text)
 
 
 def escaped(text: str) -> str:
-    """What `unescaped` makes the text of again, in characters that any file and console takes."""
+    """The inverse of `unescaped`: a text in characters that every file and console takes."""
     return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
-def seconds_of(duration: str) -> float:
+def seconds_of(duration: str, setting: str = "time") -> float:
     """Seconds of a duration: `"90s"` → 90.0, `"1.5h"` → 5400.0; a bare number is seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", duration.strip())
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
     if not 0 < seconds < math.inf:
-        raise SettingsError(f"time: wants a duration such as 90s, 5m or 2h, got {duration!r}")
+        raise SettingsError(
+            "must be a duration such as 90s, 5m or 2h", setting=setting, value=duration
+        )
     return seconds

@@ -1,6 +1,7 @@
-"""Named settings: what each preset sets, and what it is for.
+"""Presets: named sets of settings, each with a line of help.
 
-`auto` sets nothing here: `training.auto.policy` fills it in when text and time are known.
+The preset `auto` sets nothing here: `training.auto.policy` chooses its values for the text and the
+time of a run.
 """
 
 from __future__ import annotations
@@ -41,9 +42,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 PRESET_HELP = {
-    AUTO: "chosen for the text and the time, the default",
+    AUTO: "chosen for the text and the time (default)",
     "small": "LSTM 128×1, quick",
     "medium": "LSTM 256×2",
-    "large": "LSTM 512×2 with dropout, patient",
-    "classic": "the beginner's vanilla RNN of 100 units, plain gradient descent",
+    "large": "LSTM 512×2 with dropout, slow",
+    "classic": "the introductory vanilla RNN of 100 units, plain gradient descent",
 }
+CHOSEN_BY_AUTO = (  # unless they are given
+    "cell",
+    "hidden_size",
+    "num_layers",
+    "seq_length",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "dropout",
+    "weight_decay",
+    "steps",
+)

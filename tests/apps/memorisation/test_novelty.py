@@ -14,7 +14,7 @@ from nextchar.cli.main import run
 from nextchar.errors import SettingsError, TextError
 from nextchar.generation.generate import generate
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.requests import make_request
+from nextchar.generation.requests import RequestOptions
 from nextchar.model.file import Model, load_model
 
 NAMES = [first + last for first in ("an", "be", "ca", "do") for last in ("na", "ta", "ro", "li")]
@@ -38,8 +38,7 @@ def model(names: Path) -> Model:
 
 def novel(model: Model, prompt: str = "", texts: Any = (), **given: Any) -> list[str]:
     settings = GenerationSettings(**{"length": 30, "samples": 5, **given})
-    request = make_request(model, prompt, settings, seed=3)
-    return [each.text for each in novel_records(model, prompt, request, texts=texts).records]
+    return [e.text for e in novel_records(model, prompt, settings, seed=3, texts=texts).records]
 
 
 def test_records_begin_at_a_beginning_and_end_at_an_end(model: Model) -> None:
@@ -77,11 +76,10 @@ def test_another_text_can_be_looked_in(model: Model, tmp_path: Path) -> None:
 
 def test_what_cannot_be_found_is_given_up(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nextchar.apps.memorisation.novelty.TRIES", 2)
-    settings = GenerationSettings(samples=3, length=30)
-    request = make_request(model, "", settings, seed=1, pattern="anna|beta")
-    novel = novel_records(model, "", request)
-    assert novel.records == []
-    assert novel.tries == 2 * AT_ONCE
+    how = GenerationSettings(samples=3, length=30)
+    found = novel_records(model, "", how, RequestOptions(pattern="anna|beta"), seed=1)
+    assert found.records == []
+    assert found.tries == 2 * AT_ONCE
     assert TRIES > 2
 
 
@@ -131,14 +129,14 @@ def test_too_few_novel_records_are_reported(
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "told"),
     [
         (["--training-text", "x"], "training_text: is where --novel looks; add it"),
         (["--novel", "--prompts", "x"], "novel: goes with one prompt"),
     ],
 )
 def test_wrong_usage_is_an_error(
-    names: Path, options: list[str], message: str, capfd: pytest.CaptureFixture[str]
+    names: Path, options: list[str], told: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["generate", str(names.parent / "run"), *options]) == 2
-    assert message in capfd.readouterr().err
+    assert told in capfd.readouterr().err

@@ -16,7 +16,7 @@ from nextchar.apps.context_loss import LENGTHS
 from nextchar.apps.evaluate import evaluate
 from nextchar.apps.report.report import Report, as_json, make_report
 from nextchar.apps.report.report_page import html
-from nextchar.runs.metrics_file import Content
+from nextchar.runs.metrics_file import MetricsFile
 from nextchar.runs.run_files import CONFIG, METRICS, SAMPLES
 from nextchar.text.cache import spooled
 
@@ -235,7 +235,7 @@ def test_a_hundred_thousand_records_make_a_page_of_less_than_five_megabytes(
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
     path = made_run(tmp_path / "run", text)
-    (path / METRICS).write_bytes(bytes(Content(made_records(100_000))))
+    (path / METRICS).write_bytes(bytes(MetricsFile(made_records(100_000))))
     report = make_report([path], analyses=False)
     assert len(report.curves["step"][0].lines[0].x) == 100_000
     page = html(report)

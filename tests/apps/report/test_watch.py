@@ -11,7 +11,7 @@ from made_runs import made_records, made_run
 from nextchar.apps.report.report import make_report
 from nextchar.apps.report.watch import watch_runs, write_page
 from nextchar.errors import RunError
-from nextchar.runs.metrics_file import Content
+from nextchar.runs.metrics_file import MetricsFile
 from nextchar.runs.run_files import CONFIG, METRICS
 from nextchar.training.saving.run_directory import RunDirectory
 
@@ -43,7 +43,7 @@ def test_watching_writes_the_page_again_until_the_run_ends(tmp_path: Path) -> No
             return
         pages.append(page.read_text())
         records = made_records(3 + 2 * min(len(pages), 2))
-        (path / METRICS).write_bytes(bytes(Content(records)))
+        (path / METRICS).write_bytes(bytes(MetricsFile(records)))
         if len(pages) == 4:
             directory.close()
 

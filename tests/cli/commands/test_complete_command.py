@@ -11,8 +11,7 @@ import pytest
 
 from nextchar import CharRNN
 from nextchar.cli.main import run
-from nextchar.generation.autocomplete import complete
-from nextchar.generation.completion import SuggestionSettings
+from nextchar.generation.autocomplete import SuggestionSettings, complete
 from nextchar.model.file import Model, save_model
 
 
@@ -46,7 +45,7 @@ def test_that_there_may_be_more_probable_ones_is_told(
     model_file: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["complete", model_file, "It", "--to", "line", "--beams", "1"]) == 0
-    assert "note: there may be more probable ones" in capfd.readouterr().err
+    assert "note: more --beams may find more probable continuations" in capfd.readouterr().err
     assert run(["complete", model_file, "It", "--to", "line", "--beams", "1", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["exact"] is False
 

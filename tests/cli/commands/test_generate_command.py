@@ -142,15 +142,21 @@ def test_beams_and_the_best_of_many_are_written_whole(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--prompt", "a", "--prompt-file", "b"], "prompt, prompt_file and prompts: give one of"),
-        (["--logprobs", "2"], "logprobs: are part of what --json prints; add it"),
-        (["--logit-bias", "e"], "logit_bias: wants CHAR=X, such as e=-100, got 'e'"),
-        (["--logit-bias", "e=x"], "logit_bias: wants CHAR=X, such as e=-100, got 'e=x'"),
-        (["--logit-bias", "€=1"], "logit_bias: '€' is neither a character of the model nor"),
-        (["--min-length", "9", "--length", "5"], "min_length: wants at most length, got 9 of 5"),
-        (["--best-of", "1", "--samples", "2"], "best_of: wants at least samples, got 1 of 2"),
-        (["--num-beams", "2", "--best-of", "2"], "num_beams and best_of: give one of them"),
-        (["--num-beams", "2", "--samples", "3"], "num_beams: wants at least samples, got 2"),
+        (
+            ["--prompt", "a", "--prompt-file", "b"],
+            "prompt cannot be combined with prompt_file; give one of",
+        ),
+        (["--logprobs", "2"], "logprobs is printed by --json only; add --json"),
+        (["--logit-bias", "e"], "logit_bias must be CHAR=X, such as e=-100, got 'e'"),
+        (["--logit-bias", "e=x"], "logit_bias must be CHAR=X, such as e=-100, got 'e=x'"),
+        (["--logit-bias", "€=1"], "logit_bias must name characters of the model or codes below"),
+        (["--min-length", "9", "--length", "5"], "min_length must be at most length (5), got 9"),
+        (["--best-of", "1", "--samples", "2"], "best_of must be at least samples (2), got 1"),
+        (
+            ["--num-beams", "2", "--best-of", "2"],
+            "num_beams cannot be combined with best_of; give one",
+        ),
+        (["--num-beams", "2", "--samples", "3"], "num_beams must be at least samples (3), got 2"),
     ],
 )
 def test_wrong_usage_is_told(

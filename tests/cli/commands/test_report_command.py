@@ -51,7 +51,7 @@ def test_watching_a_run_that_is_over_makes_its_whole_page(folder: Path, tmp_path
     assert run(["report", str(folder / "a"), "--watch", "--out", str(page), "--quiet"]) == 0
     text = page.read_text(encoding="utf-8")
     assert "http-equiv" not in text
-    assert "What the model knows" in text
+    assert "Model analysis" in text
 
 
 def test_what_is_no_run_is_told_in_one_line(

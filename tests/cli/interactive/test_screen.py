@@ -12,9 +12,9 @@ from nextchar.cli.interactive.controller import AT_ONCE, Controller
 from nextchar.cli.interactive.screen import HELP, screen, wrapped
 from nextchar.cli.output.terminal_glyphs import Glyph, glyphs, label, visible
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.interactive.text_buffer import Symbol
+from nextchar.generation.interactive.symbols import Symbol
 from nextchar.generation.interactive.writing_session import WritingSession
-from nextchar.generation.requests import make_request
+from nextchar.generation.requests import RequestOptions, make_request
 from nextchar.model.file import Model
 from nextchar.settings.config import RESERVED, TextSettings
 from nextchar.text.vocabulary import Vocabulary
@@ -28,18 +28,18 @@ def text_of(rows: list[list[tuple[str, str]]]) -> list[str]:
 def test_every_row_fits_the_terminal(small_model: Model, height: int, width: int) -> None:
     request = make_request(small_model, "It was the best\n" * 9, GenerationSettings(), seed=1)
     with WritingSession(small_model, request) as session:
-        typewriter = Controller(session, "model.safetensors")
+        controller = Controller(session, "model.safetensors")
         for show in ("text", "settings", "help", "question"):
             if show == "settings":
                 session.change(top_k=5, top_p=0.5, temperature=0.25)
-                typewriter.message = "a long message " * 9
+                controller.message = "a long message " * 9
             if show == "help":
-                typewriter.help()
+                controller.toggle_help()
             if show == "question":
-                typewriter.leave()
-                typewriter.ask_file()
-                typewriter.type("x" * 300 + "今")
-            made = screen(typewriter, height, width, get_cwidth)
+                controller.dismiss()
+                controller.ask_file()
+                controller.type("x" * 300 + "今")
+            made = screen(controller, height, width, get_cwidth)
             assert height <= 3 or len(made.rows) == height
             assert all(get_cwidth(row) <= width for row in text_of(made.rows))
         assert "今▏" in text_of(made.rows)[-1]
@@ -112,25 +112,26 @@ def test_long_texts_are_shown_from_a_line_near_their_end(small_model: Model) -> 
 
 
 def test_a_line_without_an_end_goes_on_by_itself(small_model: Model) -> None:
-    how = {"logit_bias": {"\n": -100}, "seed": 1}
-    request = make_request(small_model, "", GenerationSettings(length=AT_ONCE + 9), **how)
+    options = RequestOptions(logit_bias={"\n": -100})
+    settings = GenerationSettings(length=AT_ONCE + 9)
+    request = make_request(small_model, "", settings, options, seed=1)
     with WritingSession(small_model, request) as session:
-        typewriter = Controller(session, "x")
-        typewriter.write("line")
-        assert (len(session.text), typewriter.is_writing) == (AT_ONCE, True)
+        controller = Controller(session, "x")
+        controller.start_generating("line")
+        assert (len(session.text), controller.generating is not None) == (AT_ONCE, True)
         for _ in range(10):
-            typewriter.go_on()
-        assert (len(session.text), typewriter.is_writing) == (AT_ONCE + 9, False)
-        typewriter.go_on()
+            controller.tick()
+        assert (len(session.text), controller.generating is not None) == (AT_ONCE + 9, False)
+        controller.tick()
         assert len(session.text) == AT_ONCE + 9
 
 
 def test_where_nothing_can_be_written_it_says_so(small_model: Model) -> None:
     request = make_request(small_model, "It", GenerationSettings(length=0), seed=1)
     with WritingSession(small_model, request) as session:
-        typewriter = Controller(session, "x")
-        typewriter.write("word")
-        assert typewriter.message == "nothing can be written here"
+        controller = Controller(session, "x")
+        controller.start_generating("word")
+        assert controller.message == "nothing can be generated here"
         session.model = dataclasses.replace(small_model, text=TextSettings(records="line"))
-        typewriter.write("word")
-        assert typewriter.message.startswith("a record ends here")
+        controller.start_generating("word")
+        assert controller.message.startswith("the record ends here")

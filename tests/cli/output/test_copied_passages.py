@@ -18,15 +18,16 @@ def test_copied_passages_are_shaded_and_the_rest_is_as_it_was() -> None:
 
 def test_one_line_says_how_much_was_copied() -> None:
     assert copied_summary(Passages([[], []], "", 0.0)) == (
-        "note: no passage of 30 characters or more stands in the training text"
+        "note: no passage of 30 characters or more occurs in the training text"
     )
     one = copied_summary(Passages([[(0, 40)], []], 'to "be"\n', 0.25))
     assert one == (
-        "note: 25% of it, 1 passage of 30 characters or more, stands in the training text; "
+        "note: 25% of the generated text occurs in the training text, in 1 passage of 30 "
+        "characters or more; "
         r'the longest has 8: "to \"be\"\n"'
     )
     many = copied_summary(Passages([[(0, 200)], [(1, 31)]], "x" * 200, 0.5))
-    assert "2 passages of 30 characters or more, stand in" in many
+    assert "in 2 passages of 30 characters or more;" in many
     assert "the longest has 200: " in many
     assert "\n" not in many
     assert many.endswith(f'"{"x" * 119}…"')

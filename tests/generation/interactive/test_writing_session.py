@@ -11,10 +11,13 @@ import pytest
 from nextchar.errors import SettingsError, UnknownCharacterError
 from nextchar.generation.generate import generate
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.interactive.text_buffer import EVERY
-from nextchar.generation.interactive.writing_session import Unit, WritingSession
+from nextchar.generation.interactive.writing_session import (
+    SNAPSHOT_INTERVAL,
+    Unit,
+    WritingSession,
+)
 from nextchar.generation.pattern.automaton import Automaton
-from nextchar.generation.requests import Request, make_request
+from nextchar.generation.requests import Request, RequestOptions, make_request
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
@@ -25,16 +28,16 @@ from nextchar.text.vocabulary import Vocabulary
 
 
 def session_of(model: Model, prompt: str = "", **given: Any) -> WritingSession:
-    how = {name: given.pop(name) for name in ("stop", "logit_bias") if name in given}
+    names = [name for name in ("stop", "logit_bias") if name in given]
+    options = RequestOptions(**{name: given.pop(name) for name in names})
     settings = GenerationSettings(**given)
-    return WritingSession(
-        model, make_request(model, prompt, settings, seed=settings.seed or 1, **how)
-    )
+    request = make_request(model, prompt, settings, options, seed=settings.seed or 1)
+    return WritingSession(model, request)
 
 
 def written(session: WritingSession, unit: Unit = "text") -> str:
     before = session.text
-    for _ in session.write(unit):
+    for _ in session.generate(unit):
         pass
     assert session.text.startswith(before)
     return session.text[len(before) :]
@@ -58,13 +61,12 @@ def written(session: WritingSession, unit: Unit = "text") -> str:
 def test_what_is_only_written_on_is_what_generate_writes(
     small_model: Model, prompt: str, given: dict[str, Any]
 ) -> None:
-    how = {name: given[name] for name in ("stop", "logit_bias") if name in given}
-    settings = {name: value for name, value in given.items() if name not in how}
-    wanted = generate(
-        small_model, prompt, GenerationSettings(length=150, **settings), seed=1, **how
-    )[0].text
+    options = {name: given[name] for name in ("stop", "logit_bias") if name in given}
+    rules = {name: value for name, value in given.items() if name not in options}
+    settings = GenerationSettings(length=150, **rules)
+    (wanted,) = generate(small_model, prompt, settings, RequestOptions(**options), seed=1)
     with session_of(small_model, prompt, length=150, **given) as session:
-        assert written(session) == wanted
+        assert written(session) == wanted.text
 
 
 def test_it_is_the_same_whatever_units_it_is_written_in(small_model: Model) -> None:
@@ -91,7 +93,7 @@ def test_units_end_where_they_should(small_model: Model) -> None:
 
 def test_a_unit_can_be_left_in_the_middle_and_is_undone_at_once(small_model: Model) -> None:
     with session_of(small_model, "It", length=50) as session:
-        steps = session.write("text")
+        steps = session.generate("text")
         for _ in range(9):
             next(steps)
         assert len(session.text) == 11
@@ -145,7 +147,7 @@ def test_after_any_way_back_the_model_expects_what_it_should(small_model: Model)
         for _ in range(40):
             move = rng.integers(4)
             if move == 0:
-                for _ in range(rng.integers(1, 2 * EVERY)):
+                for _ in range(rng.integers(1, 2 * SNAPSHOT_INTERVAL)):
                     session.erase()
             elif move == 1:
                 session.type("it was the best of times\n" * int(rng.integers(1, 4)))
@@ -153,11 +155,11 @@ def test_after_any_way_back_the_model_expects_what_it_should(small_model: Model)
                 session.undo()
             else:
                 session.redo()
-        codes = np.array(session.manuscript.codes)[:, None]
+        codes = np.array([each.code for each in session.symbols])[:, None]
         state = small_model.parameters.zero_state(1)
         logprobs = log_softmax(forward(small_model.parameters, codes, state)[0][:, 0])
-        assert session.manuscript.logprobs == pytest.approx(logprobs[-1], abs=1e-4)
-        for before, symbol in zip(logprobs, session.manuscript.symbols[1:], strict=False):
+        assert session.logprobs == pytest.approx(logprobs[-1], abs=1e-4)
+        for before, symbol in zip(logprobs, session.symbols[1:], strict=False):
             if not np.isnan(symbol.logprob):
                 assert symbol.logprob == pytest.approx(before[symbol.code], abs=1e-4)
 
@@ -187,11 +189,11 @@ def test_candidates_are_those_of_the_rules_in_force(small_model: Model) -> None:
 
 def test_surprise_is_the_mean_of_what_was_scored(small_model: Model) -> None:
     with session_of(small_model, "It was") as session:
-        assert np.isnan(session.manuscript.bits)  # a prompt is not scored
+        assert np.isnan(session.bits)  # a prompt is not scored
         chance = {each.code: each.own for each in session.candidates(99)}
         code = int(small_model.vocabulary.encode("z" if "z" in small_model.vocabulary else "e")[0])
         session.pick(code)
-        assert session.manuscript.bits == pytest.approx(-np.log2(chance[code]))
+        assert session.bits == pytest.approx(-np.log2(chance[code]))
 
 
 def test_unknown_characters_change_nothing(small_model: Model) -> None:
@@ -240,29 +242,31 @@ def test_with_bytes_a_character_is_erased_as_one(bytes_model: Model) -> None:
         session.pick(0xE4)  # alone, it is no UTF-8
         for data in ("Ité今🙂", "Ité今", "Ité", "It", "I", ""):
             session.erase()
-            assert session.manuscript.data == data.encode()
+            assert session.data == data.encode()
 
 
 def test_with_bytes_it_is_written_as_generate_does(bytes_model: Model) -> None:
     settings = GenerationSettings(length=60)
-    wanted = generate(bytes_model, "é", settings, seed=1, stop=("é", "e"))[0].data
+    wanted = generate(bytes_model, "é", settings, RequestOptions(stop=("é", "e")), seed=1)[0].data
     with session_of(bytes_model, "é", length=60, stop=("é", "e")) as session:
-        for _ in session.write("text"):
+        for _ in session.generate("text"):
             pass
-        assert session.manuscript.data == "é".encode() + wanted
+        assert session.data == "é".encode() + wanted
 
 
 def test_a_pattern_is_refused(small_model: Model) -> None:
     request = make_request(small_model, "", GenerationSettings(), seed=1)
     nothing = np.zeros(0)
     automaton = Automaton(nothing, nothing, nothing, nothing)
-    with pytest.raises(SettingsError, match="pattern: what is typed cannot be held to one"):
+    with pytest.raises(
+        SettingsError, match="pattern cannot be combined with interactive; leave it out"
+    ):
         WritingSession(small_model, Request(**{**vars(request), "automaton": automaton}))
 
 
 def test_warming_up_changes_nothing(small_model: Model) -> None:
     with session_of(small_model, "It") as session:
-        before = session.manuscript.logprobs
-        session.manuscript.warm_up()
+        before = session.logprobs
+        session.warm_up()
         assert session.text == "It"
-        assert session.manuscript.logprobs.tolist() == before.tolist()
+        assert session.logprobs.tolist() == before.tolist()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from nextchar.apps.memorisation.seen_records import records_seen
 from nextchar.errors import SettingsError
 from nextchar.generation.generate import Generated, generate_many
-from nextchar.generation.requests import Request
+from nextchar.generation.generation_settings import GenerationSettings
+from nextchar.generation.requests import NO_OPTIONS, RequestOptions, make_request
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import bytes_of
 
@@ -27,26 +28,27 @@ class Novel:
 def novel_records(
     model: Model,
     prompt: str | bytes,
-    request: Request,
+    settings: GenerationSettings,
+    options: RequestOptions = NO_OPTIONS,
     *,
+    seed: int,
     texts: Sequence[str] = (),
 ) -> Novel:
-    """Generate as many new records as the request has samples; fewer if too few are new.
+    """Generate `settings.samples` new records; fewer if too few are new.
 
-    A record is the prompt and the continuation that the request describes. texts: files to search
-    instead of the recorded ones.
+    A record is the prompt and its continuation. texts: files to search instead of the recorded
+    ones.
     Raises SettingsError for a model without records, TextError if its training text is not found.
     """
-    settings, count = request.settings, request.settings.samples
     if settings.num_beams > 1 or settings.best_of is not None:
         raise SettingsError("cannot be combined with num_beams or best_of", setting="novel")
-    round_size = max(AT_ONCE, count)
-    request = replace(request, settings=replace(settings, samples=round_size))
+    count, round_size = settings.samples, max(AT_ONCE, settings.samples)
+    request = make_request(model, prompt, replace(settings, samples=round_size), options, seed=seed)
     lead = bytes_of(prompt)
     novel: dict[bytes, Generated] = {}
     tries, most = 0, TRIES * round_size
     while len(novel) < count and tries < most:
-        (samples,) = generate_many(model, [replace(request, first=tries)])
+        (samples,) = generate_many(model, [replace(request, first_sample=tries)])
         tries += round_size
         records = [(lead + each.data).decode("utf-8", "surrogateescape") for each in samples]
         seen = records_seen(model, set(records), texts)

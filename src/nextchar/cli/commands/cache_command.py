@@ -11,41 +11,43 @@ from nextchar.formatting.quantities import megabytes
 
 
 @click.command("cache")
-@click.option("--clear", is_flag=True, help="Remove them all.")
+@click.option("--clear", is_flag=True, help="Remove all cached texts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(clear: bool, as_json: bool) -> None:
-    """List the large texts that were encoded into the cache, the newest first.
+    """List the large texts that are encoded in the cache, the newest first.
 
-    A text in the cache need not be encoded again; without it, nothing is lost but that time.
-    The environment variable NEXTCHAR_CACHE names another folder for it.
+    A cached text is not encoded again when it is read again; removing it costs only that time. The
+    environment variable NEXTCHAR_CACHE sets the folder of the cache.
     """
     from nextchar.text.cache import entries
 
-    found = entries.clear() if clear else list(entries.entries())
-    folder, size = entries.texts_folder(), sum(entry.size for entry in found)
+    listed = entries.clear() if clear else list(entries.entries())
+    folder, size = entries.texts_folder(), sum(entry.size for entry in listed)
     if as_json:
         texts = [
             {
                 "name": entry.name,
                 "bytes": entry.size,
-                "made": _when(entry.made),
+                "made": _timestamp(entry.made),
                 "characters": entry.characters,
                 "text": entry.inputs,
             }
-            for entry in found
+            for entry in listed
         ]
         document = {"folder": str(folder), "bytes": size, "cleared": clear, "texts": texts}
         click.echo(json.dumps(document))
         return
-    for entry in found:
-        click.echo(f"{entry.name}  {_megabytes(entry.size)}  {_when(entry.made)}  {entry.inputs}")
-    texts_of = f"{len(found)} text{'' if len(found) == 1 else 's'}, {_megabytes(size).strip()}"
-    click.echo(f"{texts_of}, {'removed from' if clear else 'in'} {folder}")
+    for entry in listed:
+        click.echo(
+            f"{entry.name}  {_megabytes(entry.size)}  {_timestamp(entry.made)}  {entry.inputs}"
+        )
+    total = f"{len(listed)} text{'' if len(listed) == 1 else 's'}, {_megabytes(size).strip()}"
+    click.echo(f"{total}, {'removed from' if clear else 'in'} {folder}")
 
 
 def _megabytes(size: int) -> str:
     return f"{megabytes(size):>13}"
 
 
-def _when(seconds: float) -> str:
+def _timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).isoformat(" ", "seconds")

@@ -8,72 +8,68 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextchar.cli.options import setting_options
+from nextchar.cli.options import given, setting_options, unknown_option
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 from nextchar.cli.output.text_io import lines_of, print_text
-from nextchar.errors import NextcharError, TextError
-from nextchar.generation.completion import SuggestionSettings
+from nextchar.errors import TextError
+from nextchar.generation.autocomplete import SuggestionSettings
 
 if TYPE_CHECKING:
-    from nextchar.generation.completion import Suggestions
+    from nextchar.generation.autocomplete import Suggestions
 
-NOT_EXACT = "there may be more probable ones; more --beams look further"
+NOT_EXACT = "more --beams may find more probable continuations"
 
 
 @click.command("complete")
 @click.argument("model")
 @click.argument("prefix")
 @setting_options(dataclasses.fields(SuggestionSettings))
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    help="What to do with characters of the prefix that the model never saw.  [default: error]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@unknown_option
+@click.option("--json", "as_json", is_flag=True, help="Print the continuations as JSON.")
 def command(model: str, prefix: str, unknown: Any, as_json: bool, **options: Any) -> None:
-    """Tell how MODEL would most probably go on from PREFIX.
+    """Print the most probable continuations of PREFIX by MODEL.
 
-    A line for each continuation: its probability, and its text in quotes, with … where it was cut
-    at --length. With - as PREFIX, each line of standard input is one, answered at once by a line of
-    JSON. With the bytes alphabet --length counts bytes.
+    Each line shows the probability of a continuation and its text in quotes, with … if the text
+    was cut at --length. If PREFIX is -, each line of standard input is a prefix, answered at once
+    by a line of JSON. With the bytes alphabet, --length counts bytes.
     """
-    settings = SuggestionSettings(**{n: v for n, v in options.items() if v is not None})
+    settings = SuggestionSettings(**given(options))
 
     from nextchar.generation.autocomplete import Completer
     from nextchar.model.file import load_model
 
     with announce_compilation_on_stderr(), Completer(load_model(model), settings) as completer:
         if prefix != "-":
-            found = completer.complete(prefix, unknown=unknown)
-            print_text(_json(prefix, completer.to, found) if as_json else _lines(found))
-            if not found.exact and not as_json:
+            suggestions = completer.complete(prefix, unknown=unknown)
+            print_text(_json(prefix, completer.to, suggestions) if as_json else _lines(suggestions))
+            if not suggestions.exact and not as_json:
                 click.echo(f"note: {NOT_EXACT}", err=True)
             return
         for number, line in enumerate(lines_of("-"), 1):
             try:
-                found = completer.complete(line, unknown=unknown)
-            except NextcharError as error:
-                raise TextError(f"-: line {number}: {error}") from error
-            print_text(_json(line, completer.to, found))
+                suggestions = completer.complete(line, unknown=unknown)
+            except TextError as error:
+                raise error.located(f"-: line {number}") from error
+            print_text(_json(line, completer.to, suggestions))
 
 
-def _lines(found: Suggestions) -> str:
+def _lines(suggestions: Suggestions) -> str:
     return "".join(
         f"{_short(each.probability)}  {json.dumps(each.text, ensure_ascii=False)}"
         f"{'' if each.ends else '…'}\n"
-        for each in found
+        for each in suggestions
     )
 
 
 def _short(probability: float) -> str:
-    """Three digits or four that say something, in eight columns."""
+    """A probability with three or four significant digits, in eight columns."""
     return f"{probability:<8{'.4f' if probability >= 0.001 else '.2e'}}"
 
 
-def _json(prefix: str, to: str, found: Suggestions) -> str:
-    made = [
-        {"text": each.text, "probability": each.probability, "ends": each.ends} for each in found
+def _json(prefix: str, to: str, suggestions: Suggestions) -> str:
+    completions = [
+        {"text": each.text, "probability": each.probability, "ends": each.ends}
+        for each in suggestions
     ]
-    described = {"prefix": prefix, "to": to, "exact": found.exact, "completions": made}
-    return json.dumps(described, ensure_ascii=False) + "\n"
+    answer = {"prefix": prefix, "to": to, "exact": suggestions.exact, "completions": completions}
+    return json.dumps(answer, ensure_ascii=False) + "\n"

@@ -8,11 +8,11 @@ PROMPT = "The "
 
 
 @click.command("demo")
-@click.option("--time", default="50s", metavar="T", help="How long to train.  [default: 50s]")
+@click.option("--time", default="50s", metavar="T", help="Time of training.  [default: 50s]")
 def command(time: str) -> None:
-    """Train on Python's own documentation for a minute and write some text.
+    """Train on Python's documentation for a minute and generate some text.
 
-    What it does can be done by hand: nextchar train pydoc --time 50s, then
+    The same by hand: nextchar train pydoc --time 50s, then
     nextchar generate runs/pydoc --prompt "The ".
     """
     from nextchar.cli.commands import generate_command, train_command
@@ -22,7 +22,7 @@ def command(time: str) -> None:
     click.echo(f"training on Python's documentation topics for {time} …", err=True)
     context = click.get_current_context()
     context.invoke(train_command.command, files=("pydoc",), out=directory, time=time, val=())
-    click.echo(f"\nwhat it writes after {PROMPT!r}:\n", err=True)
+    click.echo(f"\ngenerated after {PROMPT!r}:\n", err=True)
     context.invoke(
         generate_command.command,
         model=directory,

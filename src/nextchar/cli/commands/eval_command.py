@@ -20,8 +20,8 @@ from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
     type=click.IntRange(min=1),
     default=1,
     metavar="N",
-    help="1 carries the state through the whole text, exactly; more score it in N parts at once, "
-    "many times faster, and differ in the sixth digit or later.  [default: 1]",
+    help="Score the text in N parts in parallel, many times faster; results differ in the sixth "
+    "digit or later. 1 carries the state through the whole text, exactly.  [default: 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
@@ -32,9 +32,9 @@ def command(
     lanes: int,
     as_json: bool,
 ) -> None:
-    """Tell how well MODEL predicts the text of FILEs (- is standard input).
+    """Measure how well MODEL predicts the text of FILEs (- is standard input).
 
-    The state is carried through the whole text; every character but the first counts once.
+    The state is carried through the whole text. Every character counts once, except the first.
     """
     from nextchar.apps.evaluate import as_json as figures_of
     from nextchar.apps.evaluate import evaluate_files

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nextchar.apps.explain.explain_settings import ExplainSettings
-from nextchar.cli.options import reading_options, setting_options
+from nextchar.cli.options import given, reading_options, setting_options
 from nextchar.cli.output import colours
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 from nextchar.cli.output.explain_summary import explain_summary
@@ -29,15 +29,17 @@ PAGE = "explain.html"
 @click.command("explain")
 @click.argument("model")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--out", metavar="PATH", help=f"Where the page goes.  [default: {PAGE}]")
-@click.option("--png", metavar="DIR", help="Also write its curves as images into this folder.")
+@click.option("--out", metavar="PATH", help=f"File of the page.  [default: {PAGE}]")
+@click.option(
+    "--png", metavar="DIR", help="Also write the curves of the page as images into this folder."
+)
 @setting_options(dataclasses.fields(ExplainSettings))
 @reading_options
 @click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
-    help="Whether the text is shown in colour; auto: on a terminal, unless NO_COLOR is set.  "
+    help="Show the text in colour; auto does so on a terminal, unless NO_COLOR is set.  "
     "[default: auto]",
 )
 @click.option(
@@ -54,13 +56,13 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Show what MODEL makes of the text of FILEs (- is standard input).
+    """Analyse how MODEL reads the text of FILEs (- is standard input).
 
-    Where the text surprises it, what its hidden units keep track of, how far back it remembers and
-    which characters it takes to be alike: as a page for a browser, and in short on the terminal.
+    Writes a page for a browser and prints a summary: the most surprising characters, the features
+    that hidden units track, how far back the model remembers, and which characters it treats alike.
     """
-    settings = ExplainSettings(**{n: v for n, v in options.items() if v is not None})
-    if out and not Path(out).absolute().parent.is_dir():  # told before any work is done
+    settings = ExplainSettings(**given(options))
+    if out and not Path(out).absolute().parent.is_dir():  # fails before any work is done
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), out)
 
     from nextchar.apps.explain.explanation import explain_files
@@ -91,7 +93,7 @@ def command(
 
 @contextmanager
 def _progress() -> Iterator[OnProgress]:
-    """A bar on a terminal while a long text is scored."""
+    """Show a progress bar on a terminal while a long text is scored."""
     from tqdm import tqdm
 
     bar: Any = None

@@ -4,39 +4,68 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextchar.cli.options import setting_options
-from nextchar.cli.output import colours
+from nextchar.cli.options import setting_options, split_params, unknown_option
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
-from nextchar.cli.output.copied_passages import copied_summary, mark_copied
+from nextchar.cli.output.copied_passages import copied_summary
+from nextchar.cli.output.generated_texts import announce_seed, print_samples, sample_as_json
 from nextchar.cli.output.text_io import as_text, biases_of, lines_of, print_text, read_text
-from nextchar.errors import NextcharError, SettingsError, TextError
+from nextchar.errors import SettingsError, TextError
 from nextchar.generation.generation_settings import ALIASES, GenerationSettings
 
 if TYPE_CHECKING:
     from nextchar.apps.memorisation.passages import Passages
     from nextchar.generation.generate import Generated
-    from nextchar.generation.requests import Request
+    from nextchar.generation.requests import Request, RequestOptions
     from nextchar.model.file import Model
+    from nextchar.text.vocabulary import Unknown
 
-    _LookedUp = tuple[list[Generated], Passages | None]
 
-BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
+@dataclass(frozen=True)
+class GenerateOptions:
+    """Parameters of `nextchar generate` that are not settings of generation."""
+
+    model: str
+    prompt: str | None
+    prompt_file: str | None
+    prompts: str | None
+    stop: tuple[str, ...]
+    logit_bias: tuple[str, ...]
+    pattern: str | None
+    unknown: Unknown
+    novel: bool
+    training_text: tuple[str, ...]
+    echo: bool
+    as_json: bool
+    interactive: bool
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A model, and the settings that its texts depend on."""
+
+    model: Model
+    settings: GenerationSettings
+    options: RequestOptions
+    seed: int
 
 
 @click.command("generate")
 @click.argument("model")
-@click.option("--prompt", metavar="TEXT", help="Text to go on from; may be empty.")
-@click.option("--prompt-file", metavar="FILE", help="The same from a file; - is standard input.")
+@click.option("--prompt", metavar="TEXT", help="Text to continue; may be empty.")
+@click.option(
+    "--prompt-file", metavar="FILE", help="Read the prompt from a file; - is standard input."
+)
 @click.option(
     "--prompts",
     metavar="FILE",
-    help="Go on from each line of a file (- is standard input); a line of JSON for each, in order.",
+    help="Continue each line of a file (- is standard input); prints a line of JSON for each, in "
+    "order.",
 )
 @setting_options(dataclasses.fields(GenerationSettings), ALIASES)
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the text before this; repeatable.")
@@ -44,237 +73,183 @@ BETWEEN_SAMPLES = "\n" + "-" * 40 + "\n"
     "--logit-bias",
     multiple=True,
     metavar="CHAR=X",
-    help="Add X, -100 to 100, to a character's logit; -100 bans it; repeatable.",
+    help="Add X, -100 to 100, to the logit of a character; -100 bans it; repeatable.",
 )
 @click.option(
     "--pattern",
     metavar="REGEX",
-    help="Let only those characters through that keep a full match possible.",
+    help="Regular expression that the whole text must match; other characters are never sampled.",
 )
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    help="What to do with characters of the prompt that the model never saw.  [default: error]",
-)
+@unknown_option
 @click.option(
     "--novel",
     is_flag=True,
-    help="Only records that are not in the training text; of running text, mark what is copied.",
+    help="Generate only records that are not in the training text; in running text, mark copied "
+    "passages.",
 )
 @click.option(
     "--training-text",
     multiple=True,
     metavar="FILE",
-    help="Where --novel looks, instead of where the training found its text; repeatable.",
+    help="Text that --novel compares with.  [default: the files of the training; repeatable]",
 )
 @click.option("--echo", is_flag=True, help="Print the prompt before the text.")
 @click.option("--json", "as_json", is_flag=True, help="Print texts, seed and settings as JSON.")
 @click.option(
     "--interactive",
     is_flag=True,
-    help="Write together, on the terminal: type, pick, undo, let write on. All of it, the prompt "
-    "too, is printed in the end. Ctrl-D leaves with status 0, Ctrl-C with 130; F1 helps.",
+    help="Write together with the model in the terminal: type, choose, undo, let it continue. The "
+    "whole text is printed at the end. Ctrl-D ends with status 0, Ctrl-C with 130; F1 shows help.",
 )
-def command(
-    model: str,
-    prompt: str | None,
-    prompt_file: str | None,
-    prompts: str | None,
-    stop: tuple[str, ...],
-    logit_bias: tuple[str, ...],
-    pattern: str | None,
-    unknown: Any,
-    novel: bool,
-    training_text: tuple[str, ...],
-    echo: bool,
-    as_json: bool,
-    interactive: bool,
-    **options: Any,
-) -> None:
-    """Write text with MODEL, a model file or a run directory.
+def command(**params: Any) -> None:
+    """Generate text with MODEL, a model file or a run directory.
 
-    One text is printed as it is drawn; several (--samples) come with a line between them, records
-    that are lines one a line. The seed is told on standard error: with it the same text is written
-    again.
+    A single text is printed as it is drawn. Several texts (--samples) have a line between them;
+    records that are lines are printed one per line. The seed is printed on standard error; the same
+    seed generates the same text.
     """
-    settings = GenerationSettings(**{n: v for n, v in options.items() if v is not None})
-    if sum(each is not None for each in (prompt, prompt_file, prompts)) > 1:
-        raise SettingsError("prompt, prompt_file and prompts: give one of them")
-    is_one = prompts is None
-    _require_sense(settings, is_one, novel, training_text, as_json)
-    how = {
-        "stop": stop,
-        "logit_bias": biases_of(logit_bias),
-        "pattern": pattern,
-        "unknown": unknown,
-    }
+    options, given = split_params(GenerateOptions, params)
+    settings = GenerationSettings(**given)
+    _require_consistent(options, settings)
+    biases = biases_of(options.logit_bias)
 
     from nextchar.generation.generate import choose_seed
+    from nextchar.generation.requests import RequestOptions
     from nextchar.model.file import load_model
 
-    loaded = load_model(model)
-    how["seed"] = seed = choose_seed(settings.seed)
-    text = prompt or (read_text(prompt_file, loaded) if prompt_file else "")
-    if interactive:
-        from nextchar.cli.interactive.terminal_app import run_session
-
-        is_alone = is_one and not (as_json or novel)
-        run_session(loaded, model, text, settings, how, is_alone=is_alone)
+    request_options = RequestOptions(options.stop, biases, options.pattern, options.unknown)
+    model, seed = load_model(options.model), choose_seed(settings.seed)
+    task = _Task(model, settings, request_options, seed)
+    source = options.prompt_file
+    prompt = options.prompt or (read_text(source, model) if source else "")
+    if options.interactive:
+        _write_together(task, prompt, options)
         return
-    try:
-        with announce_compilation_on_stderr():
-            if prompts is not None:
-                _write_many(loaded, prompts, settings, how, echo=echo)
-            else:
-                looked = (loaded, text, settings, how)
-                made = _look_up(*looked, training_text) if novel else None
-                _write(*looked, made, echo=echo, as_json=as_json)
-    except NextcharError:  # no text was made, so no seed is told
-        raise
-    except BaseException:  # a text that is cut off can be made again too
-        click.echo(f"seed {seed}", err=True)
-        raise
-    if not as_json:
-        click.echo(f"seed {seed}", err=True)
+    with announce_seed(seed, is_printed=options.as_json), announce_compilation_on_stderr():
+        if options.prompts is not None:
+            _continue_lines(task, options.prompts, echo=options.echo)
+        else:
+            _continue_prompt(task, prompt, options)
 
 
-def _require_sense(
-    settings: GenerationSettings,
-    is_one: bool,
-    novel: bool,
-    training_text: tuple[str, ...],
-    as_json: bool,
-) -> None:
-    """Raise SettingsError where options do not go together. is_one: there is one prompt."""
-    if settings.logprobs is not None and is_one and not as_json:
-        raise SettingsError("logprobs: are part of what --json prints; add it")
-    if novel and not is_one:
-        raise SettingsError("novel: goes with one prompt; give --prompt in place of --prompts")
-    if training_text and not novel:
-        raise SettingsError("training_text: is where --novel looks; add it")
+def _require_consistent(options: GenerateOptions, settings: GenerationSettings) -> None:
+    """Raise SettingsError for options that cannot be combined."""
+    prompts = ("prompt", "prompt_file", "prompts")
+    first, *others = [name for name in prompts if getattr(options, name) is not None] or [""]
+    if others:
+        raise SettingsError(
+            f"cannot be combined with {' and '.join(others)}",
+            setting=first,
+            remedy="give one of prompt, prompt_file and prompts",
+        )
+    if settings.logprobs is not None and options.prompts is None and not options.as_json:
+        raise SettingsError("is printed by --json only", setting="logprobs", remedy="add --json")
+    if options.novel and options.prompts is not None:
+        raise SettingsError(
+            "cannot be combined with prompts", setting="novel", remedy="give --prompt instead"
+        )
+    if options.training_text and not options.novel:
+        raise SettingsError(
+            "is used by --novel only", setting="training_text", remedy="add --novel"
+        )
 
 
-def _write(
-    model: Model,
-    prompt: str | bytes,
-    settings: GenerationSettings,
-    how: Mapping[str, Any],
-    looked_up: _LookedUp | None,
-    *,
-    echo: bool,
-    as_json: bool,
-) -> None:
-    """Write texts, or print those that were made and looked up."""
-    from nextchar.generation.generate import generate, stream
+def _write_together(task: _Task, prompt: str | bytes, options: GenerateOptions) -> None:
+    from nextchar.cli.interactive.terminal_app import run_session
 
-    lead = prompt if echo else prompt[:0]
+    is_alone = options.prompts is None and not (options.as_json or options.novel)
+    run_session(
+        task.model, options.model, prompt, task.settings, task.options,
+        seed=task.seed, is_alone=is_alone,
+    )  # fmt: skip
+
+
+def _continue_prompt(task: _Task, prompt: str | bytes, options: GenerateOptions) -> None:
+    """Generate the texts of one prompt and print them."""
+    from nextchar.generation.generate import stream
+
+    model, settings = task.model, task.settings
+    lead = prompt if options.echo else prompt[:0]
     is_one = settings.samples == 1 and settings.num_beams == 1 and settings.best_of is None
-    if looked_up is None and is_one and not as_json and not model.vocabulary.is_bytes:
-        pieces = stream(model, prompt, settings, **how)
+    is_plain = not (options.novel or options.as_json or model.vocabulary.is_bytes)
+    if is_one and is_plain:
+        parts = stream(model, prompt, settings, task.options, seed=task.seed)
         print_text(lead)
-        for piece in pieces:
-            print_text(piece)
+        for part in parts:
+            print_text(part)
         print_text("\n")
         return
-    made, passages = looked_up or (generate(model, prompt, settings, **how), None)
-    shades = colours.depth() if passages and colours.is_wanted("auto", sys.stdout) else 0
-    if as_json:
-        used = {**dataclasses.asdict(settings), "seed": how["seed"]}
-        samples = [_described(model, as_text(lead), each) for each in made]
-        if passages:
-            _note_copied(samples, passages, len(as_text(lead)))
-        click.echo(json.dumps({"prompt": as_text(prompt), **used, "samples": samples}))
-    elif len(made) == 1 and model.vocabulary.is_bytes and not shades:  # bytes as they are
-        print_text(lead)
-        print_text(made[0].data)
-    else:
-        between = "\n" if model.text.records == "line" else BETWEEN_SAMPLES
-        texts = [each.text for each in made]
-        if passages and shades:
-            texts = [mark_copied(*each, shades) for each in zip(texts, passages.spans, strict=True)]
-        print_text(between.join(as_text(lead) + text for text in texts) + "\n")
+    samples, passages = _generate(task, prompt, options)
+    if not options.as_json:
+        print_samples(model, lead, samples, passages)
+        return
+    spans = passages.spans if passages else [None] * len(samples)
+    document = {
+        "prompt": as_text(prompt),
+        **dataclasses.asdict(settings),
+        "seed": task.seed,
+        "samples": [
+            sample_as_json(model.vocabulary, as_text(lead), *each)
+            for each in zip(samples, spans, strict=True)
+        ],
+    }
+    click.echo(json.dumps(document))
     if passages:
         click.echo(copied_summary(passages), err=True)
 
 
-def _look_up(
-    model: Model,
-    prompt: str | bytes,
-    settings: GenerationSettings,
-    how: Mapping[str, Any],
-    texts: tuple[str, ...],
-) -> _LookedUp:
-    """Records that are new; of a model of running text, texts and what they copy."""
-    if model.end_code is None:
-        from nextchar.apps.memorisation.passages import copied_passages
-        from nextchar.generation.generate import generate
-
-        made = generate(model, prompt, settings, **how)
-        return made, copied_passages(model, [each.codes for each in made], texts)
-
+def _generate(
+    task: _Task, prompt: str | bytes, options: GenerateOptions
+) -> tuple[list[Generated], Passages | None]:
+    """Texts of one prompt, only new records or with their copied passages as --novel asks."""
     from nextchar.apps.memorisation.novelty import novel_records
-    from nextchar.generation.requests import make_request
+    from nextchar.apps.memorisation.passages import copied_passages
+    from nextchar.generation.generate import generate
 
-    found = novel_records(model, prompt, make_request(model, prompt, settings, **how), texts=texts)
-    if len(found.records) < settings.samples:
-        few = f"only {len(found.records)} of {settings.samples} were new in {found.tries} tries"
-        click.echo(f"note: {few}: the model knows its text by heart", err=True)
-    return found.records, None
+    asked, seed = (task.model, prompt, task.settings, task.options), task.seed
+    if not options.novel:
+        return generate(*asked, seed=seed), None
+    if task.model.end_code is None:
+        samples = generate(*asked, seed=seed)
+        codes = [each.codes for each in samples]
+        return samples, copied_passages(task.model, codes, options.training_text)
+    novel = novel_records(*asked, seed=seed, texts=options.training_text)
+    if len(novel.records) < task.settings.samples:
+        count = f"{len(novel.records)} of {task.settings.samples}"
+        click.echo(
+            f"note: only {count} were new in {novel.tries} tries: the model has memorised its text",
+            err=True,
+        )
+    return novel.records, None
 
 
-def _write_many(
-    model: Model,
-    source: str,
-    settings: GenerationSettings,
-    how: Mapping[str, Any],
-    *,
-    echo: bool,
-) -> None:
-    """A line of JSON for each prompt, as soon as those before it are there too.
+def _continue_lines(task: _Task, source: str, *, echo: bool) -> None:
+    """Print a line of JSON for each prompt of a file, as soon as those before it are finished.
 
-    All prompts share the seed: the same prompt gets the same text wherever it stands.
+    All prompts share the seed: a prompt gets the same text wherever it is in the file.
     """
     from nextchar.generation.generate import generate_many
     from nextchar.generation.requests import make_request
 
-    asked: list[str] = []
+    waiting: list[str] = []
 
     def requests() -> Iterator[Request]:
         for number, prompt in enumerate(lines_of(source), 1):
             try:
-                request = make_request(model, prompt, settings, **how)
-            except NextcharError as error:
-                raise TextError(f"{source}: line {number}: {error}") from error
-            asked.append(prompt)
+                request = make_request(
+                    task.model, prompt, task.settings, task.options, seed=task.seed
+                )
+            except TextError as error:
+                raise error.located(f"{source}: line {number}") from error
+            waiting.append(prompt)
             yield request
 
-    for made in generate_many(model, requests()):
-        prompt = asked.pop(0)
-        samples = [_described(model, prompt if echo else "", each) for each in made]
-        line = {"prompt": prompt, "seed": how["seed"], "samples": samples}
+    for samples in generate_many(task.model, requests()):
+        prompt = waiting.pop(0)
+        lead = prompt if echo else ""
+        line = {
+            "prompt": prompt,
+            "seed": task.seed,
+            "samples": [sample_as_json(task.model.vocabulary, lead, each) for each in samples],
+        }
         print_text(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _described(model: Model, lead: str, made: Generated) -> dict[str, Any]:
-    """A text as JSON; its log-probabilities as completion APIs have them."""
-    described: dict[str, Any] = {"text": lead + made.text, "finish_reason": made.finish_reason}
-    if made.logprobs is None:
-        return described
-    symbols = model.vocabulary.symbols
-    described["logprobs"] = {
-        "tokens": [symbols[code] for code in made.codes],
-        "token_logprobs": made.logprobs.tolist(),
-    }
-    if made.top_codes is not None and made.top_logprobs is not None:
-        described["logprobs"]["top_logprobs"] = [
-            {symbols[code]: logprob for code, logprob in zip(*pair, strict=True)}
-            for pair in zip(made.top_codes, made.top_logprobs.tolist(), strict=True)
-        ]
-    return described
-
-
-def _note_copied(samples: list[dict[str, Any]], passages: Passages, lead: int) -> None:
-    """Add to each sample where its text was copied. lead: characters of the prompt before it."""
-    for sample, spans in zip(samples, passages.spans, strict=True):
-        sample["copied"] = [[lead + start, lead + end] for start, end in spans]

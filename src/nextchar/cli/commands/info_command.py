@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @click.command("info")
 @click.argument("model")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the contents as JSON.")
 def command(model: str, as_json: bool) -> None:
-    """Show what MODEL, a model file or a run directory, holds."""
+    """Show the contents of MODEL, a model file or a run directory."""
     from nextchar.model.file import load_model
 
     loaded = load_model(model)
     vocabulary, network = loaded.vocabulary, loaded.architecture.settings
-    described: dict[str, Any] = {
+    contents: dict[str, Any] = {
         "network": dataclasses.asdict(network),
         "parameters": loaded.architecture.size,
         "dtype": str(loaded.parameters.dtype),
@@ -36,9 +36,9 @@ def command(model: str, as_json: bool) -> None:
         "training": dict(loaded.training),
     }
     if as_json:
-        click.echo(json.dumps(described))
+        click.echo(json.dumps(contents))
         return
-    for group, content in described.items():
+    for group, content in contents.items():
         if isinstance(content, dict):
             click.echo(f"{group}:")
             for name, value in content.items():
@@ -48,13 +48,13 @@ def command(model: str, as_json: bool) -> None:
 
 
 def _characters(model: Model) -> str:
-    """The characters of a text by the model: all but the boundary of records."""
+    """The characters that a text can contain: all except the boundary of records."""
     points = model.vocabulary.points
     return "".join(chr(point) for code, point in enumerate(points) if code != model.end_code)
 
 
 def _end_of_record(model: Model) -> str | None:
-    """What a record ends by, by its name, as it may be no character."""
+    """The symbol that ends a record, in words, since it may be no character."""
     from nextchar.text.records import boundary_of
 
     boundary = boundary_of(model.text)
@@ -62,10 +62,10 @@ def _end_of_record(model: Model) -> str | None:
         return None
     if model.vocabulary.is_bytes:
         return f"the byte {ord(boundary)}"
-    return "a line break" if boundary == "\n" else f"a symbol of its own (U+{ord(boundary):04X})"
+    return "a line break" if boundary == "\n" else f"a separate symbol (U+{ord(boundary):04X})"
 
 
 def _shown(value: Any) -> str:
-    """A value on one line, a long one cut."""
+    """A value in one line, cut if it is long."""
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 300 else f"{text[:300]} …"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from nextchar.cli.options import setting_options
 from nextchar.formatting.quantities import megabytes
-from nextchar.settings.config import FIELDS
+from nextchar.settings.config import FIELDS, Settings
 
 if TYPE_CHECKING:
     from nextchar.distributed.cost_model import Machine, Row, Workload
@@ -20,6 +20,19 @@ _SETTINGS = (
     "compress_gradients", "dtype", "threads",
 )  # fmt: skip
 _POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+class _Plan(NamedTuple):
+    """The forecast for one network.
+
+    bandwidth: in Gbit/s. pays_up_to: the most machines that are worth their cost.
+    efficient_lanes: lanes that each machine needs for an efficiency of 80 %, if any are enough.
+    """
+
+    bandwidth: float
+    rows: list[Row]
+    pays_up_to: int
+    efficient_lanes: int | None
 
 
 @click.command("plan")
@@ -36,36 +49,36 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     type=click.IntRange(1),
     default=1024,
     metavar="N",
-    help="Machines, at most.  [default: 1024]",
+    help="Largest number of machines.  [default: 1024]",
 )
 @click.option(
     "--gbits",
     type=_POSITIVE,
     multiple=True,
     metavar="X",
-    help="Speed of the network in Gbit/s; may be repeated.  [default: 1, 10, 100]",
+    help="Bandwidth of the network in Gbit/s; repeatable.  [default: 1, 10, 100]",
 )
 @click.option(
     "--latency",
     type=_POSITIVE,
     default=30.0,
     metavar="US",
-    help="Microseconds of a message; 30 with TCP, 2 with InfiniBand.  [default: 30]",
+    help="Latency of a message in microseconds; 30 with TCP, 2 with InfiniBand.  [default: 30]",
 )
 @click.option(
     "--gflops",
     type=_POSITIVE,
     metavar="X",
-    help="What a machine computes, in billions of operations a second.  [default: measured here]",
+    help="Speed of a machine in billions of operations per second.  [default: measured here]",
 )
 @click.option(
     "--overlap",
     type=click.FloatRange(0, 1),
     default=1.0,
     metavar="X",
-    help="Share of sending that passes while a machine computes.  [default: 1]",
+    help="Fraction of communication that overlaps with computation.  [default: 1]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the forecast as JSON.")
 def command(
     vocabulary: int,
     nodes: int,
@@ -74,11 +87,12 @@ def command(
     gflops: float | None,
     overlap: float,
     as_json: bool,
-    **given: Any,
+    **settings: Any,
 ) -> None:
-    """Forecast how fast training would be on many machines, each one rank of mpiexec.
+    """Forecast the speed of training on many machines, each one rank of mpiexec.
 
-    By a model of computing and sending; docs/scaling.md has its tables, and measurements.
+    The forecast comes from a cost model of computation and communication; docs/scaling.md compares
+    it with measurements.
     """
     from nextchar.distributed.cost_model import (
         Network,
@@ -88,37 +102,37 @@ def command(
         table,
     )
     from nextchar.model.parameters import Architecture
-    from nextchar.settings.config import Settings
 
-    settings = Settings.make("medium", **given)
-    training = settings.training
-    work = Workload.of(Architecture(settings.network, vocabulary))
-    node = _node(gflops, vocabulary, settings)
-    how: dict[str, Any] = {
-        "seq_length": training.seq_length,
-        "bytes_per_number": _bytes(training.compress_gradients, training.dtype),
-        "overlap": overlap,
-    }
+    made = Settings.make("medium", **settings)
+    training = made.training
+    work = Workload.of(Architecture(made.network, vocabulary))
+    machine = _machine(gflops, vocabulary, made)
+    length, size = training.seq_length, _bytes(training.compress_gradients, training.dtype)
     plans = []
-    for speed in gbits or (1.0, 10.0, 100.0):
-        wire = Network.of(speed, latency)
-        rows = table(work, node, wire, batch_size=training.batch_size, most=nodes, **how)
-        ranks = rows[-1].ranks
-        lanes = efficient_lanes(work, node, wire, ranks=ranks, **how)
-        plans.append((speed, rows, stops_paying(rows), lanes))
+    for bandwidth in gbits or (1.0, 10.0, 100.0):
+        network = Network.of(bandwidth, latency)
+        rows = table(
+            work, machine, network, batch_size=training.batch_size, most=nodes,
+            seq_length=length, bytes_per_number=size, overlap=overlap,
+        )  # fmt: skip
+        lanes = efficient_lanes(
+            work, machine, network, ranks=rows[-1].ranks,
+            seq_length=length, bytes_per_number=size, overlap=overlap,
+        )  # fmt: skip
+        plans.append(_Plan(bandwidth, rows, stops_paying(rows), lanes))
     if as_json:
         click.echo(json.dumps(_document(work, plans)))
         return
-    click.echo(_heading(work, node, settings))
-    for speed, rows, enough, lanes in plans:
-        click.echo(_shown(speed, latency, rows, enough, lanes))
+    click.echo(_heading(work, machine, made))
+    for plan in plans:
+        click.echo(_table(plan, latency))
 
 
-def _node(gflops: float | None, vocabulary: int, settings: Any) -> Machine:
+def _machine(gflops: float | None, vocabulary: int, settings: Settings) -> Machine:
     from nextchar.distributed.cost_model import Machine
 
     if gflops is not None:
-        return Machine({8: gflops * 1e9}, 2e-9)  # fewer lanes leave a tile's rows empty
+        return Machine({8: gflops * 1e9}, 2e-9)  # fewer lanes leave rows of a tile empty
     import numpy as np
 
     from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
@@ -138,9 +152,9 @@ def _bytes(compression: str, dtype: str) -> int:
     return 2 if compression == "bf16" else 8 if dtype == "float64" else 4
 
 
-def _heading(work: Workload, node: Machine, settings: Any) -> str:
+def _heading(work: Workload, machine: Machine, settings: Settings) -> str:
     network, training = settings.network, settings.training
-    rate = max(node.rates.values())
+    rate = max(machine.rates.values())
     size = _bytes(training.compress_gradients, training.dtype) * work.weights
     return (
         f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}: {work.weights:,} "
@@ -149,36 +163,34 @@ def _heading(work: Workload, node: Machine, settings: Any) -> str:
     )
 
 
-def _shown(speed: float, latency: float, rows: list[Row], enough: int, lanes: int | None) -> str:
+def _table(plan: _Plan, latency: float) -> str:
     lines = [
-        f"\n{speed:g} Gbit/s, {latency:g} µs",
+        f"\n{plan.bandwidth:g} Gbit/s, {latency:g} µs",
         "nodes  lanes each   ms a step   of it waiting     characters/s   speed-up  efficiency",
     ]
     lines += [
         f"{row.ranks:5,}  {row.lanes:10.4g}  {row.step.seconds * 1e3:10.4g}  "
         f"{row.step.waiting / row.step.seconds:13.0%}  {row.speed:15,.0f}  "
         f"{row.speedup:8.1f}×  {row.efficiency:9.0%}"
-        for row in rows
+        for row in plan.rows
     ]
-    last = rows[-1].ranks
-    lines.append(f"more than {enough:,} do not pay" if enough < last else "all of them pay")
-    many = f"{lanes:,} lanes each" if lanes else "no batch"
-    lines[-1] += f" with this batch; {last:,} are 80% efficient with {many}"
+    last, useful, lanes = plan.rows[-1].ranks, plan.pays_up_to, plan.efficient_lanes
+    lines.append(f"more than {useful:,} do not pay" if useful < last else "all of them pay")
+    needed = f"{lanes:,} lanes each" if lanes else "no batch"
+    lines[-1] += f" with this batch; {last:,} are 80% efficient with {needed}"
     if lanes:
         lines[-1] += f" (--batch-size {lanes * last})"
     return "\n".join(lines)
 
 
-def _document(
-    work: Workload, plans: list[tuple[float, list[Row], int, int | None]]
-) -> dict[str, Any]:
+def _document(work: Workload, plans: list[_Plan]) -> dict[str, Any]:
     return {
         "weights": work.weights,
         "networks": [
             {
-                "gbits": speed,
-                "pays_up_to": enough,
-                "efficient_lanes": lanes,
+                "gbits": plan.bandwidth,
+                "pays_up_to": plan.pays_up_to,
+                "efficient_lanes": plan.efficient_lanes,
                 "rows": [
                     {
                         "nodes": row.ranks,
@@ -190,9 +202,9 @@ def _document(
                         "speedup": row.speedup,
                         "efficiency": row.efficiency,
                     }
-                    for row in rows
+                    for row in plan.rows
                 ],
             }
-            for speed, rows, enough, lanes in plans
+            for plan in plans
         ],
     }

@@ -13,21 +13,22 @@ from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 @click.command("report")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
-    "--out", default="report.html", metavar="FILE", help="The page.  [default: report.html]"
+    "--out", default="report.html", metavar="FILE", help="File of the page.  [default: report.html]"
 )
-@click.option("--png", metavar="DIR", help="Also write the figures as images into a folder.")
+@click.option("--png", metavar="DIR", help="Also write the figures as images into this folder.")
 @click.option(
-    "--watch", is_flag=True, help="Make the page anew while training goes on; it reloads itself."
+    "--watch", is_flag=True, help="Update the page while training runs; the page reloads itself."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option("--quiet", is_flag=True, help="Say nothing of what is being done.")
+@click.option("--quiet", is_flag=True, help="Print no notes.")
 def command(
     runs: tuple[str, ...], out: str, png: str | None, watch: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Show what RUNs (run directories) did and what their models know, as one page of HTML.
+    """Write an HTML page about RUNs (run directories) and their models.
 
-    Loss curves, what the model wrote on its way, loss beside counting, by context and by kind of
-    character, calibration, confusions, and how much it copies. Several runs stand side by side.
+    The page shows loss curves, samples from the course of training, a comparison with n-grams, the
+    loss by context length and by kind of character, calibration, confusions, and the share of text
+    that the model copies. It compares several runs.
     """
     from nextchar.apps.report.images import require_matplotlib, write_images
     from nextchar.apps.report.report import as_json as figures_of
@@ -35,7 +36,7 @@ def command(
     from nextchar.apps.report.watch import watch_runs, write_page
 
     if png:
-        require_matplotlib()  # said before anything is computed
+        require_matplotlib()  # fails before anything is computed
 
     def note(text: str) -> None:
         if not quiet:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from nextchar.cli.options import setting_options
+from nextchar.cli.options import given, setting_options
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
-from nextchar.errors import NextcharError, SettingsError
+from nextchar.errors import MissingExtraError, SettingsError
 from nextchar.server.server_settings import ServerSettings
 
 _ENVIRONMENT = {"host": "NEXTCHAR_HOST", "port": "NEXTCHAR_PORT", "api_key": "NEXTCHAR_API_KEY"}
@@ -25,43 +25,37 @@ _ENVIRONMENT = {"host": "NEXTCHAR_HOST", "port": "NEXTCHAR_PORT", "api_key": "NE
     "aliases",
     multiple=True,
     metavar="ID",
-    help="Name that requests choose a model by, one for each, in order.",
+    help="Name of a model in requests, one for each model, in order.  [default: its file name]",
 )
 @setting_options(dataclasses.fields(ServerSettings))
 def command(models: tuple[str, ...], aliases: tuple[str, ...], **options: Any) -> None:
     """Serve MODELs, model files or run directories, over HTTP.
 
-    Speaks the completion API (/v1/completions); a page to try it is at /, what there is at /docs.
-    Requests are written together. NEXTCHAR_HOST, NEXTCHAR_PORT and NEXTCHAR_API_KEY stand in for
-    their options. Ctrl-C lets what runs end; a second one does not.
+    The completion API is at /v1/completions, a web page to try it at /, and its reference at /docs.
+    Requests are generated together in batches. NEXTCHAR_HOST, NEXTCHAR_PORT and NEXTCHAR_API_KEY
+    set their options. Ctrl-C lets running requests finish; a second one stops them.
     """
     if not models:
         raise click.UsageError("Missing argument 'MODEL...': a model file or a run directory.")
-    settings = ServerSettings(**{**_from_environment(), **_given(options)})
+    settings = ServerSettings(**{**_from_environment(), **given(options)})
     try:
         from nextchar.server.lifecycle import bind, serve, url_of
         from nextchar.server.registry import load_registry
     except ModuleNotFoundError as error:
-        raise NextcharError(
-            f'serve: needs {error.name}; install it with: pip install "nextchar[serve]"'
-        ) from None
+        raise MissingExtraError("serve", error.name or "a package", "serve") from None
 
-    _tell_of_faults(settings)
+    _log_to_stderr(settings)
     sys.setswitchinterval(0.001)  # threads that hand over texts wait less for each other
-    shelf = load_registry(models, aliases, settings)
+    registry = load_registry(models, aliases, settings)
     with bind(settings) as listening, announce_compilation_on_stderr():
-        names = ", ".join(served.name for served in shelf)
-        where = url_of(listening)
+        names = ", ".join(served.name for served in registry)
+        url = url_of(listening)
 
-        def told(stop: object) -> None:
-            click.echo(f"serving {names} at {where}", err=True)
+        def on_start(stop: object) -> None:
+            click.echo(f"serving {names} at {url}", err=True)
 
-        if not serve(shelf, settings, listening, told):
+        if not serve(registry, settings, listening, on_start):
             raise KeyboardInterrupt
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _from_environment() -> dict[str, Any]:
@@ -75,13 +69,15 @@ def _from_environment() -> dict[str, Any]:
             values["port"] = int(values["port"])
         except ValueError:
             raise SettingsError(
-                f"NEXTCHAR_PORT: wants a number of at most 65535, got {values['port']!r}"
+                "must be a whole number from 0 to 65535",
+                setting=_ENVIRONMENT["port"],
+                value=values["port"],
             ) from None
     return values
 
 
-def _tell_of_faults(settings: ServerSettings) -> None:
-    """What the server logs goes to standard error."""
+def _log_to_stderr(settings: ServerSettings) -> None:
+    """Send the server's log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("nextchar: %(message)s"))
     for name, level in (

@@ -1,1 +1,7 @@
-"""The terminal application of `nextchar generate --interactive`."""
+"""Terminal application of `nextchar generate --interactive`.
+
+terminal_app.py   the application: terminal, signals, output
+controller.py     actions of the keys, without a terminal
+keys.py           bindings of keys to actions
+screen.py         the screen as rows of styled text
+"""

@@ -1,4 +1,4 @@
-"""What the keys of an interactive session do, apart from any terminal."""
+"""Controller of interactive writing: the actions of the keys, without a terminal."""
 
 from __future__ import annotations
 
@@ -12,41 +12,48 @@ from nextchar.files import write_atomically
 from nextchar.generation.generate import choose_seed
 from nextchar.generation.interactive.writing_session import Unit, WritingSession
 
-AT_ONCE = 200  # characters of a line that are written without a look at the keys
-STEP = 0.1  # of the temperature
+AT_ONCE = 200  # characters of a word or line that are generated before keys are read again
+TEMPERATURE_STEP = 0.1
 
 
 @dataclass
 class Question:
-    """A line that is typed at the foot of the screen. answer: what is done with it."""
+    """A line that is typed at the foot of the screen. on_answer: called with the answer."""
 
     label: str
-    answer: Callable[[str], None]
+    on_answer: Callable[[str], None]
     typed: str = ""
 
 
 class Controller:
-    """A session and what is shown beside its text.
+    """A session, and the state of the screen around its text.
 
-    chosen: the candidate that Tab takes. message: of the last key, for the foot of the screen.
-    scrolled: rows that the text is moved down by, or the help up. writing: what goes on by itself.
+    chosen: the candidate that Tab takes. message: result of the last key, for the foot.
+    scrolled: rows by which the text is moved down, or the help up.
+    generating: text that is generated until a key is pressed, one character a step.
     """
 
     def __init__(self, session: WritingSession, name: str) -> None:
         self.session, self.name = session, name
         self.chosen, self.scrolled = 0, 0
         self.message = ""
-        self.helps = False
+        self.shows_help = False
         self.question: Question | None = None
-        self.writing: Iterator[None] | None = None
+        self.generating: Iterator[None] | None = None
 
-    @property
-    def is_writing(self) -> bool:
-        """Whether something goes on by itself."""
-        return self.writing is not None
+    def press(self, action: Callable[[], object]) -> None:
+        """Run the action of a key; while text is generated, any key only stops that."""
+        if self.generating is not None:
+            self.generating = None
+            return
+        self.message = ""
+        length = len(self.session)
+        action()
+        if len(self.session) != length:
+            self.show_end()
 
     def type(self, text: str) -> None:
-        """A key, or what was pasted."""
+        """Add a typed character or pasted text to the text or the answer."""
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         if self.question is not None:
             self.question.typed += text.replace("\n", "")
@@ -54,7 +61,7 @@ class Controller:
         try:
             self.session.type(text)
         except UnknownCharacterError as error:
-            self.message = f"the model never saw {error.character!r}"
+            self.message = f"the model does not know {error.character!r}"
 
     def pick(self, number: int) -> None:
         """Take a candidate, 0 the first."""
@@ -62,114 +69,117 @@ class Controller:
         if number < len(candidates):
             self.session.pick(candidates[number].code)
 
-    def choose(self, step: int, most: int) -> None:
-        """Go up or down among as many candidates as are shown; in the help, scroll."""
-        if self.helps:
+    def move(self, step: int, shown: int) -> None:
+        """Choose another of the candidates that are shown; in the help, scroll."""
+        if self.shows_help:
             self.scroll(step)
         else:
-            self.chosen = min(max(0, self.chosen + step), max(0, most - 1))
+            self.chosen = min(max(0, self.chosen + step), max(0, shown - 1))
 
     def scroll(self, rows: int) -> None:
-        """Show text that is further up, or help that is further down."""
+        """Show earlier text, or later help."""
         self.scrolled = max(0, self.scrolled + rows)
 
-    def write(self, unit: Unit) -> None:
-        """Let the model write; what takes longer is left in `writing`."""
-        before = len(self.session.manuscript)
-        writing = self.session.write(unit)
-        at_once = 1 if unit == "text" else AT_ONCE
-        for _ in range(at_once):
-            if next(writing, self) is self:  # it is at its end
+    def limit_scroll(self, rows: int) -> None:
+        """Take back scrolling beyond the rows that the screen can show."""
+        self.scrolled = min(self.scrolled, rows)
+
+    def start_generating(self, unit: Unit) -> None:
+        """Generate a unit; the rest of a long one is left in `generating`."""
+        length = len(self.session)
+        generating = self.session.generate(unit)
+        for _ in range(1 if unit == "text" else AT_ONCE):
+            if next(generating, self) is self:  # the unit is complete
                 break
         else:
-            self.writing = writing
-        if len(self.session.manuscript) == before:
-            self.message = "nothing can be written here"
+            self.generating = generating
+        if len(self.session) == length:
+            self.message = "nothing can be generated here"
             if self.session.model.end_code is not None:
-                self.message = "a record ends here; take its end to begin the next"
+                self.message = "the record ends here; take its end to begin the next one"
 
-    def go_on(self) -> None:
-        """Another character of what goes on by itself."""
-        if self.writing is not None and next(self.writing, self) is self:
-            self.writing = None
+    def tick(self) -> None:
+        """Generate one more character of a unit that is in progress."""
+        if self.generating is not None and next(self.generating, self) is self:
+            self.generating = None
         self.show_end()
 
     def show_end(self) -> None:
-        """Show where the text goes on, and the first candidate chosen."""
-        self.chosen, self.scrolled, self.helps = 0, 0, False
+        """Show the end of the text, with the first candidate chosen."""
+        self.chosen, self.scrolled, self.shows_help = 0, 0, False
 
     def erase(self) -> None:
-        """Backspace."""
+        """Remove the last character of the text or of the answer."""
         if self.question is not None:
             self.question.typed = self.question.typed[:-1]
         else:
             self.session.erase()
 
     def undo(self) -> None:
-        """Take the last thing back."""
+        """Undo the last edit."""
         if not self.session.undo():
             self.message = "nothing to undo"
 
     def redo(self) -> None:
-        """Do it again."""
+        """Redo the last undone edit."""
         if not self.session.redo():
-            self.message = "nothing to do again"
+            self.message = "nothing to redo"
 
-    def warm(self, step: float) -> None:
-        """Change the temperature by so much."""
+    def change_temperature(self, step: float) -> None:
+        """Raise the temperature by a step."""
         temperature = max(0.0, round(self.session.settings.temperature + step, 6))
         self.session.change(temperature=temperature)
 
-    def ask_setting(self, name: str, number: Callable[[str], float]) -> None:
+    def ask_setting(self, name: str, convert: Callable[[str], float]) -> None:
         """Ask for a value of a setting."""
 
-        def answer(typed: str) -> None:
-            self.session.change(**{name: _number(name, number, typed)})
+        def on_answer(typed: str) -> None:
+            self.session.change(**{name: _number(name, convert, typed)})
 
-        self._ask(f"{name} ({getattr(self.session.settings, name)})", answer)
+        self._ask(f"{name} ({getattr(self.session.settings, name)})", on_answer)
 
     def ask_seed(self) -> None:
-        """Ask for a seed; none is one by chance."""
+        """Ask for a seed; an empty answer chooses a random one."""
 
-        def answer(typed: str) -> None:
+        def on_answer(typed: str) -> None:
             self.session.reseed(choose_seed(_number("seed", int, typed) if typed else None))
 
-        self._ask("seed (empty: by chance)", answer)
+        self._ask("seed (empty: random)", on_answer)
 
     def ask_file(self) -> None:
-        """Ask where to save the text."""
+        """Ask for a file to save the text in."""
         self._ask("save as", lambda typed: self._save(Path(typed)) if typed else None)
 
     def enter(self) -> None:
-        """Enter: the answer to a question, or a line break."""
+        """Answer the question, or add a line break."""
         question, self.question = self.question, None
         if question is None:
             self.type("\n")
             return
         try:
-            question.answer(question.typed.strip())
+            question.on_answer(question.typed.strip())
         except NextcharError as error:
             self.message = str(error)
 
-    def leave(self) -> None:
-        """Esc: away with the question, or the help."""
-        self.question, self.helps, self.scrolled = None, False, 0
+    def dismiss(self) -> None:
+        """Close the question or the help."""
+        self.question, self.shows_help, self.scrolled = None, False, 0
 
-    def help(self) -> None:
-        """Show the keys, or the text again."""
-        self.helps, self.scrolled = not self.helps, 0
+    def toggle_help(self) -> None:
+        """Show the help, or the text again."""
+        self.shows_help, self.scrolled = not self.shows_help, 0
 
-    def _ask(self, label: str, answer: Callable[[str], None]) -> None:
-        self.question = Question(label, answer)
+    def _ask(self, label: str, on_answer: Callable[[str], None]) -> None:
+        self.question = Question(label, on_answer)
 
     def _save(self, path: Path, replaces: bool = False) -> None:
         if path.exists() and not replaces:
 
-            def answer(typed: str) -> None:
+            def on_answer(typed: str) -> None:
                 if typed.lower() in ("y", "yes"):
                     self._save(path, replaces=True)
 
-            self._ask(f"{path} is there; replace it? (y/n)", answer)
+            self._ask(f"{path} exists; replace it? (y/n)", on_answer)
             return
         try:
             write_atomically(path, self.session.data)
@@ -178,8 +188,8 @@ class Controller:
             self.message = f"{path}: {getattr(error, 'strerror', None) or error}"
 
 
-def _number(name: str, number: Callable[[str], float], typed: str) -> Any:
+def _number(name: str, convert: Callable[[str], float], typed: str) -> Any:
     try:
-        return number(typed)
+        return convert(typed)
     except ValueError as error:
-        raise SettingsError(f"{name}: wants a number, got {typed!r}") from error
+        raise SettingsError("must be a number", setting=name, value=typed) from error

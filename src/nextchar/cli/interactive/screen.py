@@ -1,4 +1,4 @@
-"""The screen of an interactive session as rows of styled text, for any size of terminal."""
+"""Screen of interactive writing: rows of styled text, for any size of terminal."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 from nextchar.cli.interactive.controller import Controller
 from nextchar.cli.output.terminal_glyphs import Glyph, glyphs, label
-from nextchar.generation.interactive.writing_session import Alternative
+from nextchar.generation.interactive.character_classes import MAX_SIZE
+from nextchar.generation.interactive.symbols import Alternative
 
 Fragment = tuple[str, str]  # style, text
 Row = list[Fragment]
+Columns = Callable[[str], int]  # columns that a string takes
 
 BLOCKS = " ▏▎▍▌▋▊▉█"
 MOST_CANDIDATES = 10
 LEVELS = ((0.5, ""), (0.1, "class:likely"), (0.01, "class:unlikely"), (0.0, "class:surprising"))
 KEYS = (
-    " F1 help  Tab take  → write  ← undo  ^G go on  ^D leave",
-    " F1 help  Tab take  → write  ^D leave",
+    " F1 help  Tab take  → generate  ← undo  ^G text  ^D quit",
+    " F1 help  Tab take  → generate  ^D quit",
     " F1 help",
 )
 
@@ -26,82 +28,88 @@ HELP = """\
 type        letters, line breaks, paste
 ↑ ↓ Tab     choose a character, take it
 Alt 1…9     take that one (Esc, digit)
-→           write a character
-^W  Ctrl →  write a word
-^L          write a line
-^G          go on until a key
-←  ^Z       take back      ^Y  do again
+→           generate a character
+^W  Ctrl →  generate a word
+^L          generate a line
+^G          generate until a key press
+←  ^Z       undo           ^Y  redo
 Backspace   erase a character
 F2 F3       temperature down, up
 ^T ^K ^P    temperature, top-k, top-p
 ^R          seed
-^S          save as a file
+^S          save to a file
 PgUp PgDn   earlier text, later text
-^D ^Q       leave: the text is printed
+^D ^Q       quit and print the text
 ^C          the same, with status 130
 F1  Esc ?   this help; Esc closes it
 
-% says how often each is drawn, and, in
-brackets, what it has before all rules.
-Shaded: it had less than 50, 10 or 1 %.
+% is the probability to be drawn and, in
+brackets, the model's own before rules.
+Shaded: the model's is below 50, 10, 1 %
 """.splitlines()
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What is on a terminal.
+    """Contents of a terminal.
 
-    rows: as many as it has, at the most. cursor: row and column of where the text goes on.
+    rows: at most as many as it has. cursor: row and column of the end of the text.
+    scrolled: rows by which the text or help is scrolled; less than requested at its end.
     """
 
     rows: list[Row]
     cursor: tuple[int, int]
+    scrolled: int
 
 
 def candidates_shown(height: int) -> int:
-    """How many candidates there is room for on so many rows."""
+    """Return the number of candidates that fit a screen of so many rows."""
     return max(0, min(MOST_CANDIDATES, (height - 4) // 2))
 
 
-def screen(typewriter: Controller, height: int, width: int, size: Callable[[str], int]) -> Screen:
-    """The whole screen. size: how many columns a string takes."""
-    head, foot = _head(typewriter, width, size), _foot(typewriter, width, size)
+def screen(controller: Controller, height: int, width: int, columns_of: Columns) -> Screen:
+    """Return the whole screen."""
+    head, foot = _head(controller, width, columns_of), _foot(controller, width, columns_of)
+    if controller.shows_help:
+        rows, scrolled = _help(controller.scrolled, max(1, height - 2), width, columns_of)
+        return Screen([head, *rows, foot], (0, 0), scrolled)
     count = candidates_shown(height)
-    room = max(1, height - count - 3)
-    if typewriter.helps:
-        return Screen([head, *_help(typewriter, max(1, height - 2), width, size), foot], (0, 0))
-    rows = wrapped(_tail(typewriter, room, width), width, size)
-    cursor = (min(len(rows), room), sum(size(text) for _, text in rows[-1]))
-    last = max(len(rows) - typewriter.scrolled, min(room, len(rows)))
-    typewriter.scrolled = len(rows) - last
-    text = rows[max(0, last - room) : last]
-    text += [[] for _ in range(room - len(text))]
-    title = " next " if width < 30 else " what may come next "
+    space = max(1, height - count - 3)
+    rows = wrapped(_tail(controller, space, width), width, columns_of)
+    cursor = (min(len(rows), space), sum(columns_of(text) for _, text in rows[-1]))
+    last = max(len(rows) - controller.scrolled, min(space, len(rows)))
+    text = rows[max(0, last - space) : last]
+    text += [[] for _ in range(space - len(text))]
+    title = " next " if width < 30 else " next character "
     rule = [("class:rule", f"──{title}".ljust(width, "─")[:width])]
-    return Screen([head, *text, rule, *_candidates(typewriter, count, width, size), foot], cursor)
+    candidates = _candidates(controller, count, width, columns_of)
+    return Screen([head, *text, rule, *candidates, foot], cursor, len(rows) - last)
 
 
-def wrapped(characters: Iterable[Glyph], width: int, size: Callable[[str], int]) -> list[Row]:
-    """A text in rows; wide characters are never cut in two. There is always a row to go on in."""
+def wrapped(characters: Iterable[Glyph], width: int, columns_of: Columns) -> list[Row]:
+    """Return a text in rows, the last of which has space for the cursor.
+
+    A wide character is never divided.
+    """
     rows: list[Row] = [[]]
-    taken = 0
+    used = 0
     for glyph in characters:
-        columns = size(glyph.shown)
-        if taken + columns > width:
+        columns = columns_of(glyph.shown)
+        if used + columns > width:
             rows.append([])
-            taken = 0
+            used = 0
         _add(rows[-1], (_level(glyph.logprob), glyph.shown))
-        taken += columns
+        used += columns
         if glyph.ends_line:
             rows.append([])
-            taken = 0
-    if taken >= width:  # the cursor needs a place
+            used = 0
+    if used >= width:
         rows.append([])
     return rows
 
 
 def _add(row: Row, fragment: Fragment) -> None:
-    """Put a fragment at the end of a row, joined with one of the same style."""
+    """Add a fragment to a row, joined with a last one of the same style."""
     if row and row[-1][0] == fragment[0]:
         row[-1] = (fragment[0], row[-1][1] + fragment[1])
     else:
@@ -114,73 +122,72 @@ def _level(logprob: float) -> str:
     return next(style for least, style in LEVELS if math.exp(logprob) >= least)
 
 
-def _tail(typewriter: Controller, room: int, width: int) -> Iterable[Glyph]:
-    """The end of the text that may be on the screen, from the beginning of a line."""
-    session = typewriter.session
-    symbols, vocabulary = session.manuscript.symbols, session.model.vocabulary
-    start = max(0, len(symbols) - 4 * (room + typewriter.scrolled) * width)  # 4 bytes a character
+def _tail(controller: Controller, space: int, width: int) -> Iterable[Glyph]:
+    """Return the end of the text that may be visible, from the beginning of a line."""
+    symbols, vocabulary = controller.session.symbols, controller.session.model.vocabulary
+    start = max(0, len(symbols) - MAX_SIZE * (space + controller.scrolled) * width)
     line_end = vocabulary.encode("\n", unknown="skip").tolist()
     while start > 0 and [symbols[start - 1].code] != line_end:
         start -= 1
     return glyphs(vocabulary, symbols[start:])
 
 
-def _help(typewriter: Controller, room: int, width: int, size: Callable[[str], int]) -> list[Row]:
-    typewriter.scrolled = min(typewriter.scrolled, max(0, len(HELP) - room))
-    lines = HELP[typewriter.scrolled :][:room]
-    return [[("", _cut(line, width, size))] for line in lines] + [[]] * (room - len(lines))
+def _help(scrolled: int, space: int, width: int, columns_of: Columns) -> tuple[list[Row], int]:
+    """Return the rows of the help, and the number of rows above them."""
+    scrolled = min(scrolled, max(0, len(HELP) - space))
+    lines = HELP[scrolled:][:space]
+    rows: list[Row] = [[("", _cut(line, width, columns_of))] for line in lines]
+    return rows + [[]] * (space - len(lines)), scrolled
 
 
-def _head(typewriter: Controller, width: int, size: Callable[[str], int]) -> Row:
-    settings, bits = typewriter.session.settings, typewriter.session.manuscript.bits
+def _head(controller: Controller, width: int, columns_of: Columns) -> Row:
+    session = controller.session
+    settings, bits, length = session.settings, session.bits, len(session)
     top_k = settings.top_k if settings.top_k > 0 else "off"
     top_p = f"{settings.top_p:g}" if settings.top_p < 1 else "off"
     short = f" T {settings.temperature:g}  k {top_k}  p {top_p}  seed {settings.seed}"
     long = (
         f" temperature {settings.temperature:g}  top-k {top_k}  top-p {top_p}  seed {settings.seed}"
     )
-    length = len(typewriter.session.manuscript)
-    noun = "byte" if typewriter.session.model.vocabulary.is_bytes else "character"
+    noun = "byte" if session.model.vocabulary.is_bytes else "character"
     figures = f"{length} {noun}{'s' * (length != 1)}"
     if not math.isnan(bits):
         figures += f", {bits:.2f} bits each"
-    choices = (f" {typewriter.name} {long}  {figures}", f"{long}  {figures}", long, short)
-    text = next((each for each in choices if size(each) <= width), short)
-    return [("class:bar", _filled(text, width, size))]
+    choices = (f" {controller.name} {long}  {figures}", f"{long}  {figures}", long, short)
+    text = next((each for each in choices if columns_of(each) <= width), short)
+    return [("class:bar", _filled(text, width, columns_of))]
 
 
-def _foot(typewriter: Controller, width: int, size: Callable[[str], int]) -> Row:
-    question = typewriter.question
+def _foot(controller: Controller, width: int, columns_of: Columns) -> Row:
+    question = controller.question
     if question is not None:
         text = f" {question.label}: {question.typed}▏"
-        while size(text) > width and len(text) > 1:  # what was typed last is to be seen
+        while columns_of(text) > width and len(text) > 1:  # the end of the answer stays visible
             text = text[1:]
-        return [("class:bar", _filled(text, width, size))]
-    told = typewriter.message
-    if typewriter.is_writing:
-        told = "any key stops"
-    elif typewriter.helps:
-        told = "↑ ↓ scroll  Esc back"
-    keys = next((each for each in KEYS if size(each) <= width), "")
-    return [("class:bar", _filled(f" {told}" if told else keys, width, size))]
+        return [("class:bar", _filled(text, width, columns_of))]
+    message = controller.message
+    if controller.generating is not None:
+        message = "any key stops"
+    elif controller.shows_help:
+        message = "↑ ↓ scroll  Esc back"
+    keys = next((each for each in KEYS if columns_of(each) <= width), "")
+    return [("class:bar", _filled(f" {message}" if message else keys, width, columns_of))]
 
 
-def _candidates(
-    typewriter: Controller, count: int, width: int, size: Callable[[str], int]
-) -> list[Row]:
-    found = typewriter.session.candidates(count)
-    is_ruled = any(abs(each.probability - each.own) > 0.0005 for each in found)
-    vocabulary = typewriter.session.model.vocabulary
+def _candidates(controller: Controller, count: int, width: int, columns_of: Columns) -> list[Row]:
+    candidates = controller.session.candidates(count)
+    is_ruled = any(abs(each.probability - each.own) > 0.0005 for each in candidates)
+    vocabulary = controller.session.model.vocabulary
     rows = []
-    for n, each in enumerate(found):
-        mark = "›" if n == typewriter.chosen else " "
+    for n, each in enumerate(candidates):
+        mark = "›" if n == controller.chosen else " "
         number = str(n + 1) if n < 9 else " "
         name = label(vocabulary, each.code)
-        front = f"{mark}{number} {name}{' ' * max(1, 7 - size(name))}"
+        front = f"{mark}{number} {name}{' ' * max(1, 7 - columns_of(name))}"
         figures = _figures(each, is_ruled)
-        bar = _bar(each.probability, width - size(front) - len(figures) - 1)
-        style = "class:chosen" if n == typewriter.chosen else ""
-        rows.append([(style, _cut(f"{front}{bar} {figures}", width, size))])
+        bar = _bar(each.probability, width - columns_of(front) - len(figures) - 1)
+        style = "class:chosen" if n == controller.chosen else ""
+        rows.append([(style, _cut(f"{front}{bar} {figures}", width, columns_of))])
     return rows + [[] for _ in range(count - len(rows))]
 
 
@@ -190,18 +197,18 @@ def _figures(candidate: Alternative, is_ruled: bool) -> str:
 
 
 def _bar(share: float, width: int) -> str:
-    """A bar of a width in columns that is filled to a share, to an eighth of a column."""
+    """Return a bar that is filled to a share of its width, to an eighth of a column."""
     eighths = max(0, round(8 * share * width))
     full, rest = divmod(eighths, 8)
     return ("█" * full + BLOCKS[rest] * (rest > 0)).ljust(max(0, width))
 
 
-def _filled(text: str, width: int, size: Callable[[str], int]) -> str:
-    text = _cut(text, width, size)
-    return text + " " * (width - size(text))
+def _filled(text: str, width: int, columns_of: Columns) -> str:
+    text = _cut(text, width, columns_of)
+    return text + " " * (width - columns_of(text))
 
 
-def _cut(text: str, width: int, size: Callable[[str], int]) -> str:
-    while size(text) > width:
+def _cut(text: str, width: int, columns_of: Columns) -> str:
+    while columns_of(text) > width:
         text = text[:-1]
     return text

@@ -1,7 +1,7 @@
-"""`nextchar generate --interactive`: a typewriter on the terminal, drawn by prompt_toolkit.
+"""Terminal application of interactive writing, drawn by prompt_toolkit.
 
-The screen is drawn on standard output, or on standard error where that is the terminal, so that
-the text can be sent into a file. It is printed when the person leaves.
+The screen is drawn on standard output, or on standard error if only that is a terminal, so that the
+text can be redirected to a file. The text is printed at the end.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 from nextchar.cli.output.text_io import print_text
-from nextchar.errors import InterruptedRun, NextcharError, SettingsError
+from nextchar.errors import InterruptedRun, MissingExtraError, SettingsError
 from nextchar.generation.generation_settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -23,11 +22,12 @@ if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
     from nextchar.cli.interactive.controller import Controller
+    from nextchar.generation.requests import RequestOptions
     from nextchar.model.file import Model
 
-ESCAPE = 0.3  # seconds in which a digit after Esc is one with it
+ESCAPE = 0.3  # seconds in which a digit after Esc belongs to it
 
-COLOURS = {  # black on what is light, so that they serve light terminals and dark ones
+COLOURS = {  # black on light colours, legible on light terminals and dark ones
     "likely": "bg:#fff3b0 fg:#000000",
     "unlikely": "bg:#ffc46b fg:#000000",
     "surprising": "bg:#ff8f7a fg:#000000",
@@ -41,41 +41,31 @@ def run_session(
     name: str,
     prompt: str | bytes,
     settings: GenerationSettings,
-    how: Mapping[str, Any],
+    options: RequestOptions,
     *,
+    seed: int,
     is_alone: bool,
 ) -> None:
     """Let a person write with a model, and print the text.
 
-    name: what the model is called. how: arguments of `make_request`. is_alone: whether none of the
-    options was given that ask for another form of output.
-    Raises NextcharError without prompt_toolkit, SettingsError without a terminal.
+    name: name of the model on the screen. is_alone: no option asks for another form of output.
+    Raises MissingExtraError without prompt_toolkit, SettingsError without a terminal.
     """
-    if not is_alone:
-        raise SettingsError("interactive: leave json, novel and prompts out")
-    if settings.samples > 1 or settings.best_of is not None or settings.num_beams > 1:
-        raise SettingsError(
-            "interactive: one text is written; leave samples, best_of and num_beams out"
-        )
+    _require_one_text(settings, is_alone)
     try:
         import prompt_toolkit  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise NextcharError(
-            "interactive: needs prompt_toolkit; install it with: "
-            'pip install "nextchar[interactive]"'
-        ) from error
+    except ModuleNotFoundError:
+        raise MissingExtraError("--interactive", "prompt_toolkit", "interactive") from None
     if not (_is_terminal(sys.stdin) and (_is_terminal(sys.stdout) or _is_terminal(sys.stderr))):
-        raise SettingsError("interactive: wants a terminal to type at; leave it out")
+        raise SettingsError("needs a terminal", setting="interactive", remedy="leave it out")
 
     from nextchar.cli.interactive.controller import Controller
     from nextchar.generation.interactive.writing_session import WritingSession
     from nextchar.generation.requests import make_request
 
-    with (
-        announce_compilation_on_stderr(),
-        WritingSession(model, make_request(model, prompt, settings, **how)) as session,
-    ):
-        session.manuscript.warm_up()  # so that nothing is told on the screen
+    request = make_request(model, prompt, settings, options, seed=seed)
+    with announce_compilation_on_stderr(), WritingSession(model, request) as session:
+        session.warm_up()  # so that no notice of compilation disturbs the screen
         try:
             with contextlib.suppress(EOFError):  # the terminal is gone
                 _application(Controller(session, name)).run()
@@ -84,11 +74,22 @@ def run_session(
             print_text(data if model.vocabulary.is_bytes else data + b"\n")
 
 
+def _require_one_text(settings: GenerationSettings, is_alone: bool) -> None:
+    others = "samples, best_of and num_beams"
+    if not is_alone:
+        others = "json, novel and prompts"
+    elif settings.samples == 1 and settings.best_of is None and settings.num_beams == 1:
+        return
+    raise SettingsError(
+        f"cannot be combined with {others}", setting="interactive", remedy="leave them out"
+    )
+
+
 def _is_terminal(stream: Any) -> bool:
     return stream is not None and stream.isatty()
 
 
-def _application(typewriter: Controller) -> Application[None]:
+def _application(controller: Controller) -> Application[None]:
     from prompt_toolkit.application import Application
     from prompt_toolkit.data_structures import Point
     from prompt_toolkit.layout import FormattedTextControl, Layout, Window
@@ -104,21 +105,22 @@ def _application(typewriter: Controller) -> Application[None]:
     is_plain = output.get_default_color_depth() == ColorDepth.DEPTH_1_BIT  # NO_COLOR, TERM=dumb
     cursor = [0, 0]
 
-    def shown() -> StyleAndTextTuples:
+    def draw() -> StyleAndTextTuples:
         size = output.get_size()
-        made = screen(typewriter, size.rows, size.columns, get_cwidth)
-        cursor[:] = made.cursor
+        view = screen(controller, size.rows, size.columns, get_cwidth)
+        cursor[:] = view.cursor
+        controller.limit_scroll(view.scrolled)
         fragments: StyleAndTextTuples = [
-            fragment for row in made.rows for fragment in (*row, ("", "\n"))
+            fragment for row in view.rows for fragment in (*row, ("", "\n"))
         ]
         return fragments[:-1]
 
     control = FormattedTextControl(
-        shown, focusable=True, get_cursor_position=lambda: Point(x=cursor[1], y=cursor[0])
+        draw, focusable=True, get_cursor_position=lambda: Point(x=cursor[1], y=cursor[0])
     )
     application: Application[None] = Application(
         Layout(Window(control)),
-        key_bindings=bindings_for(typewriter),
+        key_bindings=bindings_for(controller),
         style=Style.from_dict(ALWAYS | (NO_COLOURS if is_plain else COLOURS)),
         output=output,
         full_screen=True,
@@ -130,13 +132,12 @@ def _application(typewriter: Controller) -> Application[None]:
 
 
 def _leave_on_signal(application: Application[None]) -> None:
-    """Give the terminal back, and print the text, when the program is told to end."""
+    """Restore the terminal and print the text when the process receives a signal to end."""
 
     def leave(number: int) -> None:
-        stopped = InterruptedRun("stopped; the text was printed")
-        stopped.signal = number
         if not application.is_done:
-            application.exit(exception=stopped)
+            error = InterruptedRun("stopped; the text was printed", signal=number)
+            application.exit(exception=error)
 
     with contextlib.suppress(NotImplementedError):  # Windows
         for name in ("SIGTERM", "SIGHUP"):

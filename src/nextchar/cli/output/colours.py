@@ -1,4 +1,4 @@
-"""Text in colour on a terminal: whether it is wanted, what the terminal can, and the shades."""
+"""Coloured text on a terminal: detection of its abilities, and shades behind characters."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import IO
 
 RESET = "\x1b[0m"
 LEVELS = 9
-# from cream to burnt orange, as on the page; dark letters on each of them
+# from cream to burnt orange, as on the page; dark letters on all shades
 _TRUE = ((255, 243, 224), (213, 94, 0))
 _OF_256 = (230, 229, 223, 222, 216, 215, 209, 208, 202)
 _OF_16 = (0, 0, 0, 43, 43, 43, 41, 41, 41)  # yellow, red; 0 is no shade
 
 
-def is_wanted(asked: str, stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether to colour what goes to a stream. asked: always, never or auto.
+def is_wanted(mode: str, stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether to colour the output to a stream. mode: always, never or auto.
 
-    `auto` is yes on a terminal, unless NO_COLOR is set (https://no-color.org) or it is a dumb one.
+    `auto` colours it on a terminal, unless that is dumb or NO_COLOR is set (https://no-color.org).
     """
-    if asked != "auto":
-        return asked == "always"
+    if mode != "auto":
+        return mode == "always"
     if environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
         return False
     return stream.isatty()
 
 
 def depth(environment: Mapping[str, str] = os.environ) -> int:
-    """How many colours the terminal says it has: 16, 256 or 16,777,216."""
+    """Number of colours that the terminal announces: 16, 256 or 16,777,216."""
     if environment.get("COLORTERM") in {"truecolor", "24bit"} or "WT_SESSION" in environment:
         return 1 << 24
     return 256 if "256" in environment.get("TERM", "") else 16
 
 
 def shaded(texts: Sequence[str], levels: Sequence[int], colours: int) -> str:
-    """Pieces of text, each on the shade of its level, 0 (none) to LEVELS.
+    """Join texts, each on the shade of its level, 0 (none) to LEVELS.
 
-    A line's end is never shaded: terminals would shade the rest of the line.
+    A line end is never shaded, since terminals would shade the rest of the line.
     """
     parts, before = [], ""
     for text, level in zip(texts, levels, strict=True):

@@ -1,4 +1,4 @@
-"""Copied passages of generated text: in colour on a terminal, and in one line for everyone."""
+"""Copied passages of generated text: shaded on a terminal, and summarised in a line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 120  # characters of the longest passage
 
 
 def mark_copied(text: str, spans: Sequence[Span], colours: int) -> str:
-    """A text whose copied passages are shaded. colours: of the terminal."""
+    """A text with its copied passages shaded. colours: number that the terminal has."""
     levels = [0] * len(text)
     for start, end in spans:
         levels[start:end] = [_SHADE] * (end - start)
@@ -24,17 +24,17 @@ def mark_copied(text: str, spans: Sequence[Span], colours: int) -> str:
 
 
 def copied_summary(passages: Passages) -> str:
-    """How much was copied, and the longest passage."""
+    """A note with the copied share and the longest passage."""
     from nextchar.apps.memorisation.passages import MARKED
 
     count = sum(map(len, passages.spans))
-    what = f"of {MARKED} characters or more"
+    size = f"of {MARKED} characters or more"
     if not count:
-        return f"note: no passage {what} stands in the training text"
+        return f"note: no passage {size} occurs in the training text"
     longest = passages.longest
     shown = longest if len(longest) <= _SHOWN else longest[: _SHOWN - 1] + "…"
     return (
-        f"note: {passages.share:.0%} of it, {count} passage{'' if count == 1 else 's'} {what}, "
-        f"stand{'s' if count == 1 else ''} in the training text; the longest has "
-        f"{len(longest)}: {json.dumps(shown, ensure_ascii=False)}"
+        f"note: {passages.share:.0%} of the generated text occurs in the training text, in {count} "
+        f"passage{'' if count == 1 else 's'} {size}; the longest has {len(longest)}: "
+        f"{json.dumps(shown, ensure_ascii=False)}"
     )

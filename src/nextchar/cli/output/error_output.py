@@ -1,4 +1,4 @@
-"""What is said of an error: one line on standard error, and the exit status."""
+"""Errors on the command line: one line on standard error, and the exit status."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def message_of(error: BaseException) -> str:
-    """The line that an error is told in."""
+    """The message of an error, in one line."""
     if isinstance(error, NextcharError):
         return str(error)
     if isinstance(error, MemoryError):
-        return f"not enough memory ({error}); give a smaller model, batch or text"
+        return f"not enough memory ({error}); use a smaller model, batch or text"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else "output: "
         return f"{where}cannot be used ({error.strerror or error})"
-    what = f"{type(error).__name__}: {error}"
-    return f"a fault of nextchar itself ({what}); please report it, with what --debug shows"
+    return (
+        f"internal error ({type(error).__name__}: {error}); please report it together with the "
+        "traceback from --debug"
+    )
 
 
 def status_of(error: BaseException) -> int:
@@ -33,18 +35,21 @@ def status_of(error: BaseException) -> int:
 
 
 def print_error(message: str) -> None:
-    """Say it on standard error, in one line."""
+    """Print a message on standard error, in one line."""
     with contextlib.suppress(OSError):
         click.echo(f"nextchar: {_CONTROLS.sub(_escaped, message)}", err=True)
 
 
 def _escaped(match: re.Match[str]) -> str:
-    """A control character of a file's name, say, as Python writes it in a string."""
+    """A control character, of a file name for example, as an escape of Python."""
     return match[0].encode("unicode_escape").decode()
 
 
 def report_rank_error(name: str, error: BaseException) -> int:
-    """Say what ends one of several ranks, and with it all; the exit status."""
-    line = message_of(error) if isinstance(error, Exception) else "interrupted"
-    print_error(f"{name}: {line}")
+    """Print the error that ends a rank, and with it the job; return the exit status.
+
+    name: of the rank.
+    """
+    message = message_of(error) if isinstance(error, Exception) else "interrupted"
+    print_error(f"{name}: {message}")
     return status_of(error)

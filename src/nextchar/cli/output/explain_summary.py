@@ -1,4 +1,4 @@
-"""An explanation in short, for a terminal or a log."""
+"""Summary of an explanation, for a terminal or a log."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from nextchar.apps.explain.surprise import Passage
     from nextchar.apps.explain.text_analysis import Surprising, TextAnalysis
 
-TEXT = 1200  # characters that are shown in colour
-AROUND = 24  # characters before and after a surprising place that are told
+TEXT = 1200  # characters shown in colour
+AROUND = 24  # characters shown before and after a surprising one
 
 
 def explain_summary(explanation: TextAnalysis, colours: int) -> str:
-    """Score, text, surprising places, neurons and memory. colours: of the terminal, 0 for none."""
+    """Score, text, surprising characters, neurons and memory.
+
+    colours: number that the terminal has, 0 for plain text.
+    """
     parts = [_score(explanation)]
     if colours:
         parts.append(_text(explanation, explanation.shown, colours))
@@ -45,11 +48,11 @@ def _text(explanation: TextAnalysis, passage: Passage, colours: int) -> str:
 
 def _places(explanation: TextAnalysis) -> str:
     lines = [_place(explanation, each) for each in explanation.worst]
-    return "\n".join(["the most surprising places:", *lines]) if lines else ""
+    return "\n".join(["the most surprising characters:", *lines]) if lines else ""
 
 
-def _place(explanation: TextAnalysis, found: Surprising) -> str:
-    vocabulary, passage, at = explanation.model.vocabulary, found.passage, found.index
+def _place(explanation: TextAnalysis, place: Surprising) -> str:
+    vocabulary, passage, at = explanation.model.vocabulary, place.passage, place.index
     before, here, after = (
         "".join(map(visible, glyphs(vocabulary, codes).text))
         for codes in (
@@ -62,18 +65,18 @@ def _place(explanation: TextAnalysis, found: Surprising) -> str:
         vocabulary, passage.guesses[at][:3].tolist(), passage.chances[at][:3].tolist()
     )
     context = f"{before}‹{here}›{after}".replace("␣", " ")
-    return f"  {found.where!s:>12}  {found.bits:5.1f} bits  {context}   expected {expected}"
+    return f"  {place.where!s:>12}  {place.bits:5.1f} bits  {context}   expected {expected}"
 
 
 def _neurons(explanation: TextAnalysis) -> str:
-    found = explanation.neurons
+    neurons = explanation.neurons
     lines = [
-        f"  {found.features[each.feature].name:<32} {found.units[each.unit]!s:<20} {each.score:.2f}"
-        f"  (chance {found.chance[each.feature]:.2f})"
-        for each in found.best
-        if each.score > found.chance[each.feature]
+        f"  {neurons.features[each.feature].name:<32} {neurons.units[each.unit]!s:<20} "
+        f"{each.score:.2f}  (chance {neurons.chance[each.feature]:.2f})"
+        for each in neurons.best
+        if each.score > neurons.chance[each.feature]
     ]
-    return "\n".join(["what hidden units track, and how well:", *lines]) if lines else ""
+    return "\n".join(["features that hidden units track, and how well:", *lines]) if lines else ""
 
 
 def _memory(explanation: TextAnalysis) -> str:
@@ -84,7 +87,7 @@ def _memory(explanation: TextAnalysis) -> str:
     ]
     return "\n".join(
         [
-            "the loss, when only some characters are read:",
+            "loss by context length, in characters:",
             *lines,
             f"  all            {to_bits(found.full_loss):.3f} bits",
         ]

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, or whose reader went away (`| head`)."""
+"""Standard streams that are closed, or whose reader has ended (`| head`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def open_missing() -> None:
-    """Put the null device where whoever started us closed a standard stream.
+    """Open the null device in place of each standard stream that the parent process closed.
 
-    Else the next file that is opened would be taken for it, a checkpoint for standard error.
+    Otherwise the next file to be opened, such as a checkpoint, would take the stream's place.
     """
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(null, True)
@@ -22,7 +22,7 @@ def open_missing() -> None:
 
 
 def drop_unwritable() -> None:
-    """Forget output that nobody takes, lest Python complain when it exits, with status 120."""
+    """Discard output that nobody reads; otherwise Python would exit with status 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

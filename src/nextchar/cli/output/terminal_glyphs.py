@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from nextchar.formatting import visible_text
 from nextchar.formatting.visible_text import code_name
-from nextchar.generation.interactive.text_buffer import Symbol
+from nextchar.generation.interactive.character_classes import character_sizes
+from nextchar.generation.interactive.symbols import Symbol
 from nextchar.settings.config import RESERVED
 from nextchar.text.vocabulary import Vocabulary
-
-LONGEST = 4  # bytes of a character in UTF-8
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,7 @@ def glyphs(vocabulary: Vocabulary, symbols: Sequence[Symbol]) -> Iterator[Glyph]
         return
     data = bytes(each.code for each in symbols)
     place = 0
-    while place < len(data):
-        size = _size(data[place : place + LONGEST])
+    for size in character_sizes(data):
         logprob = sum(each.logprob for each in symbols[place : place + size])
         yield _glyph(data[place : place + size].decode("utf-8", "replace"), logprob)
         place += size
@@ -58,14 +56,3 @@ def _glyph(character: str, logprob: float) -> Glyph:
     is_plain = character == " " or visible_text.is_combining(character)
     shown = character if is_plain else visible(character)  # marks join what is before them
     return Glyph(shown, logprob, character in ("\n", RESERVED))
-
-
-def _size(data: bytes) -> int:
-    """How many bytes the first character has: one, where they are no UTF-8."""
-    for size in range(1, len(data) + 1):
-        try:
-            data[:size].decode()
-        except UnicodeDecodeError:
-            continue
-        return size
-    return 1

@@ -1,12 +1,13 @@
-"""Which codes belong to a word and which end a line, for what is completed or written by the word.
+"""Classes of characters: words and line ends, and the sizes of characters in UTF-8.
 
 A word is letters, marks, digits and `_`, and an apostrophe after one of them. With the bytes
-alphabet a byte that is no ASCII counts as part of a letter: most of them are.
+alphabet every byte beyond ASCII counts as part of a letter: most of them are.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,15 @@ from nextchar.text.vocabulary import Vocabulary
 
 APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
 LINE_ENDS = "\n\r"
+MAX_SIZE = 4  # bytes of a character in UTF-8
 
 Codes = NDArray[Any]
 
 
 class CharacterClasses:
-    """What the codes of a vocabulary are.
+    """Classes of the codes of a vocabulary.
 
-    is_word, is_apostrophe, ends_line: (V,) bool. The unknown symbol is none of them.
+    is_word, is_apostrophe, ends_line: (V,) bool. The unknown symbol is in no class.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -36,11 +38,28 @@ class CharacterClasses:
         self.is_apostrophe = np.array([bool(each) and each in APOSTROPHES for each in characters])
         self.ends_line = np.array([bool(each) and each in LINE_ENDS for each in characters])
 
-    def goes_on(self, last: int) -> NDArray[np.bool_]:
-        """Which codes (V,) belong to the word whose last code is `last`."""
+    def continues_word(self, last: int) -> NDArray[np.bool_]:
+        """Return a mask (V,) of the codes in the same word as the code before them, `last`."""
         return self.is_word | self.is_apostrophe if self.is_word[last] else self.is_word
 
 
 def is_word(character: str) -> bool:
-    """Whether a character belongs to words wherever it stands."""
+    """Return True for a character that belongs to a word in any position."""
     return character == "_" or unicodedata.category(character)[0] in "LMN"
+
+
+def character_sizes(data: bytes) -> Iterator[int]:
+    """Yield the number of bytes of each character; 1 for each byte that is not valid UTF-8."""
+    start = 0
+    while start < len(data):
+        size = next((n for n in range(1, MAX_SIZE + 1) if _is_utf8(data[start : start + n])), 1)
+        yield size
+        start += size
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

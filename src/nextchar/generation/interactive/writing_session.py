@@ -1,28 +1,41 @@
-"""A text that a person and a model write together: type, pick, let write on, undo.
+"""A text that a person and a model write together: type, pick, generate, undo.
 
-Knows nothing of terminals. Characters are drawn as `nextchar generate` draws them: each one that is
-written takes the next number of the seed's stream, whatever was typed, picked or taken back in
-between. So a text that is only written on is the one that `generate` writes with that seed, while
-what is taken back and written again comes out differently.
+The session does not depend on a terminal. Each generated character takes the next number of the
+seed's stream, whatever is typed, picked or undone in between. A text that is only generated is
+therefore that of `nextchar generate` with the same seed, whereas text that is undone and generated
+again comes out differently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError, UnknownCharacterError
+from nextchar.generation.detokenizer import code_count, first_stop
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.interactive.character_classes import CharacterClasses
-from nextchar.generation.interactive.text_buffer import Symbol, TextBuffer
+from nextchar.generation.interactive.character_classes import (
+    MAX_SIZE,
+    CharacterClasses,
+    character_sizes,
+)
+from nextchar.generation.interactive.symbols import (
+    NOT_SCORED,
+    Alternative,
+    Edit,
+    Symbol,
+    mean_bits,
+)
 from nextchar.generation.requests import Request
 from nextchar.generation.sampling import probabilities, sample
 from nextchar.generation.scheduler import WEIGHTS_AS_BFLOAT16
+from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model
+from nextchar.model.loss import log_softmax
 from nextchar.settings.config import RESERVED
 from nextchar.text.sources import normalized
 from nextchar.text.vocabulary import bytes_of
@@ -30,7 +43,8 @@ from nextchar.text.vocabulary import bytes_of
 Array = NDArray[Any]
 Unit = Literal["character", "word", "line", "text"]
 
-LOOKING_BACK = (
+SNAPSHOT_INTERVAL = 64  # symbols between two states to which a cut returns without reading
+PENALTIES = (
     "repetition_penalty",
     "presence_penalty",
     "frequency_penalty",
@@ -40,44 +54,32 @@ DEFAULT = GenerationSettings()
 _RESERVED = bytes_of(RESERVED)
 
 
-@dataclass(frozen=True)
-class Alternative:
-    """What may come next. probability: to be drawn. own: the model's own, before all rules."""
-
-    code: int
-    probability: float
-    own: float
-
-
-@dataclass(frozen=True)
-class _Edit:
-    """What was done at the end of the text: some removed, then some added."""
-
-    removed: tuple[Symbol, ...]
-    added: tuple[Symbol, ...]
-
-
 class WritingSession:
-    """One text in the making; a context manager.
+    """One text in progress, and the model that has read it; a context manager.
 
-    request: its prompt is what the text begins with, its settings say how characters are drawn.
-    settings: those in force; `seed` is that of the present stream.
-    Raises SettingsError for a pattern, which typed characters could not be held to.
+    request: its prompt begins the text, its settings say how characters are drawn.
+    symbols: the text. settings: those in force; `seed` is that of the current stream.
+    Raises SettingsError for a pattern, since typed characters cannot be held to one.
     """
 
     def __init__(self, model: Model, request: Request) -> None:
         if request.automaton is not None:
-            raise SettingsError("pattern: what is typed cannot be held to one; leave it out")
-        lead, prompt = request.prompt[: request.primed], request.prompt[request.primed :]
-        self.model, self.settings = model, request.settings
-        self.words = CharacterClasses(model.vocabulary)
-        self.manuscript = TextBuffer(
-            model, lead, bfloat16=WEIGHTS_AS_BFLOAT16[request.settings.dtype]
+            raise SettingsError(
+                "cannot be combined with interactive", setting="pattern", remedy="leave it out"
+            )
+        self.model, self.settings, self.symbols = model, request.settings, list[Symbol]()
+        self._lead, prompt = request.prompt[: request.primed], request.prompt[request.primed :]
+        self._classes = CharacterClasses(model.vocabulary)
+        self._decoder = Decoder(
+            model.parameters, bfloat16=WEIGHTS_AS_BFLOAT16[request.settings.dtype]
         )
-        self.manuscript.begin(prompt)
-        self._given, self._stop, self._bias = len(prompt), request.stop, request.bias
-        self._done: list[_Edit] = []
-        self._undone: list[_Edit] = []
+        self._lane = self._decoder.enter()
+        self._decoder.read(self._lead)
+        self._snapshots = [self._decoder.snapshot(self._lane)]  # one each SNAPSHOT_INTERVAL symbols
+        self._begin(prompt)
+        self._prompt_length, self._stops, self._bias = len(prompt), request.stop, request.bias
+        self._done: list[Edit] = []
+        self._undone: list[Edit] = []
         self._uniform: float | None = None  # drawn and not yet used
         self.reseed(request.seed)
 
@@ -85,103 +87,115 @@ class WritingSession:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.manuscript.__exit__(*error)
+        self._decoder.__exit__(*error)
+
+    def __len__(self) -> int:
+        return len(self.symbols)
 
     @property
     def text(self) -> str:
-        """The text so far, its prompt at the front."""
-        return self.manuscript.text
+        """The text so far, including its prompt."""
+        return self.model.vocabulary.decode(self._codes())
 
     @property
     def data(self) -> bytes:
-        """The same as bytes; what stands between records and is no character is a line break."""
-        data = self.manuscript.data
+        """The text as bytes, with a line break at the end of each record."""
+        data = self.model.vocabulary.decode_bytes(self._codes())
         return data if self.model.vocabulary.is_bytes else data.replace(_RESERVED, b"\n")
 
-    def candidates(self, most: int) -> list[Alternative]:
-        """What may come next, what is drawn most often first, and of that what is most probable."""
-        own, chances = np.exp(self.manuscript.logprobs), self._chances()
-        order = np.lexsort((-own, -chances)).tolist()
+    @property
+    def bits(self) -> float:
+        """Mean surprisal of the scored symbols, in bits for each code; NaN if there are none."""
+        return mean_bits(self.symbols)
+
+    @property
+    def logprobs(self) -> Array:
+        """The model's own log-probability of each next code, (V,)."""
+        return np.asarray(log_softmax(self._logits())[0])
+
+    def candidates(self, count: int) -> list[Alternative]:
+        """Return the codes that are drawn most often, ties by the model's own probability."""
+        own, drawn = np.exp(self.logprobs), self._probabilities()
+        order = np.lexsort((-own, -drawn)).tolist()
         if self.model.vocabulary.unknown_code is not None:
             order.remove(self.model.vocabulary.unknown_code)
-        return [Alternative(code, float(chances[code]), float(own[code])) for code in order[:most]]
+        return [Alternative(code, float(drawn[code]), float(own[code])) for code in order[:count]]
 
     def type(self, text: str) -> None:
-        """Add what a person typed. Raises UnknownCharacterError with nothing changed."""
+        """Add typed text. Raises UnknownCharacterError with the text unchanged."""
         text = "".join(normalized([text], self.model.text.normalize))
         codes = self.model.vocabulary.encode(text).tolist()
         if self.model.vocabulary.unknown_code in codes:
-            place = codes.index(self.model.vocabulary.unknown_code)
+            position = codes.index(self.model.vocabulary.unknown_code)
             raise UnknownCharacterError(
-                f"the character {text[place]!r} is not in the model's vocabulary",
-                text[place],
-                place,
+                f"the character {text[position]!r} is not in the model's vocabulary",
+                text[position],
+                position,
             )
         if codes:
-            self._do((), codes)
+            self._edit(0, codes)
 
     def pick(self, code: int) -> None:
         """Add one of the candidates."""
-        self._do((), [code])
+        self._edit(0, [code])
 
-    def write(self, unit: Unit) -> Iterator[None]:
-        """Let the model write, a character with each step of the iterator; undone at once.
+    def generate(self, unit: Unit) -> Iterator[None]:
+        """Let the model add a unit, one character for each step of the iterator.
 
-        A character; on to the end of a word, or of a line with its line break; or a text. No unit
-        has more than `length` characters; it ends before a record's end (a single character
-        excepted) and before a stop string.
+        A unit is a character, the rest of a word, the rest of a line with its line break, or a
+        text. It has at most `length` characters, and ends before a stop string and (except for a
+        single character) before the end of a record. All of it is undone at once.
         """
-        start, is_first = len(self.manuscript), True
-        while len(self.manuscript) - start < self.settings.length:
-            code = self._drawn()
+        start, is_first = len(self.symbols), True
+        while len(self.symbols) - start < self.settings.length:
+            code = self._draw()
             if code < 0 or self._ends_before(code, unit, start):
                 return
             if is_first:
-                self._do((), [code])
+                self._edit(0, [code])
             else:
-                self.manuscript.append(code)
+                self._append(code)
             self._uniform, is_first = None, False  # the number is used up
-            stop = self._stop_from(start)
+            stop = self._stop_since(start)
             if stop is not None:
-                self.manuscript.cut(stop)
-            self._done[-1] = _Edit((), tuple(self.manuscript.symbols[start:]))
+                self._cut(stop)
+            self._done[-1] = Edit((), tuple(self.symbols[start:]))
             yield
             if stop is not None or unit == "character":
                 return
-            if unit == "line" and self.words.ends_line[code]:
+            if unit == "line" and self._classes.ends_line[code]:
                 return
 
     def erase(self) -> None:
         """Remove the last character, with the bytes alphabet all its bytes."""
-        symbols = self.manuscript.symbols
-        count = 1
-        if self.model.vocabulary.is_bytes:
-            count = _size_of_last(bytes(each.code for each in symbols[-4:]))
-        if symbols:
-            self._do(tuple(symbols[len(symbols) - count :]), [])
+        if self.symbols:
+            count = 1
+            if self.model.vocabulary.is_bytes:
+                (*_, count) = character_sizes(bytes(self._codes()[-MAX_SIZE:]))
+            self._edit(count, [])
 
     def undo(self) -> bool:
-        """Take the last thing back that was done; whether there was one."""
+        """Undo the last edit; return False if there is none."""
         if not self._done:
             return False
         edit = self._done.pop()
         self._undone.append(edit)
-        self.manuscript.cut(len(self.manuscript) - len(edit.added))
-        self.manuscript.extend(edit.removed)
+        self._cut(len(self.symbols) - len(edit.added))
+        self._extend(edit.removed)
         return True
 
     def redo(self) -> bool:
-        """Do again what was taken back; whether there was something."""
+        """Redo the last undone edit; return False if there is none."""
         if not self._undone:
             return False
         edit = self._undone.pop()
         self._done.append(edit)
-        self.manuscript.cut(len(self.manuscript) - len(edit.removed))
-        self.manuscript.extend(edit.added)
+        self._cut(len(self.symbols) - len(edit.removed))
+        self._extend(edit.added)
         return True
 
     def change(self, **settings: Any) -> None:
-        """Draw by other settings from now on. Raises SettingsError."""
+        """Change settings from now on. Raises SettingsError."""
         self.settings = replace(self.settings, **settings)
 
     def reseed(self, seed: int) -> None:
@@ -190,62 +204,98 @@ class WritingSession:
         self._stream = np.random.default_rng([seed, 0])  # that of the first sample
         self._uniform = None
 
-    def _chances(self) -> Array:
-        """With what probability each code (V,) is drawn."""
+    def warm_up(self) -> None:
+        """Compile all that reading needs; the text is unchanged."""
+        self._extend([Symbol(0, NOT_SCORED)])
+        self._cut(len(self.symbols) - 1)
+
+    # drawing
+
+    def _probabilities(self) -> Array:
+        """Return the probability of each code (V,) to be drawn next."""
         vocabulary, end = self.model.vocabulary, self.model.end_code
         allowed = np.ones(len(vocabulary), bool)
         if vocabulary.unknown_code is not None:
             allowed[vocabulary.unknown_code] = False
-        if end is not None and len(self.manuscript) - self._given < self.settings.min_length:
+        if end is not None and len(self.symbols) - self._prompt_length < self.settings.min_length:
             allowed[end] = False
         histories = None
-        if any(getattr(self.settings, name) != getattr(DEFAULT, name) for name in LOOKING_BACK):
-            codes = np.append(self.manuscript.lead, self.manuscript.codes)
-            histories = [codes.astype(np.int64)]
-        logits = self.manuscript.logits
-        rows = probabilities(logits, self.settings, histories, self._bias, allowed[None])
+        if any(getattr(self.settings, name) != getattr(DEFAULT, name) for name in PENALTIES):
+            histories = [np.append(self._lead, self._codes()).astype(np.int64)]
+        rows = probabilities(self._logits(), self.settings, histories, self._bias, allowed[None])
         return np.asarray(rows[0])
 
-    def _drawn(self) -> int:
-        """What is drawn next; its number of the stream is kept until the code is taken."""
+    def _draw(self) -> int:
+        """Draw the next code; its random number is kept until the code is used."""
         if self._uniform is None:
             self._uniform = float(self._stream.random())
-        return int(sample(self._chances()[None], np.array([self._uniform]))[0])
+        return int(sample(self._probabilities()[None], np.array([self._uniform]))[0])
 
     def _ends_before(self, code: int, unit: Unit, start: int) -> bool:
-        """Whether what is written since `start` ends before a code."""
+        """Return True if a unit that began at `start` is complete before a code."""
         if code == self.model.end_code and unit != "character":
             return True
-        written = [each.code for each in self.manuscript.symbols[start:]]
-        if unit != "word" or not self.words.is_word[written].any():
+        added = self._codes(start)
+        if unit != "word" or not self._classes.is_word[added].any():
             return False
-        return not self.words.goes_on(written[-1])[code]
+        return not self._classes.continues_word(added[-1])[code]
 
-    def _stop_from(self, start: int) -> int | None:
-        """Where a stop string begins that what was written since `start` ends with."""
-        vocabulary, end = self.model.vocabulary, len(self.manuscript)
-        least = max(start, self._given + self.settings.min_length)
-        for stop in sorted(self._stop, key=len, reverse=True):
-            begin = end - (len(bytes_of(stop)) if vocabulary.is_bytes else len(stop))
-            if begin >= least and vocabulary.decode(self.manuscript.codes[begin:]) == stop:
-                return begin
-        return None
+    def _stop_since(self, start: int) -> int | None:
+        """Return the position of a stop string that was completed since `start`."""
+        vocabulary, end = self.model.vocabulary, len(self.symbols)
+        longest = max((code_count(stop, vocabulary) for stop in self._stops), default=0)
+        start = max(start, self._prompt_length + self.settings.min_length, end - longest)
+        text = vocabulary.decode(self._codes(start))
+        stop = first_stop(text, self._stops)
+        return None if stop is None else end - code_count(text[stop:], vocabulary)
 
-    def _do(self, removed: tuple[Symbol, ...], codes: Sequence[int]) -> None:
-        self.manuscript.cut(len(self.manuscript) - len(removed))
-        start = len(self.manuscript)
+    # the text and its reading
+
+    def _codes(self, start: int = 0) -> list[int]:
+        return [symbol.code for symbol in self.symbols[start:]]
+
+    def _logits(self) -> Array:
+        """Return the logits of the next code, (1, V) float64."""
+        return np.array([self._decoder.logits(self._lane)], np.float64)
+
+    def _edit(self, remove: int, codes: Sequence[int]) -> None:
+        """Remove symbols from the end, add codes, and remember both for `undo`."""
+        start = len(self.symbols) - remove
+        removed = tuple(self.symbols[start:])
+        self._cut(start)
         for code in codes:
-            self.manuscript.append(code)
-        self._done.append(_Edit(removed, tuple(self.manuscript.symbols[start:])))
+            self._append(code)
+        self._done.append(Edit(removed, tuple(self.symbols[start:])))
         self._undone.clear()
 
+    def _append(self, code: int) -> None:
+        """Score a code and add it."""
+        self._extend([Symbol(code, float(self.logprobs[code]))])
 
-def _size_of_last(data: bytes) -> int:
-    """How many bytes the last character of some bytes has: one, where they are no UTF-8."""
-    for size in range(1, len(data) + 1):
-        try:
-            data[-size:].decode()
-        except UnicodeDecodeError:
-            continue
-        return size
-    return 1
+    def _extend(self, symbols: Sequence[Symbol]) -> None:
+        """Add symbols whose scores are known."""
+        for symbol in symbols:
+            self._decoder.read(np.array([symbol.code]))
+            self.symbols.append(symbol)
+            if len(self.symbols) % SNAPSHOT_INTERVAL == 0:
+                self._snapshots.append(self._decoder.snapshot(self._lane))
+
+    def _begin(self, codes: Array) -> None:
+        """Begin the text with codes that are not scored."""
+        for start in range(0, len(codes), SNAPSHOT_INTERVAL):
+            part = codes[start : start + SNAPSHOT_INTERVAL]
+            self._decoder.read(part)
+            self.symbols += [Symbol(code, NOT_SCORED) for code in part.tolist()]
+            if len(part) == SNAPSHOT_INTERVAL:
+                self._snapshots.append(self._decoder.snapshot(self._lane))
+
+    def _cut(self, length: int) -> None:
+        """Keep only the first symbols."""
+        if length == len(self.symbols):
+            return
+        number = length // SNAPSHOT_INTERVAL
+        again = self.symbols[number * SNAPSHOT_INTERVAL : length]
+        del self.symbols[number * SNAPSHOT_INTERVAL :], self._snapshots[number + 1 :]
+        self._decoder.leave(self._lane)
+        self._lane = self._decoder.enter(start=self._snapshots[number])
+        self._extend(again)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import functools
 import re
-from re import _constants as sre  # type: ignore[attr-defined]
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
-from nextchar.generation.pattern.parser import PatternNode
+from nextchar.generation.pattern.syntax_tree import CharacterSet, Item
 from nextchar.generation.pattern.utf8 import row_of_one, row_of_set
 from nextchar.generation.pattern.work_limit import WorkLimit
 from nextchar.text.vocabulary import Vocabulary
@@ -27,15 +25,6 @@ MOST_NODES = 2**15 - 1
 
 _POINTS = 0x110000
 _SURROGATES = slice(0xD800, 0xE000)
-_MATTER = re.IGNORECASE | re.ASCII | re.DOTALL  # the flags that a set depends on
-_CATEGORIES = {
-    sre.CATEGORY_DIGIT: r"\d",
-    sre.CATEGORY_NOT_DIGIT: r"\D",
-    sre.CATEGORY_SPACE: r"\s",
-    sre.CATEGORY_NOT_SPACE: r"\S",
-    sre.CATEGORY_WORD: r"\w",
-    sre.CATEGORY_NOT_WORD: r"\W",
-}
 
 
 class Alphabet:
@@ -54,21 +43,19 @@ class Alphabet:
             self._text = vocabulary.decode(np.arange(len(self._points)))
         self._rows: list[NDArray[np.int16]] = []
         self._node_of_row: dict[bytes, int] = {}
-        self._root_of_set: dict[Any, int] = {}
+        self._root_of_set: dict[CharacterSet, int] = {}
         self._shared: dict[tuple[int, int], bool] = {}
         self._found: dict[tuple[str, int], NDArray[np.uint8]] = {}
 
-    def root(self, node: PatternNode, flags: int) -> int:
-        """The table's node from which a set is read; equal sets have the same."""
-        argument = tuple(node[1]) if isinstance(node[1], list) else node[1]
-        key = (node[0], argument, flags & _MATTER)
-        if key not in self._root_of_set:
-            self._root_of_set[key] = self._node(self._row(node, flags & _MATTER))
-        return self._root_of_set[key]
+    def root(self, characters: CharacterSet) -> int:
+        """Return the node of the table from which a set is read, the same for equal sets."""
+        if characters not in self._root_of_set:
+            self._root_of_set[characters] = self._node(self._row(characters))
+        return self._root_of_set[characters]
 
-    def share_characters(self, node: PatternNode, flags: int, root: int) -> bool:
-        """Whether some character that the model can write is of a set and of a root's."""
-        key = self.root(node, flags), root
+    def share_characters(self, characters: CharacterSet, root: int) -> bool:
+        """Return True if the model can write a character of both a set and the set of a root."""
+        key = self.root(characters), root
         if key not in self._shared:
             self._shared[key] = self._share(*key)
         return self._shared[key]
@@ -94,43 +81,38 @@ class Alphabet:
             todo.extend(new)
         return False
 
-    def _row(self, node: PatternNode, flags: int) -> NDArray[np.int16]:
-        is_literal = node[0] is sre.LITERAL and not (flags & re.IGNORECASE and _has_case(node[1]))
+    def _row(self, characters: CharacterSet) -> NDArray[np.int16]:
+        literal, ignores_case = characters.literal, bool(characters.flags & re.IGNORECASE)
         if not self.is_bytes:
             row = np.full(self._count, NONE, dtype=np.int16)
-            row[: len(self._points)][self._mask(node, flags)] = DONE
-        elif is_literal:
-            row = row_of_one(chr(node[1]), self._node, NONE, DONE)
+            row[: len(self._points)][self._mask(characters)] = DONE
+        elif literal is not None and not (ignores_case and _has_case(literal)):
+            row = row_of_one(chr(literal), self._node, NONE, DONE)
         else:
             self._budget.spend(5000)
-            mask = self._mask(node, flags)
+            mask = self._mask(characters)
             mask[_SURROGATES] = False  # UTF-8 has none
             row = row_of_set(mask, self._node, NONE, DONE)
         if self._end_code is not None and self._end_code < self._count:
             row[self._end_code] = NONE
         return row
 
-    def _mask(self, node: PatternNode, flags: int) -> NDArray[np.bool_]:
+    def _mask(self, characters: CharacterSet) -> NDArray[np.bool_]:
         """Which characters are of a set: of the vocabulary, or, for bytes, of all there are."""
-        kind, argument = node
         mask = np.zeros(len(self._points), dtype=bool)
-        if kind is sre.ANY:
-            return ~mask if flags & re.DOTALL else self._points != ord("\n")
-        items = argument if kind is sre.IN else [(sre.LITERAL, argument)]
-        negated = kind is sre.NOT_LITERAL or items[0][0] is sre.NEGATE
-        for item in items[items[0][0] is sre.NEGATE :]:
-            self._add(mask, item[0], item[1], flags)
-        return ~mask if negated else mask
+        for item in characters.items:
+            self._add(mask, item, characters.flags)
+        return ~mask if characters.negated else mask
 
-    def _add(self, mask: NDArray[np.bool_], kind: Any, argument: Any, flags: int) -> None:
+    def _add(self, mask: NDArray[np.bool_], item: Item, flags: int) -> None:
         """Add the characters of a set's item to a mask."""
-        if kind is sre.CATEGORY:
-            mask |= self._matching(_CATEGORIES[argument], flags)
+        if isinstance(item, str):
+            mask |= self._matching(item, flags)
             return
-        first, last = argument if kind is sre.RANGE else (argument, argument)
+        first, last = item
         start, end = np.searchsorted(self._points, (first, last + 1))
         mask[start:end] = True
-        if flags & re.IGNORECASE and (kind is sre.RANGE or _has_case(argument)):
+        if flags & re.IGNORECASE and (first < last or _has_case(first)):
             self._budget.spend(last - first + 1000)  # `re` walks through a range one by one
             mask |= self._matching(f"[\\U{first:08x}-\\U{last:08x}]", flags)
 
@@ -149,38 +131,12 @@ class Alphabet:
         key = row.tobytes()
         if key not in self._node_of_row:
             if len(self._rows) >= min(MOST_NODES, MOST_CELLS // max(self._count, 1)):
-                raise SettingsError("pattern: has too many different characters; make it simpler")
+                raise SettingsError(
+                    "has too many different characters", setting="pattern", remedy="simplify it"
+                )
             self._node_of_row[key] = len(self._rows)
             self._rows.append(row)
         return self._node_of_row[key]
-
-
-def description(node: PatternNode) -> str:
-    """A set for a message: `none of '0'…'9', '-'`; not of a single character."""
-    kind, argument = node
-    if kind is sre.NOT_LITERAL:
-        return f"other than {chr(argument)!r}"
-    if kind is sre.ANY:
-        return "of any kind"
-    negated = argument[0][0] is sre.NEGATE
-    shown = [_shown(*item) for item in argument[negated:]]
-    more = ["…"] if len(shown) > 8 else []
-    return "other than " * negated + ", ".join([*shown[:8], *more])
-
-
-def wants_digits(node: PatternNode) -> bool:
-    """Whether a set is of digits only."""
-    return node[0] is sre.IN and all(
-        item in ((sre.RANGE, (48, 57)), (sre.CATEGORY, sre.CATEGORY_DIGIT)) for item in node[1]
-    )
-
-
-def _shown(kind: Any, argument: Any) -> str:
-    if kind is sre.CATEGORY:
-        return _CATEGORIES[argument]
-    if kind is sre.RANGE:
-        return f"{chr(argument[0])!r}…{chr(argument[1])!r}"
-    return repr(chr(argument))
 
 
 def _has_case(point: int) -> bool:

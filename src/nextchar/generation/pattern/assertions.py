@@ -7,8 +7,6 @@ end of the text, that it is one. These are bits; several may be set.
 from __future__ import annotations
 
 import re
-from re import _constants as sre  # type: ignore[attr-defined]
-from typing import Any
 
 EDGE, NEWLINE, WORD, ASCII_WORD = 1, 2, 4, 8
 
@@ -16,6 +14,16 @@ BEGIN, BEGIN_LINE, END, END_LINE, END_TEXT = range(1, 6)
 BOUNDARY, NO_BOUNDARY, ASCII_BOUNDARY, NO_ASCII_BOUNDARY = range(6, 10)
 
 OF_WORDS = (BOUNDARY, NO_BOUNDARY)
+
+ASSERTIONS = {  # condition, the flag that changes it, and the condition with that flag
+    "^": (BEGIN, re.MULTILINE, BEGIN_LINE),
+    "$": (END, re.MULTILINE, END_LINE),
+    r"\A": (BEGIN, 0, BEGIN),
+    r"\Z": (END_TEXT, 0, END_TEXT),
+    r"\z": (END_TEXT, 0, END_TEXT),  # in `re` from Python 3.14 on
+    r"\b": (BOUNDARY, re.ASCII, ASCII_BOUNDARY),
+    r"\B": (NO_BOUNDARY, re.ASCII, NO_ASCII_BOUNDARY),
+}
 
 _BOUNDARIES = {  # the bit that differs, or does not
     BOUNDARY: (WORD, True),
@@ -26,17 +34,10 @@ _BOUNDARIES = {  # the bit that differs, or does not
 _NO_BOUNDARY_IN_NOTHING = re.fullmatch(r"\B", "") is not None  # from Python 3.14 on
 
 
-def condition_of(anchor: Any, flags: int) -> int:
-    """The condition that an anchor of a pattern is under some flags."""
-    lines, ascii_only = flags & re.MULTILINE, flags & re.ASCII
-    return {
-        sre.AT_BEGINNING: BEGIN_LINE if lines else BEGIN,
-        sre.AT_BEGINNING_STRING: BEGIN,
-        sre.AT_END: END_LINE if lines else END,
-        sre.AT_END_STRING: END_TEXT,
-        sre.AT_BOUNDARY: ASCII_BOUNDARY if ascii_only else BOUNDARY,
-        sre.AT_NON_BOUNDARY: NO_ASCII_BOUNDARY if ascii_only else NO_BOUNDARY,
-    }[anchor]
+def condition_of(assertion: str, flags: int) -> int:
+    """Return the condition of an assertion under the flags that hold at its position."""
+    by_default, flag, with_flag = ASSERTIONS[assertion]
+    return with_flag if flags & flag else by_default
 
 
 def bits_for(conditions: set[int]) -> int:

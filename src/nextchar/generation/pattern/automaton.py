@@ -53,33 +53,39 @@ def automaton_of(pattern: str, vocabulary: Vocabulary, *, end_code: int | None =
     try:
         return _automaton(pattern, vocabulary, end_code)
     except RecursionError:
-        raise SettingsError("pattern: has too many groups within each other") from None
+        raise SettingsError("has groups nested too deeply", setting="pattern") from None
 
 
 def require_fits(automaton: Automaton, length: int) -> None:
     """Raise SettingsError where no match is as short as length."""
-    if automaton.distance[0] > length:
+    shortest = automaton.distance[0]
+    if shortest > length:
         raise SettingsError(
-            f"pattern: has no match of fewer than {automaton.distance[0]} characters, got a length "
-            f"of {length}; give a longer one"
+            f"has no match of fewer than {shortest} characters, and length is {length}",
+            setting="pattern",
+            remedy="raise the length",
         )
 
 
 def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Automaton:
     budget = WorkLimit()
-    nodes, flags = parse(pattern)
-    symbols = Alphabet(vocabulary, end_code, budget)
-    nfa = NFA(pattern, nodes, flags, symbols, budget)
-    steps = symbols.table()
+    nodes = parse(pattern)
+    alphabet = Alphabet(vocabulary, end_code, budget)
+    nfa = NFA(pattern, nodes, alphabet, budget)
+    steps = alphabet.table()
     bits = _bits(nfa, vocabulary)
     codes = np.flatnonzero((steps != NONE).any(axis=0))  # the others are allowed nowhere
     which, firsts = _equal_columns(np.vstack([steps, bits])[:, codes])
     table, accepts = Determinizer(nfa, steps[:, codes[firsts]], bits[codes[firsts]], budget).run()
     table, accepts, distance = _only_alive(table, accepts)
     if len(table) == 0:
-        refuse_impossible(pattern, nodes, flags, symbols)
+        refuse_impossible(pattern, nodes, alphabet)
     if (table < 0).all():
-        raise SettingsError("pattern: only the empty text matches it; let it have some character")
+        raise SettingsError(
+            "matches only the empty text",
+            setting="pattern",
+            remedy="let it match some character",
+        )
     classes = np.full(len(vocabulary), -1, dtype=np.int32)
     kept, firsts = _equal_columns(table)
     used = (table[:, firsts] >= 0).any(axis=0)

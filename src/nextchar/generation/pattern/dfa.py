@@ -73,8 +73,9 @@ class Determinizer:
             C = self._steps.shape[1]
             if len(self._states) >= min(MOST_STATES, MOST_CELLS // max(C, 1) + 1):
                 raise SettingsError(
-                    f"pattern: grows past {len(self._states):,} states; repeat fewer times, or "
-                    "say more narrowly what comes before a repeat"
+                    f"grows past {len(self._states):,} states",
+                    setting="pattern",
+                    remedy="repeat fewer times, or narrow the part before a repeat",
                 )
             self._states[key] = len(self._states)
             self._todo.append(key)

@@ -6,19 +6,18 @@ set, or without one where a condition holds. What is no regular language is refu
 
 from __future__ import annotations
 
-from re import _constants as sre  # type: ignore[attr-defined]
-from typing import Any
-
-from nextchar.errors import SettingsError
+from nextchar.errors import NO_VALUE, SettingsError
 from nextchar.generation.pattern.alphabet import Alphabet
-from nextchar.generation.pattern.assertions import OF_WORDS, condition_of
-from nextchar.generation.pattern.parser import (
-    ATOMS,
-    REPEATS,
+from nextchar.generation.pattern.assertions import OF_WORDS
+from nextchar.generation.pattern.syntax_tree import (
+    UNLIMITED,
+    Assertion,
+    Branch,
+    CharacterSet,
+    Group,
+    Nodes,
     PatternNode,
-    flags_within,
-    never,
-    piece,
+    Repeat,
 )
 from nextchar.generation.pattern.work_limit import WorkLimit
 
@@ -34,30 +33,29 @@ class NFA:
     free: where it goes without a character.
     """
 
-    def __init__(self, pattern: str, nodes: list[PatternNode], flags: int, symbols: Alphabet,
-                 budget: WorkLimit) -> None:  # fmt: skip
+    def __init__(self, pattern: str, nodes: Nodes, alphabet: Alphabet, budget: WorkLimit) -> None:
         self.roots: list[int] = []
         self.targets: list[int] = []
         self.conditions: list[int] = []
         self.free: list[list[int]] = []
-        self._pattern, self._symbols, self._budget = pattern, symbols, budget
-        self._global = flags
-        self._repeats: list[PatternNode] = []  # that stand around what is being built
-        self._greedy: list[
-            tuple[int, PatternNode, int]
-        ] = []  # possessive ones: state after it, flags
-        self.final = self._sequence(nodes, flags, self._state())
-        self._require_that_none_is_taken_back()
+        self._pattern, self._alphabet, self._budget = pattern, alphabet, budget
+        self._repeats: list[Repeat] = []  # around the node that is being built
+        self._possessive: list[tuple[int, Repeat]] = []  # with the state after each
+        self.final = self._sequence(nodes, self._state())
+        self._require_nothing_given_back()
 
     def __len__(self) -> int:
         return len(self.roots)
 
     def _state(self) -> int:
         if len(self) >= MOST_STATES:
-            where = piece(self._pattern, self._repeats[0], self._global) if self._repeats else ""
+            repeat = self._repeats[0] if self._repeats else None
+            where = f"at position {repeat.start} " if repeat else ""
             raise SettingsError(
-                f"pattern: {where or 'it'} is too long when its repeats are written out; repeat "
-                "fewer times, or without an upper bound"
+                f"is too long {where}when its repeats are written out",
+                setting="pattern",
+                value=repeat.text(self._pattern) if repeat else NO_VALUE,
+                remedy="repeat fewer times, or without an upper bound",
             )
         self.roots.append(-1)
         self.targets.append(-1)
@@ -65,40 +63,33 @@ class NFA:
         self.free.append([])
         return len(self) - 1
 
-    def _sequence(self, nodes: Any, flags: int, at: int) -> int:
-        """Build some nodes after a state without a role; the state in which they are met."""
+    def _sequence(self, nodes: Nodes, at: int) -> int:
+        """Build some nodes after a state without a role, and return the state after them."""
         for node in nodes:
             self._budget.spend(8)
-            at = self._build(node, flags, at)
+            at = self._build(node, at)
         return at
 
-    def _build(self, node: PatternNode, flags: int, at: int) -> int:
-        kind, argument = node
-        if kind in ATOMS:
-            return self._atom(self._symbols.root(node, flags), at)
-        if kind is sre.BRANCH:
-            return self._branch(argument[1], flags, at)
-        if kind is sre.SUBPATTERN:
-            _, added, removed, inner = argument
-            return self._sequence(inner, flags_within(flags, added, removed), at)
-        if kind in REPEATS or kind is sre.ATOMIC_GROUP:
-            return self._greedily(node, flags, at)
-        if kind is sre.AT:
-            return self._condition(node, flags, at)
-        if never(node):
-            return self._state()  # nothing leads there
-        if kind is sre.ASSERT and not len(argument[1]):
-            return at
-        raise self._refusal(node, *_irregular(node))
+    def _build(self, node: PatternNode, at: int) -> int:
+        if isinstance(node, CharacterSet):
+            return self._atom(self._alphabet.root(node), at)
+        if isinstance(node, Branch):
+            return self._branch(node, at)
+        if isinstance(node, Group):
+            return self._group(node, at)
+        if isinstance(node, Repeat):
+            return self._repeat(node, at)
+        if isinstance(node, Assertion):
+            return self._assertion(node, at)
+        return self._state()  # Never: no state leads there
 
     def _atom(self, root: int, at: int) -> int:
         end = self._state()
         self.roots[at], self.targets[at] = root, end
         return end
 
-    def _branch(self, alternatives: Any, flags: int, at: int) -> int:
-        ends = [self._sequence(each, flags, self._after(at)) for each in alternatives]
-        return self._joined(ends)
+    def _branch(self, node: Branch, at: int) -> int:
+        return self._joined([self._sequence(each, self._after(at)) for each in node.alternatives])
 
     def _after(self, at: int) -> int:
         """A new state to which another goes without a character."""
@@ -112,62 +103,63 @@ class NFA:
             self.free[end].append(made)
         return made
 
-    def _condition(self, node: PatternNode, flags: int, at: int) -> int:
-        condition = condition_of(node[1], flags)
-        if condition in OF_WORDS and self._symbols.is_bytes:
-            raise self._refusal(
-                node,
-                "looks at whole characters, which a model of bytes cannot",
-                "after (?a) it looks at those of ASCII only, which it can",
+    def _assertion(self, node: Assertion, at: int) -> int:
+        if node.condition in OF_WORDS and self._alphabet.is_bytes:
+            raise SettingsError(
+                f"needs whole characters at position {node.start}, which a model of bytes has not",
+                setting="pattern",
+                value=node.text(self._pattern),
+                remedy="put (?a) in front of the pattern for boundaries of ASCII words",
             )
         end = self._state()
-        self.conditions[at], self.targets[at] = condition, end
+        self.conditions[at], self.targets[at] = node.condition, end
         return end
 
-    def _greedily(self, node: PatternNode, flags: int, at: int) -> int:
-        """A repeat or an atomic group.
+    def _group(self, node: Group, at: int) -> int:
+        """Build a group; an atomic one must take the same number of characters anyway."""
+        if node.is_atomic and not _has_one_width(node):
+            raise self._gives_nothing_back(node, "an atomic group", "write (?: in place of (?>")
+        return self._sequence(node.nodes, at)
 
-        A possessive one gives nothing back. That changes nothing where it takes the same number
-        of characters anyway, or where what comes after it cannot begin with what it repeats.
+    def _repeat(self, node: Repeat, at: int) -> int:
+        """Build a repeat.
+
+        That a possessive one gives no character back changes nothing where it takes the same number
+        of characters anyway, or where no text after it can begin with what it repeats.
         """
-        kind, argument = node
-        if kind is sre.ATOMIC_GROUP:
-            if not _has_one_width(argument, 1, 1):
-                raise self._refusal(node, *_GIVES_NOTHING_BACK)
-            return self._sequence(argument, flags, at)
         self._repeats.append(node)
-        low, high, item = argument
-        end = self._repeat(low, high, item, flags, at)
+        end = self._copies(node, at)
         self._repeats.pop()
-        if kind is sre.POSSESSIVE_REPEAT and not _has_one_width(item, low, high):
-            if len(item) != 1 or item[0][0] not in ATOMS:
-                raise self._refusal(node, *_GIVES_NOTHING_BACK)
-            self._greedy.append((end, node, flags))
+        if node.is_possessive and not _has_one_width(node):
+            if len(node.nodes) != 1 or not isinstance(node.nodes[0], CharacterSet):
+                raise self._possessive_error(node)
+            self._possessive.append((end, node))
         return end
 
-    def _repeat(self, low: int, high: int, item: Any, flags: int, at: int) -> int:
-        for _ in range(low):
+    def _copies(self, node: Repeat, at: int) -> int:
+        for _ in range(node.low):
             self._budget.spend(8)
-            at = self._sequence(item, flags, at)
-        if high == sre.MAXREPEAT:
+            at = self._sequence(node.nodes, at)
+        if node.high == UNLIMITED:
             hub = self._after(at)
-            self.free[self._sequence(item, flags, self._after(hub))].append(hub)
+            self.free[self._sequence(node.nodes, self._after(hub))].append(hub)
             return self._after(hub)
         ends = [at]  # after each further time it may be enough
-        for _ in range(high - low):
+        for _ in range(node.high - node.low):
             self._budget.spend(8)
-            ends.append(self._sequence(item, flags, self._after(ends[-1])))
+            ends.append(self._sequence(node.nodes, self._after(ends[-1])))
         return self._joined(ends)
 
-    def _require_that_none_is_taken_back(self) -> None:
-        for state, node, flags in self._greedy:
-            item = node[1][2][0]
+    def _require_nothing_given_back(self) -> None:
+        for state, node in self._possessive:
+            (characters,) = node.nodes
+            assert isinstance(characters, CharacterSet)
             for root in {self.roots[after] for after in self._reached(state)} - {-1}:
-                if self._symbols.share_characters(item, flags, root):
-                    raise self._refusal(node, *_GIVES_NOTHING_BACK)
+                if self._alphabet.share_characters(characters, root):
+                    raise self._possessive_error(node)
 
     def _reached(self, state: int) -> set[int]:
-        """Where one can be without a further character, conditions or not."""
+        """The states reached without a further character, whether or not conditions hold."""
         seen, todo = {state}, [state]
         while todo:
             here = todo.pop()
@@ -177,31 +169,21 @@ class NFA:
             seen.update(there)
         return seen
 
-    def _refusal(self, node: PatternNode, what: str, instead: str) -> SettingsError:
+    def _possessive_error(self, node: Repeat) -> SettingsError:
+        remedy = "write it without the + that makes it possessive"
+        return self._gives_nothing_back(node, "a possessive repeat", remedy)
+
+    def _gives_nothing_back(self, node: PatternNode, what: str, remedy: str) -> SettingsError:
         return SettingsError(
-            f"pattern: {piece(self._pattern, node, self._global)} {what}; {instead}"
+            f"has {what} at position {node.start}, whose end is not known while generating",
+            setting="pattern",
+            value=node.text(self._pattern),
+            remedy=remedy,
         )
 
 
-_GIVES_NOTHING_BACK = (
-    "gives nothing back of what it took, which is not known while writing",
-    "write it without the + or ?> that says so",
-)
-
-
-def _has_one_width(nodes: Any, low: int, high: int) -> bool:
-    shortest, longest = nodes.getwidth()
-    return bool(low == high and shortest == longest < sre.MAXREPEAT)
-
-
-def _irregular(node: PatternNode) -> tuple[str, str]:
-    """What a node is that no automaton knows, and what to do."""
-    kind, argument = node
-    if kind is sre.GROUPREF:
-        what = "is a back-reference"
-    elif kind is sre.GROUPREF_EXISTS:
-        what = "is a conditional group"
-    else:
-        behind = "behind" if argument[0] < 0 else "ahead"
-        what = f"is a {'negative ' * (kind is sre.ASSERT_NOT)}look-{behind}"
-    return f"{what}, which cannot be followed while writing", "write the pattern without it"
+def _has_one_width(node: PatternNode) -> bool:
+    """Return True if all matches have the same number of characters, in the same repeats."""
+    shortest, longest = node.width
+    is_fixed = not isinstance(node, Repeat) or node.low == node.high
+    return is_fixed and shortest == longest < UNLIMITED

@@ -1,127 +1,301 @@
-"""A regular expression as a tree whose nodes know where they stand in it.
+"""Recursive-descent parser of regular expressions, in the syntax of Python's `re` for text.
 
-The tree is what Python's own parser makes of it, so that nothing is understood otherwise than `re`
-does. That parser keeps no places, but hands each node to a list, and where it stands in the text
-by then is where the node ends.
+    alternatives = sequence ("|" sequence)*
+    sequence     = (atom repeat?)*          whitespace and comments between them where (?x) holds
+    atom         = character | escape | "[" set "]" | "." | "^" | "$" | "(" … alternatives ")"
+
+Flags are resolved while parsing: every node carries what holds at its position. Constructs that no
+finite automaton can follow (look-around, back-references, conditional groups) are refused.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
-from types import FunctionType
-from typing import Any
 
-from nextchar.errors import SettingsError, in_one_line
+from nextchar.errors import SettingsError
+from nextchar.generation.pattern.assertions import ASSERTIONS, condition_of
+from nextchar.generation.pattern.escapes import ESCAPE, ESCAPE_IN_SET, code_point
+from nextchar.generation.pattern.syntax_tree import (
+    UNLIMITED,
+    Assertion,
+    Branch,
+    CharacterSet,
+    Group,
+    Item,
+    Never,
+    Nodes,
+    PatternNode,
+    Repeat,
+)
 
 MOST_CHARACTERS = 20_000
-MOST_SHOWN = 60  # characters of a piece in a message
 
-ATOMS = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN)
-REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
-_TYPES = re.ASCII | re.LOCALE | re.UNICODE  # a group that sets one of them unsets the others
-_NO_PIECE = re.compile(r"(?:\(\?[aiLmsux]+\)|\(\?#[^)]*\))*")
-_NO_PIECE_IN_VERBOSE = re.compile(r"(?:\(\?[aiLmsux]+\)|\(\?#[^)]*\)|\s+|#[^\n]*\n)*")
+_FLAGS = {"a": re.A, "i": re.I, "m": re.M, "s": re.S, "u": re.U, "x": re.X}
+_OF_SET = re.IGNORECASE | re.ASCII
+
+# a backslash escapes the end of a comment, as in `re`
+_COMMENT = re.compile(r"\(\?#(?:[^)\\]|\\.)*\)", re.DOTALL)
+_SPACE = re.compile(r"[ \t\n\r\v\f]+|#(?:[^\n\\]|\\.)*\n?", re.DOTALL)  # where (?x) holds
+_REPEAT = re.compile(r"(?:([*+?])|\{(?!\})([0-9]*)(?:(,)([0-9]*))?\})([?+]?)")
+_BOUNDS = {"*": (0, UNLIMITED), "+": (1, UNLIMITED), "?": (0, 1)}
+_GLOBAL_FLAGS = re.compile(r"\(\?([a-zA-Z]+)\)")
+_GROUP = re.compile(
+    r"\((?!\?)|\(\?(?:"
+    r"P<(?P<name>[^>]*)>|P=(?P<reference>[^)]*)\)|\((?P<condition>[^)]*)\)"
+    r"|(?P<look><?[=!])|(?P<atomic>>)|(?P<on>[a-zA-Z]*)(?:-(?P<off>[a-zA-Z]*))?:)"
+)
 
 
-class PatternNode(tuple[Any, Any]):
-    """What the parser makes, operation and argument, and from where to where it stands."""
-
-    start: int
-    end: int
-
-
-def parse(pattern: str) -> tuple[list[PatternNode], int]:
-    """The nodes of a pattern, one after another, and the flags that hold in all of it.
-
-    Raises SettingsError with the position of a mistake.
-    """
+def parse(pattern: str) -> Nodes:
+    """Return the nodes of a pattern, or raise SettingsError with the position of a mistake."""
     if not isinstance(pattern, str):
-        raise SettingsError(f"pattern: wants a text, got {pattern!r}")
+        raise SettingsError("must be a text", setting="pattern", value=pattern)
     if len(pattern) > MOST_CHARACTERS:
         raise SettingsError(
-            f"pattern: wants at most {MOST_CHARACTERS:,} characters, got {len(pattern):,}"
+            f"must have at most {MOST_CHARACTERS:,} characters",
+            setting="pattern",
+            value=len(pattern),
         )
-    try:
-        with warnings.catch_warnings():  # of what a later Python might take for something else
-            warnings.simplefilter("ignore")
-            flags = _parser.parse(pattern).state.flags
-            return _placed(pattern), flags
-    except re.error as error:
-        where = "" if error.pos is None else f" at position {error.pos}"
-        raise SettingsError(f"pattern: {error.msg}{where}") from None
-    except (OverflowError, ValueError) as error:
-        raise SettingsError(f"pattern: {in_one_line(error)}") from None
+    return _Parser(pattern).run()
 
 
-def flags_within(flags: int, added: int, removed: int) -> int:
-    """The flags in a group that adds and removes some."""
-    if added & _TYPES:
-        flags &= ~_TYPES
-    return (flags | added) & ~removed
+class _Parser:
+    """One pass over a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern, self._at = pattern, 0
+        self._names: set[str] = set()
+
+    def run(self) -> Nodes:
+        """Parse the whole pattern."""
+        nodes = self._alternatives(self._global_flags())
+        if self._at < len(self._pattern):
+            raise self._error("an unmatched )", self._at, r"escape it as \), or open a group")
+        return nodes
+
+    def _global_flags(self) -> int:
+        """Read the flags at the start, which hold in all of the pattern."""
+        flags, on = 0, ""
+        self._skip_comments(flags)
+        while match := _GLOBAL_FLAGS.match(self._pattern, self._at):
+            on += match[1]
+            flags = self._flags_within(0, on, None, match)
+            self._at = match.end()
+            self._skip_comments(flags)
+        return flags
+
+    def _alternatives(self, flags: int) -> Nodes:
+        start = self._at
+        alternatives = [self._sequence(flags)]
+        while self._accept("|"):
+            alternatives.append(self._sequence(flags))
+        return _branch(alternatives, start, self._at)
+
+    def _sequence(self, flags: int) -> list[PatternNode]:
+        nodes: list[PatternNode] = []
+        while True:
+            self._skip_comments(flags)
+            if self._peek() in ("", "|", ")"):
+                return [each for node in nodes for each in _without_parentheses(node)]
+            match = _REPEAT.match(self._pattern, self._at)
+            if match is None:
+                nodes.append(self._atom(flags))
+            else:
+                self._at = match.end()
+                nodes[-1:] = [self._repeat(nodes[-1] if nodes else None, match)]
+
+    def _repeat(self, node: PatternNode | None, match: re.Match[str]) -> Repeat:
+        if node is None or isinstance(node, Assertion):
+            remedy = "put something before it, or escape it with a backslash"
+            raise self._error("nothing to repeat", match.start(), remedy, match[0])
+        if isinstance(node, Repeat):
+            remedy = "put the first one into (?:…)"
+            raise self._error("a repeat of a repeat", match.start(), remedy, match[0])
+        low, high = _BOUNDS.get(match[1]) or _bounds(match)
+        if low >= UNLIMITED or (match[4] and high >= UNLIMITED):
+            raise self._error("too large a number", match.start(), "repeat fewer times", match[0])
+        if low > high:
+            remedy = "exchange the two numbers"
+            raise self._error("a minimum above its maximum", match.start(), remedy, match[0])
+        nodes = _without_parentheses(node)
+        return Repeat(node.start, self._at, nodes, low, high, match[5] == "+")
+
+    def _atom(self, flags: int) -> PatternNode:
+        start, character = self._at, self._peek()
+        if character == "(":
+            return self._group(flags)
+        if character == "[":
+            return self._set(flags)
+        if character == ".":
+            self._at += 1
+            newline = () if flags & re.DOTALL else ((10, 10),)
+            return CharacterSet(start, self._at, newline, True, 0)
+        symbol = self._pattern[start : start + 2] if character == "\\" else character
+        if symbol in ASSERTIONS:
+            self._at += len(symbol)
+            return Assertion(start, self._at, condition_of(symbol, flags))
+        item = self._item(ESCAPE)
+        items = (item if isinstance(item, str) else (item, item),)
+        return CharacterSet(start, self._at, items, False, flags & _OF_SET)
+
+    def _set(self, flags: int) -> CharacterSet:
+        start, items = self._at, list[Item]()
+        self._at += 1
+        negated = self._accept("^")
+        while not (items and self._accept("]")):
+            begin, low = self._at, self._item(ESCAPE_IN_SET, start)
+            is_range = self._peek() == "-" and self._pattern[self._at + 1 : self._at + 2] != "]"
+            if not is_range:
+                items.append(low if isinstance(low, str) else (low, low))
+                continue
+            self._at += 1
+            high = self._item(ESCAPE_IN_SET, start)
+            if isinstance(low, str) or isinstance(high, str) or low > high:
+                remedy = "put the lower character first, or escape the -"
+                text = self._pattern[begin : self._at]
+                raise self._error("an impossible range", begin, remedy, text)
+            items.append((low, high))
+        unique = tuple(dict.fromkeys(items))
+        return CharacterSet(start, self._at, unique, negated, flags & _OF_SET)
+
+    def _item(self, escape: re.Pattern[str], set_start: int = -1) -> int | str:
+        """Read a character or an escape, and return a code point or the name of a class."""
+        start, character = self._at, self._peek()
+        if character == "":
+            raise self._error("a set without ]", set_start, r"close it, or escape the [ as \[")
+        self._at += 1
+        if character != "\\":
+            return ord(character)
+        if self._peek() and self._peek() in "dDsSwW":
+            self._at += 1
+            return self._pattern[start : self._at]
+        match = escape.match(self._pattern, start)
+        if match and match["reference"] and escape is ESCAPE:
+            raise self._not_regular("a back-reference", start, match.end())
+        point = None if match is None else code_point(match)
+        if match is None or point is None:
+            text = self._pattern[start : start + 2]
+            raise self._error("an invalid escape", start, "escape the backslash too", text)
+        self._at = match.end()
+        return point
+
+    def _group(self, flags: int) -> PatternNode:
+        start = self._at
+        match = _GROUP.match(self._pattern, start)
+        if match is None:
+            raise self._bad_group(start)
+        self._at = match.end()
+        if match["reference"] is not None:
+            raise self._not_regular("a back-reference", start, self._at)
+        if match["name"] is not None:
+            self._define(match["name"], start)
+        if match["on"] or match["off"] is not None:
+            flags = self._flags_within(flags, match["on"], match["off"], match)
+        nodes = self._alternatives(flags)
+        if not self._accept(")"):
+            raise self._error("a group without )", start, r"close it, or escape the ( as \(")
+        if match["condition"] is not None:
+            raise self._not_regular("a conditional group", start, self._at)
+        look = match["look"]
+        if look and nodes:
+            what = f"a {'negative ' * ('!' in look)}look-{'behind' if '<' in look else 'ahead'}"
+            raise self._not_regular(what, start, self._at)
+        if look and "!" in look:
+            return Never(start, self._at)
+        return Group(start, self._at, nodes, match["atomic"] is not None)
+
+    def _define(self, name: str, start: int) -> None:
+        if not name.isidentifier() or name in self._names:
+            what = "a group name for the second time" if name in self._names else "a bad group name"
+            raise self._error(what, start, "choose another one, such as (?P<name>…)", name)
+        self._names.add(name)
+
+    def _flags_within(self, flags: int, on: str, off: str | None, match: re.Match[str]) -> int:
+        """Return the flags after a group has added and removed some."""
+        removed = {*(off or "")}
+        are_known = {*on} | removed <= _FLAGS.keys() and not {"a", "u"} <= {*on}
+        if not are_known or removed & {*on, "a", "u"} or off == "":
+            remedy = "use i, m, s, x and one of a and u"
+            raise self._error("bad flags", match.start(), remedy, match[0])
+        if {"a", "u"} & {*on}:
+            flags &= ~re.ASCII
+        for letter in on:
+            flags |= _FLAGS[letter]
+        for letter in removed:
+            flags &= ~_FLAGS[letter]
+        return int(flags)
+
+    def _skip_comments(self, flags: int) -> None:
+        while True:
+            match = _COMMENT.match(self._pattern, self._at)
+            if match is None and flags & re.VERBOSE:
+                match = _SPACE.match(self._pattern, self._at)
+            if match is None:
+                return
+            self._at = match.end()
+
+    def _peek(self) -> str:
+        return self._pattern[self._at : self._at + 1]
+
+    def _accept(self, character: str) -> bool:
+        is_there = self._peek() == character
+        self._at += is_there
+        return is_there
+
+    def _bad_group(self, start: int) -> SettingsError:
+        match = _GLOBAL_FLAGS.match(self._pattern, start)
+        if match:
+            remedy = "put them at its start, or write (?i:…)"
+            return self._error("flags for the whole pattern", start, remedy, match[0])
+        text = self._pattern[start : start + 4]
+        if text.startswith("(?#"):
+            return self._error("a comment without )", start, "close it")
+        return self._error("an unknown kind of group", start, r"escape the ( as \(", text)
+
+    def _not_regular(self, what: str, start: int, end: int) -> SettingsError:
+        return SettingsError(
+            f"has {what} at position {start}, which cannot be followed while generating",
+            setting="pattern",
+            value=self._pattern[start:end],
+            remedy="write the pattern without it",
+        )
+
+    def _error(self, what: str, start: int, remedy: str, text: str = "") -> SettingsError:
+        return SettingsError(
+            f"has {what} at position {start}",
+            setting="pattern",
+            value=text or self._pattern[start : start + 20],
+            remedy=remedy,
+        )
 
 
-def never(node: PatternNode) -> bool:
-    """Whether a node matches nothing: `(?!)`, which Python's versions parse in two ways."""
-    kind, argument = node
-    return kind is sre.FAILURE or (kind is sre.ASSERT_NOT and not len(argument[1]))
+def _bounds(match: re.Match[str]) -> tuple[int, int]:
+    """The bounds of `{low,high}`, either of which may be absent."""
+    low, high = ((match[n] or "").lstrip("0")[:11] for n in (2, 4))
+    lowest = int(low or 0)
+    if match[3] is None:
+        return lowest, lowest
+    return lowest, int(high or 0) if match[4] else UNLIMITED
 
 
-def piece(pattern: str, node: PatternNode, flags: int) -> str:
-    """`at position 4, '[0-9]{4}'`: where a node stands and what is there."""
-    skip = _NO_PIECE_IN_VERBOSE if flags & re.VERBOSE else _NO_PIECE
-    found = skip.match(pattern, node.start, node.end)
-    start = found.end() if found and found.end() < node.end else node.start
-    text = pattern[start : node.end]
-    if len(text) > MOST_SHOWN:
-        text = f"{text[:MOST_SHOWN]}…"
-    return f"at position {start}, " + (f"'{text}'" if text.isprintable() else repr(text))
+def _without_parentheses(node: PatternNode) -> Nodes:
+    return node.nodes if isinstance(node, Group) and not node.is_atomic else (node,)
 
 
-class _Tracked(_parser.SubPattern):  # type: ignore[misc]
-    """The parser's list of nodes, which gives each one its place."""
-
-    def __init__(self, state: Any, data: Any = None) -> None:
-        super().__init__(state, data)
-        self._from = state.source.tell()
-
-    def append(self, code: Any) -> None:
-        super().append(self._node(code, self._from))
-        self._from = self.state.source.tell()
-
-    def __setitem__(self, index: Any, code: Any) -> None:
-        if isinstance(index, int):  # a repeat takes the place of what it repeats
-            code = self._node(tuple(code), self.data[index].start)
-            self._from = code.end
-        super().__setitem__(index, code)
-
-    def _node(self, code: Any, start: int) -> PatternNode:
-        if isinstance(code, PatternNode):  # what all alternatives began with, moved before them
-            return code
-        node = PatternNode(code)
-        node.start, node.end = start, self.state.source.tell()
-        return node
-
-
-def _placed(pattern: str) -> list[PatternNode]:
-    """The tree once more: the parser's functions as they are, with our list for theirs."""
-    names = {**vars(_parser), "SubPattern": _Tracked}
-    names["_parse"] = FunctionType(
-        _parser._parse.__code__, names, None, _parser._parse.__defaults__
-    )
-    alternatives = FunctionType(_parser._parse_sub.__code__, names)
-
-    def parse_sub(source: Any, state: Any, verbose: Any, nested: int) -> Any:
-        start = source.tell()
-        made = alternatives(source, state, verbose, nested)
-        if made.data and made.data[-1].start == made.data[-1].end:  # made when all were read
-            made.data[-1].start = start
-        return made
-
-    names["_parse_sub"] = parse_sub
-    source, state = _parser.Tokenizer(pattern), _parser.State()
-    state.str, state.source = pattern, source
-    nodes: list[PatternNode] = parse_sub(source, state, 0, 0).data
-    return nodes
+def _branch(alternatives: list[list[PatternNode]], start: int, end: int) -> Nodes:
+    """Join alternatives: what all begin with comes first, single characters become a set."""
+    if len(alternatives) == 1:
+        return tuple(alternatives[0])
+    length = 0
+    for column in zip(*alternatives, strict=False):
+        if any(node != column[0] for node in column):
+            break
+        length += 1
+    prefix, rests = alternatives[0][:length], [tuple(each[length:]) for each in alternatives]
+    sets = [each[0] for each in rests if len(each) == 1 and isinstance(each[0], CharacterSet)]
+    if len(sets) == len(rests) and not any(each.negated for each in sets):
+        flags = {each.flags for each in sets}
+        if len(flags) == 1:
+            items = tuple(dict.fromkeys(item for each in sets for item in each.items))
+            return (*prefix, CharacterSet(start, end, items, False, flags.pop()))
+    return (*prefix, Branch(start, end, tuple(rests)))

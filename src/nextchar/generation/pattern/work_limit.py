@@ -18,5 +18,7 @@ class WorkLimit:
         self._left -= work
         if self._left < 0:
             raise SettingsError(
-                "pattern: takes too long to prepare; repeat fewer times, or make it simpler"
+                "takes too long to prepare",
+                setting="pattern",
+                remedy="repeat fewer times, or simplify it",
             )

@@ -300,56 +300,75 @@ def test_only_ways_that_can_be_gone_to_the_end_are_allowed() -> None:
 # refusals
 
 DIGITLESS = Vocabulary.of_text("abc \n-")
+UNFOLLOWED = "which cannot be followed while generating, got "
+UNKNOWN_END = "whose end is not known while generating, got "
 MISTAKES = {
     # mistakes in the pattern
-    "a(b": "missing ), unterminated subpattern at position 1",
-    "a)": "unbalanced parenthesis at position 1",
-    "[b-a]": "bad character range b-a at position 1",
-    "*a": "nothing to repeat at position 0",
-    "a{4294967296}": "the repetition number is too large",
-    "(?L)a": "bad inline flags: cannot use 'L' flag with a str pattern at position 3",
-    "(?au)a": "bad inline flags: flags 'a', 'u' and 'L' are incompatible at position 4",
+    "a(b": r"has a group without ) at position 1, got '(b'; close it, or escape the ( as \(",
+    "a)": r"has an unmatched ) at position 1, got ')'; escape it as \), or open a group",
+    "a[b": r"has a set without ] at position 1, got '[b'; close it, or escape the [ as \[",
+    "[b-a]": "has an impossible range at position 1, got 'b-a'; put the lower character first, or "
+    "escape the -",
+    "*a": "has nothing to repeat at position 0, got '*'; put something before it, or escape it "
+    "with a backslash",
+    "a+{2}": "has a repeat of a repeat at position 2, got '{2}'; put the first one into (?:…)",
+    "a{3,2}": "has a minimum above its maximum at position 1, got '{3,2}'; exchange the two "
+    "numbers",
+    "a{4294967296}": "has too large a number at position 1, got '{4294967296}'; repeat fewer times",
+    r"a\q": r"has an invalid escape at position 1, got '\\q'; escape the backslash too",
+    "(?L)a": "has bad flags at position 0, got '(?L)'; use i, m, s, x and one of a and u",
+    "(?au)a": "has bad flags at position 0, got '(?au)'; use i, m, s, x and one of a and u",
+    "(?i-i:a)": "has bad flags at position 0, got '(?i-i:'; use i, m, s, x and one of a and u",
+    "a(?i)": "has flags for the whole pattern at position 1, got '(?i)'; put them at its start, or "
+    "write (?i:…)",
+    "(?P<1>a)": "has a bad group name at position 0, got '1'; choose another one, such as "
+    "(?P<name>…)",
+    "(?P<a>b)(?P<a>c)": "has a group name for the second time at position 8, got 'a'; choose "
+    "another one, such as (?P<name>…)",
+    "(?~a)": r"has an unknown kind of group at position 0, got '(?~a'; escape the ( as \(",
+    "a(?#b": "has a comment without ) at position 1, got '(?#b'; close it",
     # no regular language
-    r"(a)b\1": r"at position 4, '\1' is a back-reference, which cannot be followed while writing; "
-    "write the pattern without it",
-    "a(?=b).": "at position 1, '(?=b)' is a look-ahead, which cannot be followed while writing; "
-    "write the pattern without it",
-    "a(?!b).": "at position 1, '(?!b)' is a negative look-ahead, which cannot be followed while "
-    "writing; write the pattern without it",
-    "a(?<=a)b": "at position 1, '(?<=a)' is a look-behind, which cannot be followed while writing; "
-    "write the pattern without it",
-    "(a)?(?(1)b|c)": "at position 4, '(?(1)b|c)' is a conditional group, which cannot be followed "
-    "while writing; write the pattern without it",
-    "a*+ab": "at position 0, 'a*+' gives nothing back of what it took, which is not known while "
-    "writing; write it without the + or ?> that says so",
-    "(?>a|ab)c": "at position 0, '(?>a|ab)' gives nothing back of what it took, which is not known "
-    "while writing; write it without the + or ?> that says so",
-    "(?:ab)*+c": "at position 0, '(?:ab)*+' gives nothing back of what it took, which is not known "
-    "while writing; write it without the + or ?> that says so",
+    r"(a)b\1": rf"has a back-reference at position 4, {UNFOLLOWED}'\\1'; write the pattern without "
+    "it",
+    "(?P<a>b)(?P=a)": f"has a back-reference at position 8, {UNFOLLOWED}'(?P=a)'; write the "
+    "pattern without it",
+    "a(?=b).": f"has a look-ahead at position 1, {UNFOLLOWED}'(?=b)'; write the pattern without it",
+    "a(?!b).": f"has a negative look-ahead at position 1, {UNFOLLOWED}'(?!b)'; write the pattern "
+    "without it",
+    "a(?<=a)b": f"has a look-behind at position 1, {UNFOLLOWED}'(?<=a)'; write the pattern "
+    "without it",
+    "(a)?(?(1)b|c)": f"has a conditional group at position 4, {UNFOLLOWED}'(?(1)b|c)'; write the "
+    "pattern without it",
+    "a*+ab": f"has a possessive repeat at position 0, {UNKNOWN_END}'a*+'; write it without the + "
+    "that makes it possessive",
+    "(?>a|ab)c": f"has an atomic group at position 0, {UNKNOWN_END}'(?>a|ab)'; write (?: in place "
+    "of (?>",
+    "(?:ab)*+c": f"has a possessive repeat at position 0, {UNKNOWN_END}'(?:ab)*+'; write it "
+    "without the + that makes it possessive",
     # what cannot be met
-    "(?>ab|cx|xx)x": "at position 12, 'x' wants a character that the model does not know",
-    "a b[0-9]{4}": "at position 3, '[0-9]{4}' wants a digit, and the model knows none of '0'…'9'",
-    r"a\d": r"at position 1, '\d' wants a digit, and the model knows none of \d",
-    "(?i)a[xyz]": "at position 5, '[xyz]' wants a character, and the model knows none of 'x', 'y', "
-    "'z'",
-    "(?x) a  (?# b) x+": "at position 15, 'x+' wants a character that the model does not know",
-    "(?:ax|ay|az)+": "at position 3, 'ax|ay|az' wants a character, and the model knows none of "
-    "'x', 'y', 'z'",
-    "(?:ax|xb)?b(?:ax|xb)": "at position 15, 'x' wants a character that the model does not know",
-    "(a|(b)x{2})x|(?i:Q)": "at position 11, 'x' wants a character that the model does not know",
-    r"[^\sa-c-]": r"at position 0, '[^\sa-c-]' wants a character, and the model knows none other "
-    r"than \s, 'a'…'c', '-'",
-    "a(?!)": "at position 1, '(?!)' matches nothing; leave it out",
-    "a^b": r"no text can match it; look at its ^, $, \b and \B",
-    "": "only the empty text matches it; let it have some character",
-    "x*|$": "only the empty text matches it; let it have some character",
+    "(?>ab|cx|xx)x": "needs a character at position 12 that the model does not know, got 'x'",
+    "a b[0-9]{4}": "needs a digit of '0'…'9' at position 3, and the model has none, got '[0-9]{4}'",
+    r"a\d": r"needs a digit of \d at position 1, and the model has none, got '\\d'",
+    "(?i)a[xyz]": "needs a character of 'x', 'y', 'z' at position 5, and the model has none, got "
+    "'[xyz]'",
+    "(?x) a  (?# b) x+": "needs a character at position 15 that the model does not know, got 'x+'",
+    "(?:ax|ay|az)+": "needs a character of 'x', 'y', 'z' at position 3, and the model has none, "
+    "got 'ax|ay|az'",
+    "(?:ax|xb)?b(?:ax|xb)": "needs a character at position 15 that the model does not know, got "
+    "'x'",
+    "(a|(b)x{2})x|(?i:Q)": "needs a character at position 11 that the model does not know, got 'x'",
+    r"[^\sa-c-]": r"needs a character other than \s, 'a'…'c', '-' at position 0, and the model has "
+    r"none, got '[^\\sa-c-]'",
+    "a(?!)": "has a part at position 1 that matches nothing, got '(?!)'; remove it",
+    "a^b": r"matches no text; check its ^, $, \b and \B",
+    "": "matches only the empty text; let it match some character",
+    "x*|$": "matches only the empty text; let it match some character",
     # too large
-    "(?:a{1000}){1000}": "at position 0, '(?:a{1000}){1000}' is too long when its repeats are "
-    "written out; repeat fewer times, or without an upper bound",
-    "(?:(?:){9999999}){9999999}": "takes too long to prepare; repeat fewer times, or make it "
-    "simpler",
-    "(" * 5000 + "a" + ")" * 5000: "has too many groups within each other",
-    "a" * 20_001: "wants at most 20,000 characters, got 20,001",
+    "(?:a{1000}){1000}": "is too long at position 0 when its repeats are written out, got "
+    "'(?:a{1000}){1000}'; repeat fewer times, or without an upper bound",
+    "(?:(?:){9999999}){9999999}": "takes too long to prepare; repeat fewer times, or simplify it",
+    "(" * 5000 + "a" + ")" * 5000: "has groups nested too deeply",
+    "a" * 20_001: "must have at most 20,000 characters, got 20001",
 }
 
 
@@ -359,38 +378,37 @@ MISTAKES = {
 def test_what_cannot_be_is_refused_in_one_line(pattern: str, line: str) -> None:
     with pytest.raises(SettingsError) as refused:
         automaton_of(pattern, DIGITLESS)
-    assert str(refused.value) == f"pattern: {line}"
+    assert str(refused.value) == f"pattern {line}"
+    assert refused.value.setting == "pattern"
 
 
 @pytest.mark.parametrize(
     ("letters", "pattern", "line"),
     [
-        ("\n", ".", "'.' wants a character, and the model knows none of any kind"),
-        ("a", "[^a]", "'[^a]' wants a character, and the model knows none other than 'a'"),
-        ("a", "[é-ü]{2,}", "'[é-ü]{2,}' wants a character, and the model knows none of 'é'…'ü'"),
+        ("\n", ".", r"other than '\n' at position 0, and the model has none, got '.'"),
+        ("a", "[^a]", "other than 'a' at position 0, and the model has none, got '[^a]'"),
+        ("a", "[é-ü]{2,}", "of 'é'…'ü' at position 0, and the model has none, got '[é-ü]{2,}'"),
     ],
 )
 def test_a_small_vocabulary_is_named_what_it_lacks(letters: str, pattern: str, line: str) -> None:
     with pytest.raises(SettingsError) as refused:
         automaton_of(pattern, Vocabulary.of_text(letters))
-    assert str(refused.value) == f"pattern: at position 0, {line}"
+    assert str(refused.value) == f"pattern needs a character {line}"
 
 
 def test_possessive_repeats_are_judged_by_whole_characters_in_bytes() -> None:
     assert accepts(automaton_of("é*+ê", BYTES), "ééê".encode())  # they begin with the same byte
-    with pytest.raises(SettingsError, match="gives nothing back"):
+    with pytest.raises(SettingsError, match="has a possessive repeat at position 0"):
         automaton_of("[é-ü]*+ê", BYTES)
 
 
 def test_a_pattern_that_is_no_text_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"^pattern: wants a text, got 3$"):
+    with pytest.raises(SettingsError, match=r"^pattern must be a text, got 3$"):
         automaton_of(3, SMALL)
 
 
 def test_a_boundary_of_words_is_refused_in_bytes_unless_they_are_of_ascii() -> None:
-    with pytest.raises(
-        SettingsError, match=r"pattern: at position 1, '\\b' looks at whole charact"
-    ):
+    with pytest.raises(SettingsError, match=r"pattern needs whole characters at position 1, "):
         automaton_of(r"a\b.", BYTES)
     automaton = automaton_of(r"(?a)a\b.+", BYTES)
     assert accepts(automaton, "aé".encode())
@@ -409,7 +427,7 @@ EXPLODING = [
 @pytest.mark.parametrize("pattern", EXPLODING, ids=[each[:20] for each in EXPLODING])
 def test_patterns_that_explode_are_refused(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work_limit, "MOST_WORK", work_limit.MOST_WORK // 10)  # for the test's time
-    with pytest.raises(SettingsError, match=r"^pattern: .*(takes too|grows past|is too) "):
+    with pytest.raises(SettingsError, match=r"^pattern (takes too|grows past|is too) "):
         automaton_of(pattern, SMALL)
 
 
@@ -419,20 +437,19 @@ def test_too_many_states_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as refused:
         automaton_of("(a|b)*a(a|b){9}", SMALL)
     assert str(refused.value) == (
-        "pattern: grows past 1,000 states; repeat fewer times, or say more narrowly what comes "
-        "before a repeat"
+        "pattern grows past 1,000 states; repeat fewer times, or narrow the part before a repeat"
     )
 
 
 def test_too_many_sets_of_characters_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alphabet, "MOST_CELLS", 100 * len(CHINESE))
-    with pytest.raises(SettingsError, match=r"^pattern: has too many different characters; make"):
+    with pytest.raises(SettingsError, match=r"^pattern has too many different characters; simp"):
         automaton_of("".join(map(chr, range(0x4E00, 0x4E80))), CHINESE)
 
 
 def test_wide_sets_without_regard_to_case_are_refused_before_they_cost() -> None:
     pattern = "(?i)" + "".join(f"[\\x01-\\U0010{i:04x}]" for i in range(100))
-    with pytest.raises(SettingsError, match=r"^pattern: takes too long"):
+    with pytest.raises(SettingsError, match=r"^pattern takes too long"):
         automaton_of(pattern, SMALL)
 
 
@@ -442,7 +459,7 @@ def test_a_match_that_is_longer_than_the_length_is_refused() -> None:
     with pytest.raises(SettingsError) as refused:
         require_fits(automaton, 6)
     assert str(refused.value) == (
-        "pattern: has no match of fewer than 7 characters, got a length of 6; give a longer one"
+        "pattern has no match of fewer than 7 characters, and length is 6; raise the length"
     )
 
 
