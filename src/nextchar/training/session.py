@@ -171,7 +171,7 @@ def _run(
 
     group.set_compression(settings.training.compress_gradients)
     threads = threads_of(settings, batches.batch_size, group.share)
-    how: Any = {"exchange": group.all_reduce, **precision._asdict()}
+    how: Any = {"all_reduce": group.all_reduce, **precision._asdict()}
     with Engine(start.parameters.architecture, threads=threads, **how) as engine:
         if new is not None and start.progress.step == 0:
             codes = prepared.validation[: settings.training.eval_characters]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from math import prod
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nextchar.kernels.precision import Precision as Precision
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings, TrainingSettings
@@ -21,17 +22,10 @@ from nextchar.training.budget.dry_run import step_on_copies
 from nextchar.training.optim.optimizers import make_slots
 
 if TYPE_CHECKING:
-    from nextchar.kernels.training.buckets import GradientAllReduce
+    from nextchar.kernels.engine import GradientAllReduce
 
 PROBE = NetworkSettings(cell="gru", hidden_size=256, num_layers=1)
 LANES, LENGTH, STEPS = 16, 64, 3
-
-
-class Precision(NamedTuple):
-    """The float type of parameters and sums, and whether products are of bfloat16."""
-
-    dtype: Any
-    bfloat16: bool
 
 
 def flops_per_character(architecture: Architecture) -> int:
@@ -72,7 +66,7 @@ def measure_throughput(
     settings = TrainingSettings()
     slots = make_slots(settings.optimizer, parameters.flat)
     seconds = []
-    how: Any = {"exchange": exchange, **precision._asdict()}
+    how: Any = {"all_reduce": exchange, **precision._asdict()}
     with Engine(architecture, threads=min(threads, lanes), **how) as engine:
         step = step_on_copies(engine, parameters, slots, Batch(inputs, targets, True), settings)
         for _ in range(1 + STEPS):
