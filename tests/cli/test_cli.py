@@ -352,7 +352,7 @@ def test_train_goes_on_from_a_model(nextchar: Program, prose: Path, tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert any(line.startswith("note: GRU 12×1") and "to start from" in line for line in lines)
+    assert any(line.startswith("note: GRU 12×1") and "run starts from" in line for line in lines)
     assert "note: 5 characters are new to the model: ' : V à é; its vocabulary has" in done.stderr
     assert any(line.startswith("note: before training: validation") for line in lines)
     second = load_model(tmp_path / "second")
