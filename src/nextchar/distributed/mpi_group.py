@@ -27,7 +27,7 @@ from nextchar.text.cache.parallel import SplittableText
 from nextchar.text.corpus import Corpus
 
 if TYPE_CHECKING:
-    from nextchar.kernels.training.buckets import GradientAllReduce
+    from nextchar.kernels.engine import GradientAllReduce
 
 
 Array = NDArray[Any]

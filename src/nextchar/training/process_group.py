@@ -20,7 +20,7 @@ from nextchar.text.batches import ALL, Share
 from nextchar.text.corpus import Corpus
 
 if TYPE_CHECKING:
-    from nextchar.kernels.training.buckets import GradientAllReduce
+    from nextchar.kernels.engine import GradientAllReduce
     from nextchar.text.cache.parallel import SplittableText
 
 Array = NDArray[Any]

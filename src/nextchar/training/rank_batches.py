@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nextchar.errors import SettingsError
+from nextchar.kernels.precision import Precision
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import Settings
 from nextchar.text.batches import Batches, Share, make_batches
@@ -11,7 +12,6 @@ from nextchar.text.corpus import Prepared
 from nextchar.text.prefetch import ReadAhead
 from nextchar.text.sanity import decoding_warning
 from nextchar.training.auto.choose import precision_of
-from nextchar.training.auto.throughput import Precision
 from nextchar.training.process_group import SINGLE_PROCESS, ProcessGroup
 from nextchar.training.run_context import Hooks
 

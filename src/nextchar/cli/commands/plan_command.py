@@ -138,8 +138,8 @@ def _machine(gflops: float | None, vocabulary: int, settings: Settings) -> Machi
     from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
     from nextchar.distributed.calibrate import measure_machine
     from nextchar.kernels.isa import HOST
+    from nextchar.kernels.precision import Precision
     from nextchar.kernels.threads import usable_cores
-    from nextchar.training.auto.throughput import Precision
 
     dtype = settings.training.dtype
     pairs = dtype == "bfloat16" or (dtype == "auto" and HOST.has_bfloat16)
