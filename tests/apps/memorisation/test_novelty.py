@@ -129,14 +129,17 @@ def test_too_few_novel_records_are_reported(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        (["--training-text", "x"], "training_text: is where --novel looks; add it"),
-        (["--novel", "--prompts", "x"], "novel: goes with one prompt"),
+        (["--training-text", "x"], "training_text is used by --novel only; add --novel"),
+        (
+            ["--novel", "--prompts", "x"],
+            "novel cannot be combined with prompts; give --prompt instead",
+        ),
     ],
 )
 def test_wrong_usage_is_an_error(
-    names: Path, options: list[str], told: str, capfd: pytest.CaptureFixture[str]
+    names: Path, options: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["generate", str(names.parent / "run"), *options]) == 2
-    assert told in capfd.readouterr().err
+    assert message in capfd.readouterr().err
