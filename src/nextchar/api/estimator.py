@@ -20,7 +20,7 @@ from nextchar.settings.fields import require_known
 from nextchar.text.sources import as_symbols
 from nextchar.text.vocabulary import Unknown, Vocabulary, bytes_of
 from nextchar.training.run import BaseModel, load_base_model, start
-from nextchar.training.session import Hooks
+from nextchar.training.session import Hooks, Trained
 from nextchar.training.signals import stop_on_interrupt
 
 SAMPLE_LENGTH = 200  # characters of a sample during training
@@ -122,6 +122,10 @@ class CharRNN(GenerationMixin, NotebookMixin):
                 )
             finally:
                 progress.close()
+        self._set_fitted(trained)
+        return self
+
+    def _set_fitted(self, trained: Trained) -> None:
         self.model_: Model = trained.model
         self.settings_: Settings = trained.settings
         self.records_ = trained.records
@@ -131,7 +135,6 @@ class CharRNN(GenerationMixin, NotebookMixin):
         ]
         self.best_loss_: float = trained.best_loss
         self.n_iter_: int = trained.steps
-        return self
 
     @property
     def vocabulary_(self) -> Vocabulary:
