@@ -1,8 +1,8 @@
-"""Make the pictures of docs/playground.md: `make screenshots`, some minutes.
+"""Make the images of docs/playground.md: `make screenshots`, a few minutes.
 
-Trains two small models, serves them, and has a browser look. Wants a Chromium, fonts (Debian's
-fonts-inter, fonts-jetbrains-mono and fonts-wqy-microhei were there for those that are kept), and
-Tiny Shakespeare: ../shared/data/tinyshakespeare.txt, or named as the argument.
+Trains two small models, serves them, and takes screenshots in a browser. Needs Chromium, fonts
+(the images kept were made with Debian's fonts-inter, fonts-jetbrains-mono and
+fonts-wqy-microhei), and Tiny Shakespeare: ../shared/data/tinyshakespeare.txt, or the argument.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ PICTURES: dict[str, dict[str, Any]] = {
         "locale": "zh-CN",
     },
 }
-# which of the first characters that were not to be expected stands the furthest to the right
+# index of the rightmost improbable character among the first 120
 ASIDE = """all => all.slice(0, 120).map((each, i) => [each.offsetLeft, i])
     .filter(([, i]) => all[i].matches(".s3, .s4, .s5") && /\\p{L}/u.test(all[i].textContent))
     .sort(([a], [b]) => b - a)[0][1]"""
 
 
 def train(text: Path, out: Path, *options: str) -> Path:
-    """The last model of a run: it may know a short text by heart."""
+    """The last model of a run; it may overfit a short text."""
     command = [sys.executable, "-m", "nextchar", "train", str(text), "--out", str(out)]
     subprocess.run([*command, *options, "--seed", "1"], check=True)
     return out / LAST
 
 
 def picture(browser: Browser, server: Server, name: str) -> None:
-    """Write a text, look at one of the characters that were not to be expected, and shoot."""
+    """Generate a text, open the card of an improbable character, and take a screenshot."""
     options = dict(PICTURES[name])
     model, prompt = options.pop("of")
     rules = options.pop("rules")
@@ -78,7 +78,7 @@ def picture(browser: Browser, server: Server, name: str) -> None:
 
 
 def main(text: Path = SHAKESPEARE) -> None:
-    """Make them all."""
+    """Make all images."""
     (DOCS / "images").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         models = {

@@ -1,8 +1,8 @@
-"""Pages opened in a real Chromium without a window: fixtures that conftest.py hands to all tests.
+"""Pages in a headless Chromium: fixtures that conftest.py offers to all tests.
 
-A test that asks for `page` or `new_page` fails, too, if the page says an error on the console,
-throws one, or asks anything of another machine. Where no Chromium is installed it is skipped.
-Pages that forbid `eval` cannot be waited for with `wait_for_function`: wait for a locator.
+A test with `page` or `new_page` also fails if the page logs an error to the console, throws one,
+or requests anything from another machine. Without Chromium it is skipped. On pages that forbid
+`eval`, `wait_for_function` does not work: wait for a locator.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ELSEWHERE = re.compile(r"(?!http://(127\.0\.0\.1|localhost)[:/])(https?|wss?)://")
-WAIT = 60_000  # milliseconds until something awaited counts as missing; machines are shared
+WAIT = 60_000  # milliseconds until a wait fails; machines may be busy
 
 
 def chromium() -> str | None:
@@ -29,10 +29,10 @@ def chromium() -> str | None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium without a window.
+    """A headless Chromium.
 
-    One a module, not one a session: Playwright leaves its event loop running in this thread, and
-    tests of other modules could not call `asyncio.run` beside it.
+    One per module, not one per session: Playwright leaves its event loop running in this thread,
+    with which tests of other modules could not call `asyncio.run`.
     """
     path = chromium()
     if path is None:
@@ -47,13 +47,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What went wrong in the test's pages; a test that wants an error takes it out again."""
+    """Errors in the pages of the test; a test that expects an error removes it."""
     return []
 
 
 @pytest.fixture
 def new_page(browser: Browser, complaints: list[str]) -> Iterator[Callable[..., Page]]:
-    """Open pages with options of their own: `new_page(color_scheme="dark", locale="zh-CN")`.
+    """Open pages with options: `new_page(color_scheme="dark", locale="zh-CN")`.
 
     The options are those of Playwright's `browser.new_context`.
     """

@@ -1,8 +1,8 @@
 """A server under mixed load: `python tests/load.py [--minutes 10]`, which is `make load`.
 
-Normal, slow, vanishing and malicious clients at once, on this machine's own address. Every text
-must be the one that the library writes for its seed, no answer other than those promised, and the
-server's memory flat. Prints how long clients waited and how much was written.
+Normal, slow, vanishing and malicious clients run at once, on the local address. Every text must
+be that of the library for its seed, every answer a documented one, and the memory of the server
+must not grow. Prints the waiting times of clients and the characters per second.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from typing import Any
 from serving import Server, save_models, served_by_process
 
 CLIENTS = {"normal": 12, "slow": 4, "vanishing": 6, "malicious": 6}
-QUEUE = ("--parallel", "8", "--queue", "8")  # so small that it is full now and then
+QUEUE = ("--parallel", "8", "--queue", "8")  # small enough to be full at times
 TEXTS = 40  # different requests
-FLAT = 1.10  # memory at the end against memory after the first third
+FLAT = 1.10  # most memory at the end, relative to that after the first third
 PAGE = 4096
 
 Body = dict[str, Any]
@@ -34,10 +34,10 @@ Body = dict[str, Any]
 
 @dataclass
 class Report:
-    """What came of it.
+    """Results of a load test.
 
-    answers: how often each kind of client got each status. first, whole: seconds that normal
-    clients waited for the first of a text and for all of it. memory: the server's, in bytes.
+    answers: counts of statuses by kind of client. first, whole: seconds until normal clients had
+    the first of a text, and all of it. memory: that of the server, in bytes.
     """
 
     answers: dict[str, Counter[int]] = field(
@@ -51,13 +51,13 @@ class Report:
 
     @property
     def growth(self) -> float:
-        """The memory of the last tenth against that after the first third."""
+        """Memory in the last tenth of the time, relative to that after the first third."""
         third, tenth = len(self.memory) // 3, max(len(self.memory) // 10, 1)
         early, late = self.memory[third : third + tenth], self.memory[-tenth:]
         return (sum(late) / len(late)) / (sum(early) / len(early))
 
     def lines(self, seconds: float) -> list[str]:
-        """For people to read."""
+        """The report as text."""
         counts = [f"{kind}: {dict(sorted(each.items()))}" for kind, each in self.answers.items()]
         return [
             *counts,
@@ -72,14 +72,14 @@ class Report:
 
 
 def quantile(values: list[float], share: float) -> float:
-    """The value that a share of them is below."""
+    """The quantile of some values."""
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
 
 
 def run(server: Server, seconds: float, chance: random.Random) -> Report:
-    """Load a server for so long."""
-    asked = [_body(chance) for _ in range(TEXTS)]
-    expected = [(body, _written(server, body)) for body in asked]
+    """Load a server for some seconds."""
+    bodies = [_body(chance) for _ in range(TEXTS)]
+    expected = [(body, _written(server, body)) for body in bodies]
     report = Report()
     asyncio.run(_load(server, expected, report, seconds, chance))
     return report
@@ -142,7 +142,7 @@ async def _load(
 async def normal(
     server: Server, body: Body, texts: list[str], report: Report, chance: random.Random
 ) -> int:
-    """Ask, read at once, and compare; where the queue is full, try again later."""
+    """Send, read at once, and compare; if the queue is full, wait."""
     begin = time.monotonic()
     first, answer = await _exchange(server, _post(json.dumps(body).encode()))
     status = _compared(answer, body, texts, report)
@@ -170,7 +170,7 @@ async def slow(
 async def vanishing(
     server: Server, body: Body, texts: list[str], report: Report, chance: random.Random
 ) -> None:
-    """Ask for much and go away, before, while or after something is written."""
+    """Request a long text and disconnect before, during or after the answer."""
     data = _post(json.dumps({**body, "max_tokens": 10_000, "stop": None}).encode())
     _, writer = await asyncio.open_connection(*server.address)
     writer.write(data[: chance.choice([chance.randrange(len(data)), len(data)])])
@@ -181,11 +181,11 @@ async def vanishing(
 async def malicious(
     server: Server, body: Body, texts: list[str], report: Report, chance: random.Random
 ) -> int | None:
-    """Send what no client should."""
+    """Send an invalid request."""
     data = chance.choice(_ATTACKS)(chance)
     try:
         _, answer = await _exchange(server, data)
-    except OSError:  # closed while we were still sending
+    except OSError:  # the server closed the connection while the client was sending
         return None
     status = int(answer.split(b" ", 2)[1])
     if not 400 <= status < 500 or b'{"error":{"message":' not in answer:
@@ -225,12 +225,12 @@ def _post(body: bytes) -> bytes:
 async def _exchange(
     server: Server, data: bytes, dawdle: Callable[[], Awaitable[None]] | None = None
 ) -> tuple[float, bytes]:
-    """Send, and read until the server closes; when the first of the answer came, and all of it."""
+    """Send, and read to the end; returns the time of the first bytes, and all bytes."""
     reader, writer = await asyncio.open_connection(*server.address)
     step = len(data) if dawdle is None else max(len(data) // 20, 1)
     for start in range(0, len(data), step):
         writer.write(data[start : start + step])
-        with contextlib.suppress(ConnectionError):  # refused already: the answer says why
+        with contextlib.suppress(ConnectionError):  # rejected already: the answer has the reason
             await writer.drain()
         if dawdle is not None:
             await dawdle()
@@ -245,7 +245,7 @@ async def _exchange(
 
 
 def _compared(answer: bytes, body: Body, texts: list[str], report: Report) -> int:
-    """The status of an answer, whose texts are held against the library's."""
+    """The status of an answer, whose texts are compared with those of the library."""
     head, _, content = answer.partition(b"\r\n\r\n")
     status = int(head.split(b" ", 2)[1])
     if status == 429:
@@ -274,14 +274,14 @@ def _streamed(content: bytes) -> list[str]:
 
 
 def _memory(server: Server) -> int:
-    """Bytes of memory that the server's process holds."""
+    """Resident memory of the server in bytes."""
     assert server.process is not None
     statm = Path(f"/proc/{server.process.pid}/statm").read_text(encoding="ascii")
     return int(statm.split()[1]) * PAGE
 
 
 def main(args: list[str]) -> int:
-    """Load a server for some minutes; whether all was well."""
+    """Load a server for some minutes; returns 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Run directories for the report's tests: made of numbers in no time, or trained for seconds."""
+"""Run directories for the tests of reports: filled with numbers, or trained for seconds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from nextchar.api.estimator import write_sample
 from nextchar.model.file import BEST, Model, save_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
-from nextchar.runs.metrics_file import Content
+from nextchar.runs.metrics_file import MetricsFile
 from nextchar.runs.run_files import METRICS
 from nextchar.settings.config import Settings
 from nextchar.text.corpus import prepare
 from nextchar.text.reading import read_corpus
-from nextchar.training.run import start, text_from_paths
+from nextchar.training.run import RunRequest, text_from_paths, train
+from nextchar.training.run_context import Hooks
 from nextchar.training.saving.run_directory import RunDirectory
-from nextchar.training.session import Hooks
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16, "num_layers": 1, "seq_length": 16, "batch_size": 8, "threads": 1,
@@ -27,20 +27,20 @@ SMALL: dict[str, Any] = {
 
 
 def trained_run(path: Path, text: Path, **given: Any) -> Path:
-    """A run that was really trained, in a second or two."""
+    """Train a run for a second or two."""
     settings = {**SMALL, **given}
-    start(text_from_paths([text]), preset="medium", given=settings, out=path,
-          hooks=Hooks(make_sample=write_sample))  # fmt: skip
+    request = RunRequest(text_from_paths([text]), preset="medium", given=settings, out=path)
+    train(request, Hooks(make_sample=write_sample))
     return path
 
 
 def made_run(path: Path, text: Path, records: int = 20, seed: int = 1, **given: Any) -> Path:
-    """A run of any number of evaluations, made of numbers, with a model that was never trained."""
+    """Write a run of any number of evaluations with an untrained model."""
     settings = Settings.make("medium", **{**SMALL, **given, "steps": 10 * records})
     with RunDirectory.create(path) as directory:
         source = {"cpu": "made", "inputs": [str(text)], "validation": []}
         directory.write_config(settings, source)
-        (path / METRICS).write_bytes(bytes(Content(made_records(records, seed))))
+        (path / METRICS).write_bytes(bytes(MetricsFile(made_records(records, seed))))
         directory.write_samples(
             [{"step": n, "fraction": n / 100, "text": f"sample {n}\n<b>&"} for n in (0, 50, 100)]
         )
@@ -53,7 +53,7 @@ def made_run(path: Path, text: Path, records: int = 20, seed: int = 1, **given: 
 
 
 def made_records(count: int, seed: int = 1) -> list[dict[str, Any]]:
-    """Evaluations that look like those of a run."""
+    """Return evaluations that look like those of a run."""
     rng = np.random.default_rng(seed)
     share = np.arange(1, count + 1) / count
     train = 1.4 + 0.1 * (seed % 5) + 2.5 * np.exp(-6 * share) + 0.05 * rng.normal(size=count)

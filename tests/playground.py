@@ -1,4 +1,4 @@
-"""The playground as its user meets it: what tests do with it and see of it."""
+"""The playground as a page object: actions of its user, and the state of the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODEL = "prose"
 
 
 class Playground:
-    """A page of a server, opened and ready."""
+    """The open playground of a server."""
 
     def __init__(self, page: Page, server: Server, model: str | None = MODEL) -> None:
         self.page, self.server = page, server
@@ -27,7 +27,7 @@ class Playground:
         return self.page.get_by_role("button", name=name, exact=True)
 
     def set(self, **settings: Any) -> None:
-        """Fill in numbers by their names in the API."""
+        """Fill in settings by their names in the API."""
         self.page.evaluate(
             "for (const each of document.querySelectorAll('details')) each.open = true"
         )
@@ -35,25 +35,25 @@ class Playground:
             self.page.fill(f"#{name}", str(value))
 
     def write(self, prompt: str, **settings: Any) -> str:
-        """Let a text be written to its end, and give it as it is read from the page."""
+        """Generate a text to its end and return it as the page shows it."""
         self.set(**settings)
         self.page.fill("#prompt", prompt)
         self.button("Write").click()
         return self.finished()
 
     def finished(self) -> str:
-        """The text once it is whole."""
+        """The text when it is complete."""
         self.page.locator("#stop").wait_for(state="hidden")
         return self.text
 
     @property
     def text(self) -> str:
-        """Prompt and written text."""
+        """Prompt and generated text."""
         return str(self.page.evaluate("document.querySelector('#text').textContent"))
 
     @property
     def count(self) -> int:
-        """How many characters were written."""
+        """Number of generated characters."""
         return self.page.locator("#text .c").count()
 
     def character(self, index: int) -> Locator:
@@ -72,5 +72,5 @@ class Playground:
         return self.page.get_by_role("alert")
 
     def overflows(self) -> bool:
-        """Whether the page can be scrolled to the side."""
+        """True if the page scrolls sideways."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))

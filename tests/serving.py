@@ -1,4 +1,4 @@
-"""Servers to be tested: the program as a process, or the same in a thread of this one."""
+"""Servers for tests: `nextchar serve` as a process, or the same in a thread of this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,11 @@ from nextchar.server.server_settings import ServerSettings
 from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
-WAIT = 60.0  # seconds after which a test gives up
+WAIT = 60.0  # seconds until a test fails
 
 
 def made_model(vocabulary: Vocabulary, seed: int = 1, hidden_size: int = 16) -> Model:
-    """An untrained LSTM with weights large enough for texts that are not all noise."""
+    """An untrained LSTM, with weights large enough for a varied distribution."""
     network = NetworkSettings(hidden_size=hidden_size, num_layers=1)
     parameters = initialise(Architecture(network, len(vocabulary)), seed)
     parameters.flat *= 3
@@ -47,7 +48,7 @@ def character_model(hidden_size: int = 16) -> Model:
 
 
 def byte_model() -> Model:
-    """One that writes UTF-8 of several bytes often enough to be cut in the middle."""
+    """A model of bytes that often writes characters of several bytes."""
     model = made_model(Vocabulary(is_bytes=True))
     likely = np.r_[32:127, 0x80:0xC0, 0xE4:0xE8, 0xE4:0xE8]
     model.parameters["b_out"][likely] += 4
@@ -55,7 +56,7 @@ def byte_model() -> Model:
 
 
 def save_models(folder: Path) -> dict[str, Path]:
-    """Both as files, by name."""
+    """Save both models; returns the files by name."""
     paths = {name: folder / f"{name}.safetensors" for name in ("prose", "bytes")}
     save_model(paths["prose"], character_model())
     save_model(paths["bytes"], byte_model())
@@ -64,7 +65,7 @@ def save_models(folder: Path) -> dict[str, Path]:
 
 @dataclass
 class Server:
-    """A server that is running. models: what it serves, by name."""
+    """A running server. models: the served files by name."""
 
     url: str
     models: dict[str, Path]
@@ -80,7 +81,7 @@ class Server:
         return host, int(port)
 
     def complete(self, **body: Any) -> httpx2.Response:
-        """POST /v1/completions with a body like this."""
+        """POST /v1/completions with these fields."""
         return self.client.post("/v1/completions", json={"model": "prose", "prompt": "", **body})
 
     def texts(self, **body: Any) -> list[str]:
@@ -103,7 +104,7 @@ class Server:
         self, prompt: str, length: int, seed: int, *, model: str = "prose",
         options: dict[str, Any] | None = None, **rules: Any,
     ) -> list[str]:  # fmt: skip
-        """What the library writes; options are those of `RequestOptions`."""
+        """The texts of the library; options are those of `RequestOptions`."""
         settings = GenerationSettings(length=length, **rules)
         given = RequestOptions(**(options or {}))
         made = generate(self.model(model), prompt, settings, given, seed=seed)
@@ -113,7 +114,7 @@ class Server:
         return socket.create_connection(self.address, timeout=WAIT)
 
     def raw(self, data: bytes) -> bytes:
-        """What comes back for some bytes, until the server closes."""
+        """Send bytes and read until the server closes the connection."""
         with self.connected() as connection:
             connection.sendall(data)
             return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -123,7 +124,7 @@ class Server:
 def served_by_process(
     models: dict[str, Path], *options: str, env: dict[str, str] | None = None
 ) -> Iterator[Server]:
-    """`nextchar serve`, as a user calls it, on a free port."""
+    """Run `nextchar serve`, as a user does, on a free port."""
     paths = [str(path) for path in models.values()]
     names = [word for name in models for word in ("--alias", name)]
     process = subprocess.Popen(
@@ -133,11 +134,11 @@ def served_by_process(
         env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
     )
     assert process.stderr is not None
-    said = process.stderr.readline()
-    while COMPILING in said:
-        said = process.stderr.readline()
-    assert " at http://" in said, said + process.stderr.read()
-    server = Server(said.split(" at ")[1].strip(), models, process)
+    line = process.stderr.readline()
+    while COMPILING in line:
+        line = process.stderr.readline()
+    assert " at http://" in line, line + process.stderr.read()
+    server = Server(line.split(" at ")[1].strip(), models, process)
     try:
         yield server
     finally:
@@ -153,12 +154,12 @@ def served_by_process(
 
 @contextlib.contextmanager
 def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> Iterator[Server]:
-    """The same in a thread of this process, which is begun in a moment; told nothing of signals.
+    """Run a server in a thread of this process, which starts faster but handles no signals.
 
-    wait: until requests are taken.
+    wait: until requests are accepted.
     """
     chosen = ServerSettings(port=0, **settings)
-    shelf = load_registry(list(map(str, models.values())), list(models), chosen)
+    registry = load_registry(list(map(str, models.values())), list(models), chosen)
     ready, stops = threading.Event(), []
 
     def on_ready(stop: Any) -> None:
@@ -167,7 +168,7 @@ def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> It
 
     with bind(chosen) as listening:
         url = url_of(listening)
-        thread = threading.Thread(target=serve, args=(shelf, chosen, listening, on_ready))
+        thread = threading.Thread(target=serve, args=(registry, chosen, listening, on_ready))
         thread.start()
         try:
             assert not wait or ready.wait(WAIT)
@@ -175,10 +176,23 @@ def served(models: dict[str, Path], *, wait: bool = True, **settings: Any) -> It
             try:
                 yield server
             finally:
-                server.client.close()  # lest a failed test have its sockets told by the next one
+                server.client.close()  # otherwise the next test would report the open sockets
         finally:
             assert ready.wait(WAIT)
             for stop in stops:
                 stop()
             thread.join(WAIT)
             assert not thread.is_alive()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for something to happen."""
+    end = time.monotonic() + WAIT
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def in_progress(server: Server) -> float:
+    """Prompts that are being answered."""
+    return server.metric("nextchar_requests_in_progress")

@@ -1,4 +1,4 @@
-"""What stands at a place is expected as the plain network does, after any context."""
+"""Predictions after any context are those of the plain network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PROSE
 from nextchar.apps.batch_predictor import LANES, BatchPredictor
-from nextchar.apps.predictions import places_of
+from nextchar.apps.predictions import spread_positions
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
@@ -19,7 +19,7 @@ VOCABULARY = Vocabulary.of_text(PROSE)
 CODES = VOCABULARY.encode(PROSE * 40)
 NETWORK = NetworkSettings(hidden_size=8, num_layers=2, cell="lstm")
 PARAMETERS = initialise(Architecture(NETWORK, len(VOCABULARY)), 1, np.float64)
-PARAMETERS.flat[:] *= 3  # that it minds what it reads
+PARAMETERS.flat[:] *= 3  # so that the context matters
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 64])
@@ -36,9 +36,9 @@ def test_after_a_context_the_state_began_at_zero(length: int) -> None:
         np.testing.assert_allclose(log_p, wanted, rtol=1e-9)
 
 
-def test_more_places_than_lanes_are_read_in_turn() -> None:
+def test_more_positions_than_lanes_are_read_in_turn() -> None:
     count = 3 * LANES + 5
-    places = places_of(len(CODES), count, 3)
+    places = spread_positions(len(CODES), count, 3)
     assert len(places) == count
     assert (places.min(), places.max() < len(CODES)) == (3, True)
     some = [0, LANES, count - 1]
@@ -49,7 +49,7 @@ def test_more_places_than_lanes_are_read_in_turn() -> None:
 
 
 def test_any_number_of_threads_gives_the_same() -> None:
-    places = places_of(len(CODES), 7, 12)
+    places = spread_positions(len(CODES), 7, 12)
     made = []
     for threads in (1, 2, 3):
         with BatchPredictor(PARAMETERS, threads=threads) as reader:

@@ -1,4 +1,4 @@
-"""Evaluating: the state goes through the whole text, whatever pieces it comes in."""
+"""Evaluation: the state is carried through the whole text, however it is cut."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from nextchar.text.vocabulary import Vocabulary
 def untrained(vocabulary: Vocabulary, text: TextSettings | None = None) -> Model:
     network = NetworkSettings(hidden_size=8, num_layers=2)
     parameters = initialise(Architecture(network, len(vocabulary)), 1, np.float64)
-    parameters.flat[:] *= 3  # that it minds what it reads
+    parameters.flat[:] *= 3  # so that the context matters
     return Model(parameters, vocabulary, text or TextSettings())
 
 
@@ -69,11 +69,11 @@ def test_lanes_come_close() -> None:
     text = PROSE * 30
     exact, fast = (evaluate(MODEL, [text], lanes=lanes)[0] for lanes in (1, 2))
     assert fast.characters == exact.characters
-    # what is further back than the warm-up of 512 characters hardly matters
+    # characters before the warm-up of 512 hardly matter
     assert fast.nats_per_char == pytest.approx(exact.nats_per_char, rel=1e-3)
 
 
-def test_an_unknown_character_is_named_with_its_place_in_the_whole_text() -> None:
+def test_an_unknown_character_is_named_with_its_position_in_the_whole_text() -> None:
     with pytest.raises(UnknownCharacterError, match="at position 8") as caught:
         evaluate(MODEL, ["It was ", "tЖe"])
     assert (caught.value.character, caught.value.position) == ("Ж", 8)
@@ -84,7 +84,7 @@ def test_unknown_characters_can_be_left_out_and_are_counted() -> None:
     assert skipped == (evaluate(MODEL, ["It was the"])[0], 3)
 
 
-def test_an_unknown_symbol_takes_what_is_unknown() -> None:
+def test_the_unknown_symbol_stands_for_unknown_characters() -> None:
     model = untrained(Vocabulary.of_text("aabbz", min_count=2))
     result, left_out = evaluate(model, ["abzЖ"])
     assert (result.characters, left_out) == (3, 0)
@@ -113,7 +113,7 @@ def test_files_are_scored_one_after_the_other(tmp_path: Path) -> None:
     assert evaluate_files(BYTES, [tmp_path]) == evaluate(BYTES, [PROSE])
 
 
-def test_files_are_read_in_the_encoding_of_the_training_text_unless_told(tmp_path: Path) -> None:
+def test_files_are_read_in_the_encoding_of_the_training_text_by_default(tmp_path: Path) -> None:
     model = untrained(Vocabulary.of_text("äöü"), TextSettings(encoding="latin-1"))
     expected = evaluate(model, ["äöüä"])
     (tmp_path / "text").write_bytes("äöüä".encode("latin-1"))
@@ -146,7 +146,7 @@ def test_the_figures_are_what_their_names_say() -> None:
     assert figures["accuracy"] == 0.25
 
 
-def test_what_was_left_out_stands_beside_the_figures() -> None:
+def test_skipped_characters_are_among_the_figures() -> None:
     assert as_json(Score(4, 1.0, 1), 3)["left_out"] == 3
 
 
@@ -176,6 +176,6 @@ def test_validation_and_scoring_of_records_agree(alphabet: str, tmp_path: Path) 
     model.fit(tmp_path / "train", validation=tmp_path / "val", verbose=False)
     text = (tmp_path / "val").read_bytes()
     scored = model.score(text if alphabet == "bytes" else text.decode())
-    # the engine sums lanes in another order than one after the other: float32 roundings
+    # the engine sums lanes in another order: float32 roundings
     assert model.validation_scores_[-1] == pytest.approx(-scored, rel=1e-5)
     assert evaluate_files(model.model_, [tmp_path / "val"])[0].nats_per_char == -scored

@@ -1,4 +1,4 @@
-"""n-grams with back-off: a slow twin of dictionaries, distributions that sum to one, any blocks."""
+"""n-grams: a slow twin with dictionaries, distributions that sum to one, any blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.apps.ngrams import ORDERS, affordable, baselines
+from nextchar.apps.ngrams import ORDERS, baselines, most_characters
 from nextchar.text.vocabulary import Codes
 
 V = 4
@@ -23,7 +23,7 @@ def cut(text: list[int], size: int) -> list[Codes]:
 
 
 class Twin:
-    """Interpolated Witten-Bell, word for word as its formula."""
+    """Interpolated Witten-Bell, exactly as its formula."""
 
     def __init__(self, training: list[int], order: int) -> None:
         self.order = order
@@ -78,5 +78,5 @@ def test_a_regular_text_is_known_by_higher_orders() -> None:
 
 
 def test_memory_is_bounded_by_the_characters_that_are_scored() -> None:
-    assert affordable(65) * 65 <= 50_000_000 < (affordable(65) + 1) * 65
-    assert affordable(10**9) == 2
+    assert most_characters(65) * 65 <= 50_000_000 < (most_characters(65) + 1) * 65
+    assert most_characters(10**9) == 2

@@ -1,4 +1,4 @@
-"""What a model expects, place by place, is what the scorer sums and the plain network says."""
+"""Predictions at every position are those of the scorer and of the plain network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PROSE
 from nextchar.apps.batch_predictor import BatchPredictor
-from nextchar.apps.predictions import characters_of, places_of, read
+from nextchar.apps.predictions import read, spread_positions
 from nextchar.model.file import Model
 from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
@@ -21,7 +21,7 @@ from nextchar.text.vocabulary import Vocabulary
 def untrained(vocabulary: Vocabulary, cell: str = "lstm", scale: float = 3.0) -> Model:
     network = NetworkSettings(hidden_size=8, num_layers=2, cell=cell)
     parameters = initialise(Architecture(network, len(vocabulary)), 1, np.float64)
-    parameters.flat[:] *= scale  # that it minds what it reads
+    parameters.flat[:] *= scale  # so that the context matters
     return Model(parameters, vocabulary, TextSettings())
 
 
@@ -45,8 +45,8 @@ def test_the_mean_is_the_score(lanes: int) -> None:
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_every_place_is_what_the_plain_network_says(cell: str) -> None:
-    model = untrained(MODEL.vocabulary, cell, 1.5)  # at 3 an RNN is chaos
+def test_every_position_has_the_prediction_of_the_plain_network(cell: str) -> None:
+    model = untrained(MODEL.vocabulary, cell, 1.5)  # at 3 an RNN is chaotic
     codes = CODES[:300]
     with BatchPredictor(model.parameters) as reader:
         made = read(reader, codes)
@@ -56,13 +56,6 @@ def test_every_place_is_what_the_plain_network_says(cell: str) -> None:
     np.testing.assert_allclose(made.log_p, log_p[np.arange(299), codes[1:]], rtol=1e-9)
 
 
-def test_a_short_text_has_few_places() -> None:
-    assert places_of(5, 100, 3).tolist() == [3, 4]
-    assert places_of(3, 100, 3).tolist() == []
-
-
-def test_characters_are_shown_one_by_one() -> None:
-    some = Model(MODEL.parameters, Vocabulary(map(ord, "ab"), has_unknown=True))
-    assert characters_of(some, [0, 2, 1]) == ["a", "□", "b"]
-    raw = Model(MODEL.parameters, Vocabulary(is_bytes=True))
-    assert characters_of(raw, [65, 200]) == ["A", "0xC8"]
+def test_a_short_text_has_few_positions() -> None:
+    assert spread_positions(5, 100, 3).tolist() == [3, 4]
+    assert spread_positions(3, 100, 3).tolist() == []

@@ -1,4 +1,4 @@
-"""Curves in a terminal: what is on its screen, and that it is left as it was found."""
+"""Curves in a terminal: the screen during the run, and the terminal after it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nextchar.callbacks.live import MEANS, POINTS, Live, TerminalCurve
+from nextchar.callbacks.live import MEANS, POINTS, LiveCurves, TerminalCurve
 from nextchar.errors import MissingExtraError
 from nextchar.training.events import Evaluated, Finished, Note, Sampled, Started, Stepped
 
@@ -39,14 +39,14 @@ def evaluated(step: int, loss: float) -> Evaluated:
 
 
 def shown(stream: Screen) -> list[str]:
-    """The lines of the last look."""
+    """The lines of the last drawing."""
     last = stream.getvalue().split("\x1b[H")[-1].split("\x1b[J")[0]
     return last.replace("\x1b[K", "").split("\r\n")
 
 
 def test_the_screen_shows_where_the_run_is() -> None:
     stream, now = Screen(), [0.0]
-    live = Live(stream, clock=lambda: now[0])
+    live = LiveCurves(stream, clock=lambda: now[0])
     live(Note("a note before"))
     live(Started(0, 100, None))
     for step in range(1, 61):
@@ -58,18 +58,18 @@ def test_the_screen_shows_where_the_run_is() -> None:
     lines = shown(stream)
     assert lines[0] == "step 60 of 100 · 60% · loss 2.0000 nats (2.885 bits) · 1.0 k char/s"
     text = "\n".join(lines)
-    for told in ("training", "validation 1.8000 nats at step 60 · best", "(steps)", "First line"):
-        assert told in text
-    assert "\x1b[31m" not in text  # what a model writes is not obeyed
+    for part in ("training", "validation 1.8000 nats at step 60 · best", "(steps)", "First line"):
+        assert part in text
+    assert "\x1b[31m" not in text  # generated text does not control the terminal
     assert len(lines) <= 24
     before, after = stream.getvalue().split("\x1b[?1049h")
     assert before == "note: a note before\n"
     assert "\x1b[?1049l" not in after
 
 
-def test_when_it_is_over_the_lines_stand_as_without_it() -> None:
+def test_after_the_run_the_usual_lines_are_printed() -> None:
     stream = Screen()
-    live = Live(stream)
+    live = LiveCurves(stream)
     for event in (
         Started(0, 100, None), stepped(1), Note("careful"), evaluated(50, 2.0), stepped(100),
         Finished(100, 10.0, 10_000, 2.0, 50, Path("runs/a")),
@@ -79,13 +79,13 @@ def test_when_it_is_over_the_lines_stand_as_without_it() -> None:
     left = stream.getvalue().split("\x1b[?25h\x1b[?1049l")
     assert len(left) == 2
     lines = left[1].rstrip("\n").split("\n")
-    assert lines[0].endswith("note: careful")  # behind the bar that was taken away
+    assert lines[0].endswith("note: careful")  # after the removed bar
     assert lines[-1].startswith("kept in runs")
 
 
 def test_an_interrupted_run_leaves_the_terminal_too() -> None:
     stream = Screen()
-    live = Live(stream)
+    live = LiveCurves(stream)
     live(Started(0, None, 60.0))
     live(stepped(1))
     live(evaluated(1, 2.0))
@@ -97,7 +97,7 @@ def test_an_interrupted_run_leaves_the_terminal_too() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(20, 5), (40, 12), (200, 60)])
 def test_any_size_of_terminal_is_filled_and_not_more(width: int, height: int) -> None:
-    live = Live(Screen())
+    live = LiveCurves(Screen())
     live(Started(0, 100, None))
     live(stepped(1))
     live(stepped(2))
@@ -112,7 +112,7 @@ def test_a_terminal_that_goes_away_does_not_end_the_run() -> None:
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
-    live = Live(Gone())
+    live = LiveCurves(Gone())
     live(Started(0, 100, None))
     live(stepped(1))
     live.close()
@@ -129,10 +129,10 @@ def test_a_curve_keeps_few_points_each_a_mean() -> None:
     assert TerminalCurve(10_000 // MEANS)._every == 50
 
 
-def test_without_plotille_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_plotille_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "plotille", None)
-    with pytest.raises(MissingExtraError, match=r'--live needs .*pip install "plotille>='):
-        Live()
+    with pytest.raises(MissingExtraError, match=r'--live needs plotille; .*pip install "plotille'):
+        LiveCurves()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
@@ -146,18 +146,18 @@ def test_train_live_in_a_real_terminal(tmp_path: Path, prose: Path) -> None:
     if pid == 0:
         os.execvp(command[0], command)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    said = b""
+    output = b""
     while True:
         try:
             piece = os.read(terminal, 1 << 16)
-        except OSError:  # Linux says so that the other end was closed
+        except OSError:  # on Linux: the other end was closed
             break
         if not piece:
             break
-        said += piece
+        output += piece
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    text = said.decode()
+    text = output.decode()
     during, after = text.split("\x1b[?1049h")[1].split("\x1b[?1049l")
     assert "step 1 of 30" in during
     assert "⠤⠤" in during or "nats (" in during
@@ -170,6 +170,6 @@ def test_where_there_is_no_terminal_plain_lines_are_shown(
 ) -> None:
     done = nextchar("train", prose, "--live", "--preset", "small", "--hidden-size", 8, "--steps", 2,
                     "--out", "run")  # fmt: skip
-    assert done.stderr.startswith("note: --live wants a terminal; plain lines are shown instead\n")
+    assert done.stderr.startswith("note: --live needs a terminal; plain lines are shown instead\n")
     assert "done: 2 steps" in done.stderr
     assert "\x1b" not in done.stderr

@@ -1,4 +1,4 @@
-"""What a user sees of a run: a bar on a terminal, plain lines elsewhere, notes always."""
+"""Progress on the console: a bar on a terminal, plain lines elsewhere, notes always."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ EVENTS: list[Event] = [
 
 
 def shown(events: list[Event], *, quiet: bool = False) -> str:
-    """What is written to something that is no terminal."""
+    """Return the output of these events on a stream that is not a terminal."""
     stream = io.StringIO()
     progress = ConsoleProgress(stream, quiet=quiet)
     for event in events:
@@ -72,19 +72,19 @@ class Terminal:
         return os.fdopen(self.slave, "w", encoding="utf-8")
 
     def read(self) -> str:
-        """All that was written to it, once nobody has it open for writing any more."""
+        """Return all output once every writer has closed the terminal."""
         parts = []
         try:
             while part := os.read(self._master, 65536):
                 parts.append(part)
-        except OSError:  # Linux says the end so
+        except OSError:  # the end, on Linux
             pass
         os.close(self._master)
         return b"".join(parts).decode()
 
 
 def seen(events: list[Event], *, columns: int = 100, quiet: bool = False) -> str:
-    """What is written to a terminal."""
+    """Return the output of these events on a terminal."""
     terminal = Terminal(columns)
     with terminal.stream() as stream:
         progress = ConsoleProgress(stream, quiet=quiet)
@@ -121,7 +121,7 @@ def test_elsewhere_nothing_is_overwritten() -> None:
     assert text.endswith("\n")
 
 
-def test_steps_are_told_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_are_printed_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [event for event in EVENTS if isinstance(event, Started | Stepped)]
     monkeypatch.setattr(module, "LINE_SECONDS", float("inf"))
     assert shown(steps) == ""
@@ -132,7 +132,7 @@ def test_steps_are_told_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> No
     )
 
 
-def test_a_resumed_run_is_timed_from_where_it_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_is_timed_from_where_it_continued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LINE_SECONDS", -1.0)
     text = shown(
         [
@@ -145,7 +145,7 @@ def test_a_resumed_run_is_timed_from_where_it_went_on(monkeypatch: pytest.Monkey
 
 
 def test_a_run_of_a_time_has_what_is_left_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow it was so far, and also after a resume."""
+    """The time left does not depend on the speed so far or on a resume."""
     monkeypatch.setattr(module, "LINE_SECONDS", -1.0)
     steps = [Stepped(10, 0.1, 2.0, 2.0, 1000, 6.0), Stepped(20, 0.7, 2.0, 2.0, 2000, 42.0)]
     lines = shown([Started(9, None, 60.0), *steps]).splitlines()
@@ -158,7 +158,7 @@ def test_samples_stand_apart() -> None:
     assert shown([EVENTS[5]]) == "─── step 150 writes ───\nthe worst of\ntimes\n───\n"
 
 
-def test_the_end_sums_up_and_says_what_to_do_next() -> None:
+def test_the_end_has_a_summary_and_the_next_command() -> None:
     assert shown([EVENTS[-1]]) == (
         "done: 3000 steps, 6.1 M characters in 1 h 02 min; best 1.5000 nats/char (2.164 bits) "
         "at step 2850\n"
@@ -185,7 +185,7 @@ def test_standard_error_is_where_it_goes(capfd: pytest.CaptureFixture[str]) -> N
 
 
 class Gone(io.StringIO):
-    """A stream that takes one line, and whose reader then goes away."""
+    """A stream whose reader leaves after one line."""
 
     def write(self, text: str) -> int:
         if self.tell():
@@ -193,7 +193,7 @@ class Gone(io.StringIO):
         return super().write(text)
 
 
-def test_what_nobody_takes_any_more_is_not_shown_and_no_error() -> None:
+def test_a_stream_without_a_reader_is_no_error() -> None:
     stream = Gone()
     progress = ConsoleProgress(stream)
     for event in EVENTS * 2:
@@ -224,13 +224,13 @@ def test_lines_stand_above_the_bar_whole() -> None:
 
 
 @needs_terminal
-def test_the_bar_is_taken_away_at_the_end() -> None:
+def test_the_bar_is_removed_at_the_end() -> None:
     last = seen(EVENTS[:-1]).split("\r")[-2:]
     assert [part.strip() for part in last] == ["", ""]
 
 
 @needs_terminal
-def test_the_bar_goes_on_where_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_continues_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DRAW_SECONDS", -1.0)
     monkeypatch.setattr("tqdm.std.time", lambda: -1e9)
     steps: list[Event] = [Stepped(n, n / 100, 2.0, 2.0, 1000 * n, float(n)) for n in range(1, 100)]
@@ -239,7 +239,7 @@ def test_the_bar_goes_on_where_the_clock_is_set_back(monkeypatch: pytest.MonkeyP
 
 
 @needs_terminal
-def test_a_terminal_that_goes_away_does_not_end_the_run() -> None:
+def test_a_closed_terminal_does_not_end_the_run() -> None:
     terminal = Terminal(80)
     stream = terminal.stream()
     progress = ConsoleProgress(stream)
@@ -249,7 +249,7 @@ def test_a_terminal_that_goes_away_does_not_end_the_run() -> None:
     for event in EVENTS[3:]:
         progress(event)
     progress.close()
-    with contextlib.suppress(OSError):  # what it still held goes nowhere
+    with contextlib.suppress(OSError):  # its buffer is lost
         stream.close()
 
 
@@ -285,45 +285,17 @@ def test_the_program_shows_a_bar_on_a_terminal_and_none_in_a_pipe(
     assert "done: 20 steps" in text
 
 
-# figures in words
-
-
-@pytest.mark.parametrize(
-    ("number", "words"), [(0, "0"), (999.4, "999"), (1234, "1.2 k"), (12_345_678, "12.3 M")]
-)
-def test_great_numbers_are_shortened(number: float, words: str) -> None:
-    assert module._thousands(number) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words", "about"),
-    [
-        (0, "0 s", "0 s"),
-        (9.4, "9 s", "9 s"),
-        (59.6, "1 min 00 s", "1 min"),
-        (125, "2 min 05 s", "2 min"),
-        (3599.6, "1 h 00 min", "1 h 00 min"),
-        (3725, "1 h 02 min", "1 h 02 min"),
-    ],
-)
-def test_durations_are_told_in_their_two_greatest_units(
-    seconds: float, words: str, about: str
-) -> None:
-    assert module._duration(seconds) == words
-    assert module._about(seconds) == about
-
-
 # encoding a large text
 
 ENCODING: list[Event] = [
     Encoding(500_000_000, 2_000_000_000),
     Encoding(2_000_000_000, 2_000_000_000),
-    Encoding(30_000_000, 60_000_000),  # another text, to validate on
+    Encoding(30_000_000, 60_000_000),  # another text, for validation
     Started(0, 3000, None),
 ]
 
 
-def test_elsewhere_encoding_is_told_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elsewhere_encoding_is_printed_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(ENCODING) == ""
     monkeypatch.setattr(module, "LINE_SECONDS", -1.0)
     assert shown(ENCODING[:1]) == "encoding the text: 500 MB of 2,000 MB\n"

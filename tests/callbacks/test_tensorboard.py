@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nextchar.callbacks.tensorboard import EventFiles
+from nextchar.callbacks.tensorboard import TensorBoardWriter
 from nextchar.cli.main import run
 from nextchar.errors import MissingExtraError
 from nextchar.runs.run_files import read_metrics
@@ -35,7 +35,7 @@ def evaluated(step: int, loss: float | None = 2.0) -> Evaluated:
     return Evaluated(step, 0.1, 100 * step, 1.0, 2.5, loss, 0.01, 1e4, is_best=True)
 
 
-def test_a_trained_run_comes_back_as_it_was_recorded(tmp_path: Path, prose: Path) -> None:
+def test_a_trained_run_is_read_back_as_recorded(tmp_path: Path, prose: Path) -> None:
     out = tmp_path / "run"
     command = [
         "train", str(prose), "--out", str(out), "--preset", "small", "--hidden-size", "8",
@@ -63,36 +63,36 @@ def test_a_trained_run_comes_back_as_it_was_recorded(tmp_path: Path, prose: Path
     assert sample.step == 40
 
 
-def test_what_is_not_known_is_not_written(tmp_path: Path) -> None:
-    listener = EventFiles(tmp_path)
-    listener(Note("nothing for a chart"))
-    listener(Started(0, 10, None))
-    listener(Stepped(7, 0.7, 2.0, 2.0, 700, 1.0))
-    listener(evaluated(7, None))
-    listener(Sampled(7, "a\nb"))
-    listener(Finished(7, 1.0, 700, 2.0, 7, None))
-    listener.close()
+def test_unknown_values_are_not_written(tmp_path: Path) -> None:
+    callback = TensorBoardWriter(tmp_path)
+    callback(Note("nothing for a chart"))
+    callback(Started(0, 10, None))
+    callback(Stepped(7, 0.7, 2.0, 2.0, 700, 1.0))
+    callback(evaluated(7, None))
+    callback(Sampled(7, "a\nb"))
+    callback(Finished(7, 1.0, 700, 2.0, 7, None))
+    callback.close()
     assert read(tmp_path).Tags()["scalars"] == [
         "loss/training", "learning_rate", "characters_per_second",
     ]  # fmt: skip
 
 
-def test_a_resumed_run_takes_the_place_of_what_was_written_after(tmp_path: Path) -> None:
+def test_a_resumed_run_replaces_later_records(tmp_path: Path) -> None:
     for start, steps in ((0, (5, 10, 15)), (10, (15, 20))):
-        listener = EventFiles(tmp_path)
-        listener(Started(start, 20, None))
+        callback = TensorBoardWriter(tmp_path)
+        callback(Started(start, 20, None))
         for step in steps:
-            listener(evaluated(step, 1.0 + start))
-        listener.close()
+            callback(evaluated(step, 1.0 + start))
+        callback.close()
         (made,) = set(tmp_path.iterdir()) - {tmp_path / "events.out.tfevents.0"}
-        made.rename(tmp_path / f"events.out.tfevents.{start}")  # else named for the second
+        made.rename(tmp_path / f"events.out.tfevents.{start}")  # both would have one name otherwise
     assert scalars(read(tmp_path), "loss/validation") == [(5, 1), (10, 1), (15, 11), (20, 11)]
 
 
-def test_without_tensorboardx_it_is_said_what_to_install(
+def test_without_tensorboardx_the_error_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(MissingExtraError, match=r'--tensorboard needs .*"tensorboardX>='):
-        EventFiles(tmp_path)
+    with pytest.raises(MissingExtraError, match=r'--tensorboard needs .*pip install "tensorboardx'):
+        TensorBoardWriter(tmp_path)
     assert json.dumps([*map(str, tmp_path.iterdir())]) == "[]"

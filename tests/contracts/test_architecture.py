@@ -21,6 +21,7 @@ LINE = [
     "settings",
     "files",
     "text",
+    "formatting",
     "model",
     "kernels",
     "runs",

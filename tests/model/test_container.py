@@ -302,7 +302,7 @@ def test_a_file_with_holes_larger_than_memory_is_refused(tmp_path):
         os.truncate(path, path.stat().st_size + 4 * 10**12)
     except OSError:
         pytest.skip("this file system has no files of 4 TB")
-    assert re.match(r"holds 4000\.0 GB, more than this machine's memory", refusal(path))
+    assert re.match(r"holds 4,000\.0 GB, more than this machine's memory", refusal(path))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")

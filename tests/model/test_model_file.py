@@ -200,6 +200,15 @@ def test_tensors_of_mixed_types_are_refused(tmp_path):
     assert "neither float32 nor float64" in refusal(tmp_path, mixed, description(model))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(value, tmp_path):
+    model = make_model()
+    model.parameters["b_out"][-1] = value
+    assert "its weights are not finite" in refusal(
+        tmp_path, model.parameters.views, description(model)
+    )
+
+
 @pytest.mark.parametrize(
     ("records", "vocabulary", "end"),
     [

@@ -1,4 +1,4 @@
-"""Starting and stopping `nextchar serve`: one line that says where, and status 0 in the end."""
+"""Starting and stopping `nextchar serve`: one line with the address, and status 0 at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from serving import WAIT, Server, served, served_by_process
 
 
 def begun_stream(server: Server, **body: object) -> tuple[httpx2.Response, object]:
-    """A stream whose first event has come, and the rest of it."""
+    """A stream after its first event, and the rest of its lines."""
     request = server.client.build_request(
         "POST", "/v1/completions", json={"model": "prose", "prompt": "", "stream": True, **body}
     )
@@ -53,7 +53,9 @@ def test_a_server_that_is_stopped_finishes_what_runs(
             server.client.get("/health")
 
 
-def test_what_does_not_end_in_time_is_told_so(served_models: dict[str, Path]) -> None:
+def test_a_request_that_does_not_end_in_time_ends_with_an_error(
+    served_models: dict[str, Path],
+) -> None:
     with served_by_process(served_models, "--grace", "0", "--max-tokens", "1000000") as server:
         assert server.process is not None
         _, lines = begun_stream(server, max_tokens=1_000_000)
@@ -75,7 +77,7 @@ def test_a_request_that_comes_while_it_stops_is_put_off(served_models: dict[str,
     with served_by_process(served_models) as server, server.connected() as client:
         assert server.process is not None
         client.sendall(head + b"content-length: %d\r\n\r\n" % len(body))
-        server.client.get("/health")  # by now the head was seen
+        server.client.get("/health")  # by now the server has read the head
         server.process.send_signal(signal.SIGTERM)
         until_it_listens_no_more(server)
         client.sendall(body)
@@ -96,26 +98,14 @@ def test_a_second_ctrl_c_does_not_wait(served_models: dict[str, Path]) -> None:
         held[0].close()
 
 
-def test_the_environment_says_where_and_the_options_win(served_models: dict[str, Path]) -> None:
+def test_the_environment_sets_the_address_and_options_take_precedence(
+    served_models: dict[str, Path],
+) -> None:
     environment = {"NEXTCHAR_PORT": "1", "NEXTCHAR_API_KEY": "from-outside"}
-    with served_by_process(served_models, env=environment) as server:  # --port 0 wins
+    with served_by_process(served_models, env=environment) as server:  # --port 0 takes precedence
         assert server.client.get("/v1/models").status_code == 401
         headers = {"authorization": "Bearer from-outside"}
         assert server.client.get("/v1/models", headers=headers).status_code == 200
-
-
-def test_models_are_named_by_their_files_or_run_directories(tmp_path: Path, small_model) -> None:  # type: ignore[no-untyped-def]
-    from nextchar.model.file import save_model
-    from nextchar.server.registry import load_registry
-
-    (tmp_path / "poems").mkdir()
-    for name in ("poems/best.safetensors", "novel.v2.safetensors"):
-        save_model(tmp_path / name, small_model)
-    for name in ("poems", "poems/best.safetensors"):
-        shelf = load_registry([str(tmp_path / name)], [], ServerSettings())
-        assert [each.name for each in shelf] == ["poems"]
-    (served_model,) = load_registry([str(tmp_path / "novel.v2.safetensors")], [], ServerSettings())
-    assert served_model.name == "novel.v2"
 
 
 def test_a_port_in_use_is_one_line_and_status_1(served_models: dict[str, Path]) -> None:
@@ -138,7 +128,7 @@ def test_a_port_in_use_is_one_line_and_status_1(served_models: dict[str, Path]) 
         )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith(f"nextchar: 127.0.0.1:{port}: cannot be listened on (")
+    assert done.stderr.startswith(f"nextchar: cannot listen on 127.0.0.1:{port} (")
     assert done.stderr.count("\n") == 1
 
 
@@ -149,7 +139,7 @@ def test_names_and_both_kinds_of_address_can_be_listened_on() -> None:
                 assert url_of(listening).startswith((f"http://{shown}:", "http://[::1]:"))
         except RunError as error:
             assert host == "::1", error  # noqa: PT017 - a machine may be without IPv6
-    with pytest.raises(RunError, match=r"no\.such\.host\.invalid:0: cannot be listened on"):
+    with pytest.raises(RunError, match=r"cannot listen on no\.such\.host\.invalid:0 "):
         bind(ServerSettings(host="no.such.host.invalid", port=0))
 
 
@@ -180,12 +170,12 @@ def test_without_the_extra_one_line_says_what_to_install(
     assert done.stderr.count("\n") == 1
 
 
-def test_requests_are_told_where_the_access_log_is_asked_for(
+def test_requests_are_logged_with_access_log(
     served_models: dict[str, Path],
 ) -> None:
     with served_by_process(served_models, "--access-log") as server:
         assert server.process is not None
         server.client.get("/health%1b[31m")
         server.process.send_signal(signal.SIGTERM)
-        _, said = server.process.communicate(timeout=WAIT)
-        assert re.fullmatch(r"nextchar: GET /health\\x1b\[31m 404 \d+\.\d ms\n", said), said
+        _, log = server.process.communicate(timeout=WAIT)
+        assert re.fullmatch(r"nextchar: GET /health\\x1b\[31m 404 \d+\.\d ms\n", log), log

@@ -1,4 +1,4 @@
-"""The short form of `make load`: all kinds of clients at once, for a third of a minute."""
+"""The short form of `make load`: all kinds of clients at once, for 20 s."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_under_mixed_load_every_text_is_the_librarys_and_every_answer_promised(
         assert report.answers["slow"][200] > 0
         assert set(report.answers["normal"]) <= {200, 429}
         assert {400, 404, 413} <= set(report.answers["malicious"])
-        # nothing of it is left behind
+        # nothing is left running
         while server.metric("nextchar_requests_in_progress"):
             time.sleep(0.05)
         assert server.metric("nextchar_requests_queued") == 0

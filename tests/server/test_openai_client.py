@@ -1,4 +1,4 @@
-"""The official client, unchanged: plain, streaming, async, its retries and its errors."""
+"""The official client, unchanged: plain, streaming and async, with its retries and errors."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_mistakes_raise_the_clients_own_errors(client: openai.OpenAI) -> None:
     assert missing.value.request_id
 
 
-def test_a_key_is_asked_for_and_compared(served_models: dict[str, Path]) -> None:
+def test_a_key_is_required_and_compared(served_models: dict[str, Path]) -> None:
     with served(served_models, api_key=KEY) as server:
         for key in ("wrong", KEY + "x", "sk-"):
             with (
@@ -123,6 +123,6 @@ def test_a_full_queue_raises_and_is_tried_again(served_models: dict[str, Path]) 
             with pytest.raises(openai.RateLimitError) as refused:
                 hasty.completions.create(model="prose", prompt="It")
             assert refused.value.response.headers["retry-after"] == "1"
-            running.close()  # makes room for the one that asks again
+            running.close()  # frees the lane for the retry
             done = patient.completions.create(model="prose", prompt="It", seed=1)
             assert [done.choices[0].text] == server.written("It", 16, 1)

@@ -1,4 +1,4 @@
-"""The page at /: what it writes is what the library writes, and shows what the model knew."""
+"""The playground: it shows the texts of the library, with the model's probabilities."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from serving import Server, character_model, served
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-LIMITS = (0.9, 0.5, 0.2, 0.05, 0.01)  # of the page's shades
-ENDLESS = 1_000_000  # characters: a minute at the least
+LIMITS = (0.9, 0.5, 0.2, 0.05, 0.01)  # between the shades of the page
+ENDLESS = 1_000_000  # characters: at least a minute
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def playground(page: Page, server: Server) -> Playground:
 def patient(
     served_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A server that writes for as long as it is asked to, with a model that takes its time."""
+    """A server with a slow model and no limit on the length of a text."""
     path = tmp_path_factory.mktemp("patient") / f"{MODEL}.safetensors"
     save_model(path, character_model(hidden_size=500))
     with served({**served_models, MODEL: path}, max_tokens=ENDLESS) as server:
@@ -40,14 +40,14 @@ def patient(
 
 
 def assert_is_idle(server: Server) -> None:
-    """It wrote on for nobody: its lanes are free again long before a text could be at its end."""
+    """Check that the server has stopped: its lanes are free long before a text could end."""
     while server.metric("nextchar_requests_in_progress"):
         time.sleep(0.005)
     assert server.metric("nextchar_generated_tokens_total") < ENDLESS
 
 
 def known(server: Server, text: str) -> np.ndarray:
-    """Log-probabilities (T, V) of what may follow each character of a text."""
+    """Log-probabilities (T, V) after each character of a text."""
     model = server.model(MODEL)
     codes = np.asarray(model.vocabulary.encode(text), int)
     logits, _, _ = forward(model.parameters, codes[:, None], model.parameters.zero_state(1))
@@ -98,7 +98,9 @@ def test_each_character_is_shaded_by_the_probability_that_the_model_gave_it(
     rows = known(playground.server, text)[len(prompt) - 1 : -1]
     codes = playground.server.model(MODEL).vocabulary.encode(text)[len(prompt) :]
     p = np.exp(rows[np.arange(len(codes)), codes])
-    clear = np.min(np.abs(p[:, None] / LIMITS - 1), axis=1) > 1e-4  # float32 decides the others
+    clear = (
+        np.min(np.abs(p[:, None] / LIMITS - 1), axis=1) > 1e-4
+    )  # the others depend on rounding in float32
     wanted = np.sum(p[:, None] < LIMITS, axis=1)
     shades = playground.page.locator("#text .c").evaluate_all(
         "all => all.map(({ className }) => className.match(/s(.)/)[1])"
@@ -128,7 +130,7 @@ def test_pointing_at_a_character_shows_what_else_it_could_have_been(
     playground.card.wait_for(state="hidden")
 
 
-def test_another_character_is_written_instead_and_the_text_goes_on_from_it(
+def test_another_character_is_written_instead_and_the_text_continues_from_it(
     playground: Playground,
 ) -> None:
     text = playground.write("It was", max_tokens=60, seed=5, temperature=1)
@@ -144,17 +146,17 @@ def test_another_character_is_written_instead_and_the_text_goes_on_from_it(
     assert playground.text == text
 
 
-def test_a_text_goes_on_from_its_end_and_from_any_character(playground: Playground) -> None:
+def test_a_text_continues_from_its_end_and_from_any_character(playground: Playground) -> None:
     text = playground.write("It was", max_tokens=40, seed=5, temperature=1)
-    playground.button("Go on").click()
+    playground.button("Continue").click()
     assert playground.finished() == text + playground.server.written(text, 40, 5)[0]
     playground.character(9).click()
-    playground.button("Go on from here").click()
+    playground.button("Continue from here").click()
     kept = text[: 6 + 10]
     assert playground.finished() == kept + playground.server.written(kept, 40, 5)[0]
 
 
-def test_the_seed_is_told_and_gives_the_same_text_again(playground: Playground) -> None:
+def test_the_seed_is_shown_and_gives_the_same_text_again(playground: Playground) -> None:
     text = playground.write("It was", max_tokens=80)
     seed = playground.page.locator("#reuse").inner_text().removeprefix("seed ")
     assert text == "It was" + playground.server.written("It was", 80, int(seed), temperature=0.8)[0]
@@ -191,11 +193,11 @@ ALIGNED = """async (pieces) => {
 }"""
 PIECES: list[tuple[list[Any], list[Any]]] = [
     ([("ab", ["a", "b"])], [["a", -1, 1], ["b", -2, 1]]),
-    ([("", ["a"]), ("a", [])], [["a", -1, 1]]),  # the text may come later
+    ([("", ["a"]), ("a", [])], [["a", -1, 1]]),  # the text may arrive later
     ([("é", ["bytes:\\xc3", "bytes:\\xa9"])], [["é", -3, 2]]),
     ([("", ["\\xc3"]), ("é", ["\\xa9"])], [["é", -2, 2]]),
     ([("\ufeff", ["\\xef", "\\xbb", "\\xbf"])], [["\ufeff", -6, 3]]),
-    # bytes that come to nothing, before a character, before another beginning, at the end
+    # invalid bytes: before a character, before a first byte, at the end
     ([("\ufffda", ["\\xc3", "a"])], [["\ufffd", -1, 1], ["a", -2, 1]]),
     ([("\ufffdé", ["\\xe4", "\\xc3", "\\xa9"])], [["\ufffd", -1, 1], ["é", -5, 2]]),
     ([("", ["\\xe4", "\\xbd"]), ("\ufffd", None)], [["\ufffd", -3, 2]]),

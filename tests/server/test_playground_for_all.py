@@ -1,4 +1,4 @@
-"""The page at / for everybody: keyboard, phone, dark, Chinese, and when something goes wrong."""
+"""Accessibility of the playground: keyboard, phone, dark theme, Chinese, and errors."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def test_everything_can_be_done_by_keyboard(playground: Playground) -> None:
     page.keyboard.press("ArrowLeft")
     assert at(page) == 7
     assert playground.card.is_visible()
-    assert page.locator("#said").inner_text().count("%") >= 5  # it is read aloud
+    assert page.locator("#announcement").inner_text().count("%") >= 5  # announced to screen readers
 
     page.keyboard.press("Enter")  # into the card
     page.keyboard.press("ArrowDown")
     char = playground.alternatives.nth(1).locator(".glyph").inner_text()
-    page.keyboard.press("Enter")  # takes the second
+    page.keyboard.press("Enter")  # chooses the second
     kept = text[: 6 + 7] + char.replace("␣", " ").replace("↵", "\n")
     text = playground.finished()
     assert text == kept + playground.server.written(kept, 120, 4)[0]
     assert focused(page) == "text"
 
-    page.keyboard.press("ArrowRight")  # goes on from the place of the change
+    page.keyboard.press("ArrowRight")  # continues from the changed character
     assert at(page) == 8
     char = playground.alternatives.nth(2).locator(".glyph").inner_text()
     page.keyboard.press("3")
@@ -97,7 +97,7 @@ def test_the_cursor_moves_by_lines(playground: Playground) -> None:
     assert up < home
     boxes = [playground.character(each).bounding_box() for each in (home, end)]
     assert None not in boxes
-    assert abs(boxes[0]["y"] - boxes[1]["y"]) < boxes[0]["height"] / 2  # of one line
+    assert abs(boxes[0]["y"] - boxes[1]["y"]) < boxes[0]["height"] / 2  # on one line
 
 
 def test_a_phone_needs_no_scrolling_to_the_side(new_page: NewPage, server: Server) -> None:
@@ -138,7 +138,7 @@ def test_it_is_dark_where_the_system_is_unless_one_chooses(
     assert not is_dark()
 
 
-# of every element that shows text of its own: its contrast with what lies behind it
+# contrast of every element that has text with its background
 CONTRASTS = """() => {
     const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
     const light = (colour) => channels(colour).slice(0, 3)
@@ -178,7 +178,7 @@ def test_all_text_has_the_contrast_of_wcag_aa(
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
-def test_nothing_moves_where_that_is_not_wanted(
+def test_nothing_moves_if_the_user_prefers_reduced_motion(
     new_page: NewPage, server: Server, motion: str
 ) -> None:
     playground = Playground(new_page(reduced_motion=motion), server)
@@ -188,7 +188,7 @@ def test_nothing_moves_where_that_is_not_wanted(
     assert moving == (motion == "no-preference")
 
 
-def test_it_speaks_chinese_to_those_who_do_and_changes_over(
+def test_the_language_is_that_of_the_browser_and_can_be_changed(
     new_page: NewPage, server: Server
 ) -> None:
     page = new_page(locale="zh-CN")
@@ -203,9 +203,9 @@ def test_it_speaks_chinese_to_those_who_do_and_changes_over(
 
 
 def test_every_text_of_the_page_is_there_in_chinese() -> None:
-    """What is said in English alone is a key that words.js lacks, in the page or in a module."""
+    """A text without a translation is a key that i18n.js lacks, in the page or in a module."""
     folder = ROOT / "src" / "nextchar" / "server" / "playground"
-    words = (folder / "words.js").read_text(encoding="utf-8")
+    words = (folder / "i18n.js").read_text(encoding="utf-8")
     chinese = words[: words.index("};")]
     known = set(re.findall(r'^  "(.+?)":', chinese, re.MULTILINE))
     page = (folder / "index.html").read_text(encoding="utf-8")
@@ -223,17 +223,17 @@ def test_every_text_of_the_page_is_there_in_chinese() -> None:
         "line break",
         "tab",
     }
-    assert known - used == others  # chosen by a name
+    assert known - used == others  # keys that are computed
 
 
-def test_what_the_api_refuses_is_said_in_its_words(
+def test_an_error_of_the_api_is_shown_with_its_message(
     playground: Playground, complaints: list[str]
 ) -> None:
     playground.page.fill("#prompt", "It was 🦆")
     playground.button("Write").click()
     playground.error.wait_for()
     assert "🦆" in playground.error.inner_text()
-    complaints.clear()  # Chromium tells of the status, too
+    complaints.clear()  # Chromium logs the status, too
     playground.write("It was", max_tokens=10)
     assert playground.error.count() == 0
     assert playground.count == 10
@@ -242,18 +242,18 @@ def test_what_the_api_refuses_is_said_in_its_words(
 def test_a_setting_that_is_no_number_is_pointed_at(playground: Playground) -> None:
     playground.set(temperature=3)
     playground.button("Write").click()
-    assert playground.error.inner_text() == "Temperature: wants a number from 0 to 2."
+    assert playground.error.inner_text() == "Temperature must be a number from 0 to 2."
     assert playground.page.get_attribute("#temperature", "aria-invalid") == "true"
     playground.set(temperature=1, seed="xyz")
     playground.page.keyboard.press("Control+Enter")
-    assert playground.error.inner_text() == "Seed: wants digits, or nothing."
+    assert playground.error.inner_text() == "Seed must be digits or empty."
 
 
 def answering(status: int, body: object, **headers: str) -> Callable[[Route], None]:
     return lambda route: route.fulfill(status=status, headers=headers, body=json.dumps(body))
 
 
-def test_other_answers_than_expected_are_said_in_words(
+def test_unexpected_answers_are_shown_as_errors(
     playground: Playground, complaints: list[str]
 ) -> None:
     busy = {"error": {"message": "All is full.", "param": None}}
@@ -271,12 +271,12 @@ def test_other_answers_than_expected_are_said_in_words(
 
 STREAMS = {
     "the model broke": 'data: {"error": {"message": "the model broke", "param": null}}\n\n',
-    "The connection ended before the text did.": "",
+    "The connection closed before the text was complete.": "",
 }
 
 
 @pytest.mark.parametrize("end", STREAMS)
-def test_a_text_that_breaks_off_is_kept_and_the_reason_said(
+def test_a_text_that_breaks_off_is_kept_and_the_reason_shown(
     playground: Playground, end: str
 ) -> None:
     chunk = {"choices": [{"text": "so far", "index": 0, "logprobs": None, "finish_reason": None}]}
@@ -290,7 +290,7 @@ def test_a_text_that_breaks_off_is_kept_and_the_reason_said(
     assert playground.button("Write").is_visible()
 
 
-def test_fewer_alternatives_are_asked_for_where_the_server_gives_fewer(
+def test_fewer_alternatives_are_requested_if_the_server_allows_fewer(
     page: Page, served_models: dict[str, Path], complaints: list[str]
 ) -> None:
     with served(served_models, max_logprobs=2) as server:
@@ -302,17 +302,17 @@ def test_fewer_alternatives_are_asked_for_where_the_server_gives_fewer(
         complaints.clear()
 
 
-def test_the_key_is_asked_for_where_the_server_wants_one(
+def test_the_key_is_requested_if_the_server_requires_one(
     page: Page, served_models: dict[str, Path], complaints: list[str]
 ) -> None:
     with served({MODEL: served_models[MODEL]}, api_key="open sesame") as server:
         playground = Playground(page, server, model=None)
         playground.error.wait_for()
-        page.get_by_label("This server wants an API key:").fill("wrong")
-        playground.button("Use it").click()
+        page.get_by_label("This server requires an API key:").fill("wrong")
+        playground.button("Use key").click()
         playground.page.wait_for_timeout(50)
-        page.get_by_label("This server wants an API key:").fill("open sesame")
-        playground.button("Use it").click()
+        page.get_by_label("This server requires an API key:").fill("open sesame")
+        playground.button("Use key").click()
         page.locator("#key-form").wait_for(state="hidden")
         assert playground.error.count() == 0
         assert playground.write("It was", max_tokens=20, seed=1, temperature=1) == (

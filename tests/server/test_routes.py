@@ -1,11 +1,8 @@
-"""The other routes: codes and back, properties, counters."""
+"""The other routes: codes of texts, and properties."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from serving import Server
 
@@ -48,7 +45,7 @@ def test_what_cannot_be_a_code_or_a_character_is_named(server: Server) -> None:
     assert missing.json()["error"]["code"] == "model_not_found"
 
 
-def test_properties_tell_defaults_limits_and_the_model(server: Server) -> None:
+def test_properties_contain_defaults_limits_and_the_model(server: Server) -> None:
     props = server.client.get("/props").json()
     assert props["model"] == "prose"
     assert props["default_generation_settings"]["temperature"] == 1.0
@@ -59,30 +56,3 @@ def test_properties_tell_defaults_limits_and_the_model(server: Server) -> None:
     other = server.client.get("/props", params={"model": "bytes"}).json()
     assert (other["meta"]["alphabet"], other["characters"]) == ("bytes", None)
     assert server.client.get("/props", params={"model": "none"}).status_code == 404
-
-
-def test_counters_are_in_the_form_of_prometheus_under_their_promised_names(server: Server) -> None:
-    before = server.metric("nextchar_generated_tokens_total")
-    asked = server.metric("nextchar_prompt_tokens_total")
-    server.texts(prompt="It was", max_tokens=30, n=2)
-    assert server.metric("nextchar_generated_tokens_total") == before + 60
-    assert server.metric("nextchar_prompt_tokens_total") == asked + 6
-    answer = server.client.get("/metrics")
-    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    families = {each.name: each.type for each in text_string_to_metric_families(answer.text)}
-    assert families == {
-        "nextchar_prompt_tokens": "counter",
-        "nextchar_generated_tokens": "counter",
-        "nextchar_requests": "counter",
-        "nextchar_request_seconds": "histogram",
-        "nextchar_first_piece_seconds": "histogram",
-        "nextchar_requests_in_progress": "gauge",
-        "nextchar_requests_queued": "gauge",
-    }
-
-
-def test_halves_of_surrogate_pairs_that_a_model_learnt_do_not_break_an_answer() -> None:
-    from nextchar.server.http.api_errors import encoded
-
-    value = {"text": "a\ud800b", "tokens": ["\udfff", {"\ud800": 1.0}], "n": 1}
-    assert json.loads(encoded(value)) == {"text": "a?b", "tokens": ["?", {"?": 1.0}], "n": 1}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from nextchar.server.http.openapi import OPERATIONS
+from nextchar.server.routes import ROUTES
 from serving import Server, served
 
 PAGE = ROOT / "docs" / "server.md"
@@ -62,7 +62,7 @@ def test_its_program_runs(poems: Server) -> None:
 
 
 def test_it_names_every_route_status_and_other_name() -> None:
-    for operation in OPERATIONS:
+    for operation in ROUTES:
         assert operation.path in TEXT
         for status in operation.statuses:
             assert re.search(rf"\b{status}\b", TEXT), status

@@ -1,4 +1,4 @@
-"""What an operator may choose, and what is refused before anything listens."""
+"""Settings of the server: local names, origins, and invalid values."""
 
 from __future__ import annotations
 
@@ -38,5 +38,6 @@ def test_origins_are_listed_with_commas() -> None:
     ],
 )  # fmt: skip
 def test_a_value_of_no_use_is_named(name: str, value: object) -> None:
-    with pytest.raises(SettingsError, match=f"^{name}: "):
+    with pytest.raises(SettingsError, match=f"^{name} ") as raised:
         ServerSettings(**{name: value})
+    assert raised.value.setting == name

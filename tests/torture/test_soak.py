@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from conftest import PROSE
-from end_to_end.processes import assert_opens, begin
+from end_to_end.processes import assert_opens, begin, changed, wait_until
 from nextchar import CharRNN
 from nextchar.runs.run_files import read_metrics
+from nextchar.settings.config import TrainingSettings
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="wants Linux's /proc to look at a process"
@@ -73,9 +74,11 @@ def test_a_long_run_grows_in_nothing(tmp_path: Path, prose: Path) -> None:
     assert max(look[2] for look in looks) <= min(look[2] for look in looks) + 3
     assert list(on_disk) == [
         ("best.safetensors", "checkpoint.safetensors", "config.toml", "last.safetensors",
-         "metrics.jsonl")
+         "metrics.jsonl", "samples.jsonl")
     ]  # fmt: skip
-    assert len(list(run.iterdir())) == 6  # and the lock: nothing is left beside them
+    assert len(list(run.iterdir())) == 7  # and the lock: nothing is left beside them
+    samples = (run / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert 1 <= len(samples) <= TrainingSettings().keep_samples
     assert_opens(run)
 
 
@@ -102,7 +105,7 @@ def test_training_again_and_again_in_one_process_grows_in_nothing(tmp_path: Path
 def test_an_estimate_of_memory_is_that_of_a_process(tmp_path: Path, prose: Path) -> None:
     """What a run takes beside the interpreter and the compiler is what was reckoned."""
     from nextchar.model.parameters import Architecture
-    from nextchar.settings.config import NetworkSettings, TrainingSettings
+    from nextchar.settings.config import NetworkSettings
     from nextchar.training.budget.memory_estimate import estimate_memory
 
     text = tmp_path / "long.txt"
@@ -114,17 +117,19 @@ def test_an_estimate_of_memory_is_that_of_a_process(tmp_path: Path, prose: Path)
             "--preset", "medium", "--threads", "2", "--steps", "1000000", "--eval-every", "3",
             "--dtype", "float32",
         )  # fmt: skip
-        most, end = 0, time.monotonic() + 60
-        while time.monotonic() < end and len(list((tmp_path / f"run-{size}").glob("c*.s*"))) < 1:
-            time.sleep(0.1)
-        for _ in range(200):
+        checkpoint = tmp_path / f"run-{size}" / "checkpoint.safetensors"
+        wait_until(process, checkpoint.exists)
+        # steps, an evaluation and the writing of models and of the next checkpoint
+        written, looks = changed(checkpoint), list[int]()
+        while process.poll() is None and not (len(looks) >= 200 and written()):
             time.sleep(0.05)
-            most = max(most, memory(process.pid))
+            looks.append(memory(process.pid))
+        assert process.poll() is None
         process.kill()
         process.communicate()
         architecture = Architecture(NetworkSettings(hidden_size=size), len(set(PROSE)))
         how = {"T": 64, "B": 32, "threads": 2, "dtype": "float32"}
         need = estimate_memory(architecture, TrainingSettings(), **how)
-        took.append((need.total, most))
+        took.append((need.total, max(looks)))
     (small_need, small), (large_need, large) = took
     assert large - small == pytest.approx(large_need - small_need, rel=0.2)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-import shlex
 from pathlib import Path
 from typing import Any
 
 import optuna
-import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nextchar.settings.config import Settings
 from nextchar.tuning.console import SweepProgress
-from nextchar.tuning.result import Tuned, auto_loss, count, repeat_command_of_trial
+from nextchar.tuning.result import Tuned, auto_loss, count
 from tuning.studies import plan
 
 RATES = {"learning_rate": optuna.distributions.FloatDistribution(0.001, 0.1, log=True)}
@@ -122,24 +119,3 @@ def test_trials_are_counted_by_how_they_ended() -> None:
     assert count(trials()) == {"complete": 3, "pruned": 2, "failed": 1}
     assert auto_loss(trials()) == 1.5
     assert auto_loss([]) is None
-
-
-@pytest.mark.parametrize("given", [{"steps": 4}, {"time": "20s"}, {"epochs": 1.5}])
-def test_a_command_has_every_setting_that_is_not_the_default(given: dict[str, Any]) -> None:
-    from nextchar.cli.commands.train_command import command as train
-
-    settings = Settings.make(
-        None, learning_rate=0.0123, tied=True, embedding_size=256, records="a b", **given
-    )
-    words = shlex.split(
-        repeat_command_of_trial(settings.flat(), ["my text.txt"], ["val.txt"], "model")
-    )
-    assert words[:2] == ["nextchar", "train"]
-    params = train.make_context("train", words[2:]).params
-    assert (params["files"], params["val"], params["start_from"]) == (
-        ("my text.txt",),
-        ("val.txt",),
-        "model",
-    )
-    typed = {n: v for n, v in params.items() if n in settings.flat() and v is not None}
-    assert Settings.make(params["preset"], **typed) == settings

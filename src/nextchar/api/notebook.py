@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,13 +76,14 @@ class NotebookMixin:
 def records_at(path: Path) -> list[Evaluated]:
     """Records of the training in a run directory; none for a model file or a damaged run."""
     from nextchar.runs.run_files import read_metrics
-    from nextchar.training.saving.metric_records import evaluations_of
+    from nextchar.training.events import Evaluated
 
     if not path.is_dir():
         return []
     try:
         # a run that rolled back has records of that, too
-        return evaluations_of(each for each in read_metrics(path) if "train_loss" in each)
+        records = (each for each in read_metrics(path) if "train_loss" in each)
+        return [Evaluated.from_record(each) for each in records]
     except (NextcharError, ValueError):  # the model can be used without them
         return []
 
@@ -100,7 +100,8 @@ def loss_curves(records: list[Evaluated]) -> Figure:
     """Training and validation loss of a run by steps, nats and bits per character."""
     import numpy as np
 
-    from nextchar.apps.html.charts import BITS, Axis, Figure, Line
+    from nextchar.apps.html.charts import Axis, Figure, Line
+    from nextchar.formatting.units import NATS_TO_BITS
 
     validated = [record for record in records if record.val_loss is not None]
     lines = [
@@ -111,14 +112,15 @@ def loss_curves(records: list[Evaluated]) -> Figure:
         )
         if each
     ]
-    axis = Axis("loss, nats per character", other=("bits", BITS))
+    axis = Axis("loss, nats per character", other=("bits", NATS_TO_BITS))
     return Figure("loss", "Loss", Axis("steps"), axis, tuple(lines))
 
 
 def card_of(estimator: NotebookMixin, model: Model, records: list[Evaluated]) -> str:
     """A card of the model and its loss curves, styled for light and dark notebooks."""
-    from nextchar.apps.html.frame import framed
     from nextchar.apps.html.svg import NARROW, svg
+    from nextchar.apps.html.template import framed
+    from nextchar.formatting.units import to_bits
 
     network, vocabulary = model.architecture.settings, model.vocabulary
     rows = {
@@ -131,7 +133,7 @@ def card_of(estimator: NotebookMixin, model: Model, records: list[Evaluated]) ->
         last = records[-1]
         best = min(r.val_loss if r.val_loss is not None else r.train_loss for r in records)
         rows["trained"] = f"{last.step:,} steps, {last.characters:,} characters"
-        rows["best loss"] = f"{best:.4f} nats ({best / math.log(2):.3f} bits) per character"
+        rows["best loss"] = f"{best:.4f} nats ({to_bits(best):.3f} bits) per character"
     cells = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows.items())
     curve = ""
     if len(records) > 1:

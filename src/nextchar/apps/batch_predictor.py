@@ -1,4 +1,4 @@
-"""The engine reading for one model: what it expects at every place, in all that is asked of it."""
+"""Predictions of one model for many positions at once, computed by the engine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
 
-LANES = 256  # that are read together: enough for the kernels, little enough for the cache
+LANES = 256  # read together: enough for the kernels, few enough for the cache
 
 
 class BatchPredictor:
-    """Reads with parameters that stay as they are; a context manager.
+    """Predicts with parameters that do not change; a context manager.
 
     forward: runs the network over at most `CHUNK` characters, on one thread.
     """
@@ -40,11 +40,11 @@ class BatchPredictor:
         self._engine.close()
 
     def watch(self, codes: Codes, watch: Watch, *, lanes: int = 1) -> Score:
-        """The score of a text as `Engine.score` gives it, each chunk told as it is scored."""
+        """Return the score of a text like `Engine.score`, and pass each chunk to `watch`."""
         return self._engine.score(self.parameters, codes, lanes=lanes, watch=watch)
 
     def expect(self, codes: NDArray[Any], state: Array) -> tuple[Array, Array]:
-        """Log-probabilities (B, V) of what comes after codes (T, B), T ≥ 1, and the state then."""
+        """Return the log-probabilities (B, V) after codes (T, B), T ≥ 1, and the new state."""
         lanes = codes.shape[1]
         groups = np.array_split(np.arange(lanes), min(lanes, len(self._forwards)))
         tasks = list(zip(groups, self._forwards, strict=False))
@@ -54,30 +54,30 @@ class BatchPredictor:
             np.concatenate([after for _, after in parts], axis=2),
         )
 
-    def expect_after(self, codes: Codes, places: NDArray[Any], length: int) -> Array:
-        """Log-probabilities (B, V) of what stands at places (B,) of a text (N,) of codes.
+    def expect_after(self, codes: Codes, positions: NDArray[Any], length: int) -> Array:
+        """Return the log-probabilities (B, V) at positions (B,) of a text of codes (N,).
 
-        length: so many characters before each are read, from the zero state on; each place is at
-        least as far from the beginning. Before any character the biases say what is expected.
+        length: characters read before each position, from the zero state; no position is nearer
+        to the beginning. With a length of 0 the output biases are the prediction.
         """
         if length == 0:
             log_p = log_softmax(self.parameters["b_out"])
-            return np.broadcast_to(log_p, (len(places), len(log_p)))
-        read = codes[places[None, :] - np.arange(length, 0, -1)[:, None]]
-        return self.expect(read, self.parameters.zero_state(len(places)))[0]
+            return np.broadcast_to(log_p, (len(positions), len(log_p)))
+        read = codes[positions[None, :] - np.arange(length, 0, -1)[:, None]]
+        return self.expect(read, self.parameters.zero_state(len(positions)))[0]
 
 
 def _expect(
     group: NDArray[np.intp], run_network: Forward, codes: NDArray[Any], state: Array
 ) -> tuple[Array, Array]:
-    """`BatchPredictor.expect` of some lanes."""
-    expected, states = [], []
+    """Compute `BatchPredictor.expect` for a group of lanes on one thread."""
+    predictions, states = [], []
     for first in range(0, len(group), LANES):
         lanes = group[first : first + LANES]
-        own, after = codes[:, lanes], state[:, :, lanes]
+        lane_codes, after = codes[:, lanes], state[:, :, lanes]
         step = CHUNK // len(lanes)
-        for t in range(0, len(own), step):
-            logits, after = run_network(own[t : t + step], after)
-        expected.append(log_softmax(logits[-1]))
+        for t in range(0, len(lane_codes), step):
+            logits, after = run_network(lane_codes[t : t + step], after)
+        predictions.append(log_softmax(logits[-1]))
         states.append(after)
-    return np.concatenate(expected), np.concatenate(states, axis=2)
+    return np.concatenate(predictions), np.concatenate(states, axis=2)

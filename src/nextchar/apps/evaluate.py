@@ -1,4 +1,4 @@
-"""`nextchar eval`: how well a model predicts a text."""
+"""Score of a text under a model: `nextchar eval`."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def evaluate_files(
     unknown: Unknown = "error",
     lanes: int = 1,
 ) -> tuple[Score, int]:
-    """Score the texts of files, folders, `-` or data sets, one after the other.
+    """Score the texts of files, folders, `-` or data sets as one text.
 
-    Returns the score and how many characters were left out as unknown.
-    encoding: of the files; that of the training text where it is None.
+    Returns the score and the number of unknown characters that were skipped.
+    encoding: of the files; None means that of the training text.
     """
     settings = model.text if encoding is None else replace(model.text, encoding=encoding)
     sources = find_sources(inputs, settings)
@@ -44,40 +44,40 @@ def evaluate(
     unknown: Unknown = "error",
     lanes: int = 1,
 ) -> tuple[Score, int]:
-    """Score a text that comes in pieces; also how many characters were left out as unknown.
+    """Return the score of a text in pieces, and the number of unknown characters skipped.
 
-    That of a model of records is to have its boundaries, as `text.sources` puts them there.
+    For a model of records the text must contain the boundaries that `text.sources` inserts.
     """
-    codes, left_out = collect(model, pieces, unknown=unknown)
-    from nextchar.kernels.engine import Engine  # it brings Numba along
+    codes, skipped = collect(model, pieces, unknown=unknown)
+    from nextchar.kernels.engine import Engine  # it imports Numba
 
     parameters = model.parameters
     with Engine(model.architecture, threads=usable_cores(), dtype=parameters.dtype) as engine:
-        return engine.score(parameters, codes, lanes=lanes), left_out
+        return engine.score(parameters, codes, lanes=lanes), skipped
 
 
 def collect(
     model: Model, pieces: Iterable[str | bytes], *, unknown: Unknown = "error"
 ) -> tuple[Codes, int]:
-    """The codes (N,) of a text that comes in pieces, and how many characters were left out.
+    """Return the codes (N,) of a text in pieces, and the number of unknown characters skipped.
 
-    They are in memory or, where there are many, on disk, and answer as an array does.
+    The codes are in memory or, where there are many, on disk behind the interface of an array.
     """
-    total = first = -1 if model.end_code is not None else 0  # the boundary it begins with is ours
-    with SpooledCodes(spooled.IN_MEMORY) as collected:
+    total = first = -1 if model.end_code is not None else 0  # a leading boundary was inserted
+    with SpooledCodes(spooled.IN_MEMORY) as spool:
         for piece in pieces:
-            collected.append(model.vocabulary.encode(piece, unknown=unknown, offset=total))
+            spool.append(model.vocabulary.encode(piece, unknown=unknown, offset=total))
             total += len(piece)
-        made = collected.finish()
-    if isinstance(made, CodeFile):  # which the scorer reads as it would an array
-        made = cast(Codes, DiskCodes.whole(RepairingReader(made)))
-    codes = made if len(made) else np.empty(0, model.vocabulary.dtype)
-    # with bytes every one is known
+        result = spool.finish()
+    if isinstance(result, CodeFile):  # the scorer reads it like an array
+        result = cast(Codes, DiskCodes.whole(RepairingReader(result)))
+    codes = result if len(result) else np.empty(0, model.vocabulary.dtype)
+    # every byte is known
     return codes, 0 if model.vocabulary.is_bytes else total - first - len(codes)
 
 
-def as_json(result: Score, left_out: int = 0) -> dict[str, Any]:
-    """The figures of a score under the names of `nextchar eval --json`."""
+def as_json(result: Score, skipped: int = 0) -> dict[str, Any]:
+    """Return the figures of a score under the names of `nextchar eval --json`."""
     figures: dict[str, Any] = {
         "characters": result.characters,
         "nats_per_char": result.nats_per_char,
@@ -85,4 +85,4 @@ def as_json(result: Score, left_out: int = 0) -> dict[str, Any]:
         "perplexity": result.perplexity,
         "accuracy": result.accuracy,
     }
-    return {**figures, "left_out": left_out} if left_out else figures
+    return {**figures, "left_out": skipped} if skipped else figures

@@ -1,11 +1,10 @@
-"""What a model expects at every place of a text.
+"""The prediction of a model at every position of a text.
 
-The scorer (`model.scorer`) sums the same figures; here each is kept.
+The scorer (`model.scorer`) sums the same figures; here each one is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.kernels.engine import SCORING_LANES
-from nextchar.model.file import Model
 from nextchar.model.scorer import Chunk
 from nextchar.text.vocabulary import Codes
 
@@ -23,10 +21,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model made of a text's characters, the first one left out, which is only read.
+    """Predictions of all characters of a text but the first, which has no context.
 
-    codes: (N,) the characters. log_p: (N,) float64, the log-probability that each was given, nats.
-    guess: (N,) the most probable one, confidence: (N,) its probability.
+    codes: (N,) the characters. log_p: (N,) float64, the log-probability of each, in nats.
+    guess: (N,) the most probable character; confidence: (N,) its probability.
     """
 
     codes: Codes
@@ -41,34 +39,25 @@ class Predictions:
 
 
 def read(reader: BatchPredictor, codes: Codes, lanes: int = SCORING_LANES) -> Predictions:
-    """What is expected in a text of (N,) codes, N ≥ 2. lanes: as `Engine.score` takes them."""
+    """Return the predictions in a text of codes (N,), N ≥ 2. lanes: as in `Engine.score`."""
     pairs = len(codes) - 1
-    made = Predictions(codes[1:], np.empty(pairs), np.empty(pairs, np.int64), np.empty(pairs))
+    result = Predictions(codes[1:], np.empty(pairs), np.empty(pairs, np.int64), np.empty(pairs))
 
     def keep(chunk: Chunk) -> None:
         at = chunk.places[chunk.own] - 1
         every = chunk.read.every[chunk.own]
-        made.log_p[at] = chunk.read.log_p[chunk.own]
-        made.guess[at] = guess = every.argmax(axis=-1)
-        made.confidence[at] = np.exp(every[np.arange(len(at)), guess].astype(np.float64))
+        result.log_p[at] = chunk.read.log_p[chunk.own]
+        result.guess[at] = guess = every.argmax(axis=-1)
+        result.confidence[at] = np.exp(every[np.arange(len(at)), guess].astype(np.float64))
 
     reader.watch(codes, keep, lanes=lanes)
-    return made
+    return result
 
 
-def places_of(total: int, wanted: int, before: int) -> NDArray[np.int64]:
-    """Places spread evenly over a text of `total` characters, at most `wanted`.
+def spread_positions(total: int, most: int, before: int) -> NDArray[np.int64]:
+    """Return at most `most` positions spread evenly over a text of `total` characters.
 
-    Each has `before` characters before it.
+    Each has at least `before` characters before it.
     """
-    count = max(min(wanted, total - before), 0)
+    count = max(min(most, total - before), 0)
     return before + (np.arange(count) * (total - before) // max(count, 1)).astype(np.int64)
-
-
-def characters_of(model: Model, codes: Sequence[int] | Array) -> list[str]:
-    """Codes as characters of one letter each; bytes from 128 on as `0x80`, the unknown one as □."""
-    vocabulary = model.vocabulary
-    if vocabulary.is_bytes:
-        return [chr(code) if code < 128 else f"0x{code:02X}" for code in map(int, codes)]
-    unknown = vocabulary.unknown_code
-    return ["□" if code == unknown else vocabulary.decode([code]) for code in map(int, codes)]

@@ -1,4 +1,4 @@
-"""Who is told of a run: the console, the terminal's curves, TensorBoard."""
+"""Several callbacks behind one call: the console, the terminal's curves, TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ import click
 
 
 class RunCallback(Protocol):
-    """Is told of events, and of the end of them."""
+    """Called with each event of a run, and closed after the last one."""
 
     def __call__(self, event: Any) -> None:
-        """Show an event."""
+        """Handle an event."""
 
     def close(self) -> None:
-        """No more events come."""
+        """Finish: no more events follow."""
 
 
 class RunCallbacks:
-    """Several of them; what a run takes as `on_event`."""
+    """Several callbacks as one; a run takes it as `on_event`."""
 
-    def __init__(self, make_callbacks: Sequence[RunCallback]) -> None:
-        self._listeners = make_callbacks
+    def __init__(self, callbacks: Sequence[RunCallback]) -> None:
+        self._callbacks = callbacks
 
     def __call__(self, event: Any) -> None:
-        """Tell all of an event."""
-        for each in self._listeners:
-            each(event)
+        """Pass an event to every callback."""
+        for callback in self._callbacks:
+            callback(event)
 
     def close(self) -> None:
-        """No more events come."""
-        for each in self._listeners:
-            each.close()
+        """Close every callback."""
+        for callback in self._callbacks:
+            callback.close()
 
 
 def make_callbacks(directory: Path, *, quiet: bool, live: bool, tensorboard: bool) -> RunCallbacks:
-    """Those that were asked for. Raises MissingExtraError where a package is not there."""
-    from nextchar.callbacks.live import Live
+    """Make the requested callbacks. Raises MissingExtraError where a package is missing."""
+    from nextchar.callbacks.live import LiveCurves
     from nextchar.callbacks.progress import ConsoleProgress
-    from nextchar.callbacks.tensorboard import EventFiles
+    from nextchar.callbacks.tensorboard import TensorBoardWriter
 
     is_terminal = sys.stderr.isatty()
     if live and not is_terminal:
-        click.echo("note: --live wants a terminal; plain lines are shown instead", err=True)
-    shown = Live() if live and is_terminal and not quiet else ConsoleProgress(quiet=quiet)
-    return RunCallbacks([shown, *([EventFiles(directory)] if tensorboard else [])])
+        click.echo("note: --live needs a terminal; plain lines are shown instead", err=True)
+    shows_curves = live and is_terminal and not quiet
+    console = LiveCurves() if shows_curves else ConsoleProgress(quiet=quiet)
+    return RunCallbacks([console, *([TensorBoardWriter(directory)] if tensorboard else [])])

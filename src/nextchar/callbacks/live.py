@@ -1,8 +1,8 @@
-"""Curves in the terminal while a run goes on: `nextchar train --live`.
+"""Loss curves in the terminal during training: `nextchar train --live`.
 
-They take the terminal's second screen, as an editor does; when that is left, the lines that a run
-tells anyway stand where they always do. plotille draws: it is kept up, plain Python, and makes text
-of numbers without a state of its own.
+They use the terminal's alternate screen, as an editor does. When it is left, the usual lines of a
+run are printed. plotille draws: it is maintained, plain Python, and turns numbers into text
+without a state.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from nextchar.callbacks.progress import NATS_TO_BITS, ConsoleProgress
+from nextchar.callbacks.progress import ConsoleProgress
 from nextchar.errors import MissingExtraError
+from nextchar.formatting.units import to_bits
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
 
-DRAW_SECONDS = 0.5  # between two looks
-POINTS = 1000  # of a curve that are kept
+DRAW_SECONDS = 0.5  # between two drawings
+POINTS = 1000  # kept of a curve, at most
 MEANS = 200  # points that the losses of a run of known length are averaged to
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _TRAINING, _VALIDATION = 32, 208  # blue and orange of the terminal's 256 colours
 _SAMPLE_LINES = 4
-_BESIDE = 24  # columns that the axes take
+_AXIS_COLUMNS = 24
 
 
-class Live:
-    """Shows the events of a run as curves; `Live(...)` is what a run takes as `on_event`.
+class LiveCurves:
+    """Callback that draws the losses of a run on a terminal.
 
-    stream: a terminal. clock: seconds, of which only differences count.
+    stream: a terminal. clock: returns seconds; only differences matter.
     Raises MissingExtraError where plotille is not installed.
     """
 
@@ -41,7 +42,7 @@ class Live:
         except ImportError:
             raise MissingExtraError("--live", "plotille", "live") from None
         self._stream, self._clock = stream or sys.stderr, clock
-        self._held: list[Event] = []  # told when the screen is left
+        self._held: list[Event] = []  # printed when the alternate screen is left
         self._training, self._validation = TerminalCurve(), TerminalCurve()
         self._started = Started(0, None, None)
         self._last: Stepped | None = None
@@ -76,12 +77,12 @@ class Live:
             self.close()
 
     def close(self) -> None:
-        """Leave the screen, and tell what was held back."""
+        """Leave the alternate screen, and print the events that were held back."""
         if self._is_shown:
             self._is_shown = False
             self._put(_LEAVE)
             progress = ConsoleProgress(self._stream)
-            progress(self._started)  # for the lines to tell of how many steps
+            progress(self._started)  # the lines name its number of steps
             progress.close()
             for event in self._held:
                 progress(event)
@@ -99,11 +100,11 @@ class Live:
             if not self._is_lost:
                 self._stream.write(text)
                 self._stream.flush()
-        except OSError:  # the terminal went away; the run goes on without
+        except OSError:  # the terminal was closed; the run continues without it
             self._is_lost = True
 
     def screen(self, width: int, height: int) -> list[str]:
-        """The lines that a terminal of so many columns and lines shows."""
+        """Return the lines to show on a terminal of `width` columns and `height` lines."""
         foot = [*self._notes(width), *self._sample_lines(width)]
         lines = [self._head()[:width], "", *self._curves(width, height - len(foot) - 3), "", *foot]
         return lines[:height]
@@ -111,12 +112,12 @@ class Live:
     def _head(self) -> str:
         last = self._last
         if last is None:
-            return "nextchar: the first step is taken"
+            return "nextchar: taking the first step"
         total = f" of {self._started.total:,}" if self._started.total else ""
         speed = last.characters / max(last.seconds, 1e-9)
         return (
             f"step {last.step:,}{total} · {last.fraction:.0%} · loss {last.smoothed_loss:.4f} nats "
-            f"({last.smoothed_loss * NATS_TO_BITS:.3f} bits) · {speed / 1e3:,.1f} k char/s"
+            f"({to_bits(last.smoothed_loss):.3f} bits) · {speed / 1e3:,.1f} k char/s"
         )
 
     def _curves(self, width: int, height: int) -> list[str]:
@@ -126,7 +127,7 @@ class Live:
         if not curves or height < 6 or width < 40:
             return []
         figure = plotille.Figure()
-        figure.width, figure.height = width - _BESIDE, height - 5
+        figure.width, figure.height = width - _AXIS_COLUMNS, height - 5
         figure.color_mode = "byte"
         figure.x_label, figure.y_label = "steps", "nats"
         figure.register_label_formatter(float, _label)
@@ -140,15 +141,15 @@ class Live:
         return [*figure.show().split(os.linesep), names]
 
     def _notes(self, width: int) -> list[str]:
-        """The last evaluation, and the last note."""
-        told = []
+        """Return the last evaluation and the last note."""
+        lines = []
         for event in reversed(self._held):
             if isinstance(event, Evaluated) and event.val_loss is not None:
                 best = " · best" if event.is_best else ""
-                told.append(f"validation {event.val_loss:.4f} nats at step {event.step:,}{best}")
+                lines.append(f"validation {event.val_loss:.4f} nats at step {event.step:,}{best}")
                 break
-        told += [f"note: {each.text}" for each in self._held if isinstance(each, Note)][-1:]
-        return [line[:width] for line in told]
+        lines += [f"note: {each.text}" for each in self._held if isinstance(each, Note)][-1:]
+        return [line[:width] for line in lines]
 
     def _sample_lines(self, width: int) -> list[str]:
         lines = [line for line in self._sample.splitlines() if line.strip()][:_SAMPLE_LINES]
@@ -156,9 +157,9 @@ class Live:
 
 
 class TerminalCurve:
-    """A curve of fewer than `POINTS` points, each the mean of so many values.
+    """Curve of fewer than `POINTS` points, each the mean of as many values.
 
-    x: steps, of the last value of each; y: means.
+    x: the step of the last value of each point; y: the means. every: values a point at first.
     """
 
     def __init__(self, every: int = 1) -> None:
@@ -167,7 +168,7 @@ class TerminalCurve:
         self._every, self._sum, self._count = max(every, 1), 0.0, 0
 
     def add(self, x: float, y: float) -> None:
-        """Add a value after the others."""
+        """Append a value, and halve the number of points where they become too many."""
         self._sum, self._count = self._sum + y, self._count + 1
         if self._count < self._every:
             return
@@ -181,13 +182,13 @@ class TerminalCurve:
 
 
 def _label(value: float, chars: int, delta: float, left: bool = False) -> str:
-    """A tick of an axis. chars: room for it; left: where it stands there."""
+    """Return the label of a tick. chars: its width; left: align it to the left."""
     text = f"{value:.4g}" if abs(value) < 1e4 else f"{value / 1e3:.4g}k"
     return text.ljust(chars) if left else text.rjust(chars)
 
 
 def _plain(text: str) -> str:
-    """A text without what a terminal would obey."""
+    """Return a text without the characters that control a terminal."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 

@@ -1,4 +1,4 @@
-"""The console's view of a run: a bar on a terminal, plain lines otherwise, all on one stream."""
+"""Progress of a run on the console: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nextchar.formatting.quantities import duration, megabytes, rough_duration, short_number
+from nextchar.formatting.units import to_bits
 from nextchar.training.events import (
     Encoding,
     Evaluated,
@@ -25,15 +27,14 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 LINE_SECONDS = 10.0  # between plain lines
-DRAW_SECONDS = 0.1  # between two looks of the bar
-NATS_TO_BITS = 1.4426950408889634  # 1 / ln 2
+DRAW_SECONDS = 0.1  # between two drawings of the bar
 
 
 class ConsoleProgress:
-    """Shows the events of a run; `ConsoleProgress(...)` is what a run takes as `on_event`.
+    """Callback that prints the events of a run.
 
-    stream: standard error by default. quiet: only notes are shown.
-    Where nobody takes it any more (`| head`, a terminal that was closed) nothing is shown.
+    stream: standard error by default. quiet: print only notes.
+    Once the stream can no longer be written (`| head`, a closed terminal), nothing is printed.
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
@@ -42,18 +43,18 @@ class ConsoleProgress:
         self._bar: tqdm[Any] | None = None
         self._started = Started(0, None, None)
         self._first: Stepped | None = None
-        self._lined = self._drawn = time.monotonic()
+        self._line_at = self._drawn_at = time.monotonic()
         self._is_lost = False
 
     def __call__(self, event: Event) -> None:
-        """Show an event."""
+        """Print an event."""
         if not self._is_lost:
-            with self._until_lost():
+            with self._ending_on_error():
                 self._show(event)
 
     @contextmanager
-    def _until_lost(self) -> Iterator[None]:
-        """Within this context output that fails is the last one; the run goes on without."""
+    def _ending_on_error(self) -> Iterator[None]:
+        """Stop all output after an error of the stream; the run continues."""
         try:
             yield
         except OSError:
@@ -68,7 +69,7 @@ class ConsoleProgress:
             case Encoding():
                 self._encode(event)
             case Started():
-                self.close()  # of the encoding's bar
+                self.close()  # removes the bar of the encoding
                 self._start(event)
             case Stepped():
                 self._step(event)
@@ -83,16 +84,16 @@ class ConsoleProgress:
                 self._line(_test(event))
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
-            with self._until_lost():
+            with self._ending_on_error():
                 self._bar.close()
             self._bar = None
 
     def _encode(self, event: Encoding) -> None:
-        done = f"{event.done / 1e6:,.0f} MB"
+        done = megabytes(event.done, 0)
         if self._stream.isatty():
-            if self._bar is not None and event.done < self._bar.n:  # of another text
+            if self._bar is not None and event.done < self._bar.n:  # another text begins
                 self.close()
             if self._bar is None:
                 from tqdm import tqdm
@@ -108,8 +109,8 @@ class ConsoleProgress:
                     unit_scale=True,
                 )
             self._bar.update(event.done - self._bar.n)
-        elif time.monotonic() - self._lined > LINE_SECONDS:
-            of = f" of {event.total / 1e6:,.0f} MB" if event.total else ""
+        elif time.monotonic() - self._line_at > LINE_SECONDS:
+            of = f" of {megabytes(event.total, 0)}" if event.total else ""
             self._line(f"encoding the text: {done}{of}")
 
     def _start(self, event: Started) -> None:
@@ -128,30 +129,31 @@ class ConsoleProgress:
 
     def _step(self, event: Stepped) -> None:
         self._first = self._first or event
-        figures = (  # with its bar this fits into 80 columns
+        figures = (  # these and the bar fit into 80 columns
             f"loss {event.loss:.3f}, smoothed {event.smoothed_loss:.3f} "
-            f"({event.smoothed_loss * NATS_TO_BITS:.2f} bits), "
-            f"{_thousands(self._speed(event))} char/s, {_about(self._seconds_left(event))} left"
+            f"({to_bits(event.smoothed_loss):.2f} bits), "
+            f"{short_number(self._speed(event))} char/s, "
+            f"{rough_duration(self._seconds_left(event))} left"
         )
         if self._bar is not None:
             self._draw(self._bar, event.fraction, figures)
-        elif time.monotonic() - self._lined > LINE_SECONDS:
+        elif time.monotonic() - self._line_at > LINE_SECONDS:
             self._line(f"step {event.step}{self._of_total()} · {figures}")
 
     def _draw(self, bar: tqdm[Any], fraction: float, figures: str) -> None:
-        """Draw the bar, now and then: by tqdm's own clock it would stop when that is set back."""
+        """Draw the bar now and then; by tqdm's wall clock it would stop when that is set back."""
         bar.n = fraction
         bar.set_description_str(figures, refresh=False)
-        if time.monotonic() - self._drawn >= DRAW_SECONDS:
+        if time.monotonic() - self._drawn_at >= DRAW_SECONDS:
             bar.refresh()
-            self._drawn = time.monotonic()
+            self._drawn_at = time.monotonic()
 
     def _speed(self, event: Stepped) -> float:
         first = self._first or event
         return (event.characters - first.characters) / max(event.seconds - first.seconds, 1e-9)
 
     def _seconds_left(self, event: Stepped) -> float:
-        """Of the run: of its time, or at the pace since this process began."""
+        """Estimate the seconds left: of the run's time, or at the speed of this process so far."""
         if self._started.seconds is not None:
             return max(self._started.seconds - event.seconds, 0.0)
         first = self._first or event
@@ -167,16 +169,16 @@ class ConsoleProgress:
         if event.val_loss is None:
             validation = "no validation"
         else:
-            bits = event.val_loss * NATS_TO_BITS
+            bits = to_bits(event.val_loss)
             validation = f"validation {event.val_loss:.4f} nats/char ({bits:.3f} bits)"
         return (
             f"step {event.step}{self._of_total()} · epoch {event.epoch:.2f} · "
             f"train {event.train_loss:.4f} · {validation}{' · best' if event.is_best else ''} · "
-            f"{_thousands(event.chars_per_second)} char/s"
+            f"{short_number(event.chars_per_second)} char/s"
         )
 
     def _line(self, text: str) -> None:
-        self._lined = time.monotonic()
+        self._line_at = time.monotonic()
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
             return
@@ -186,9 +188,9 @@ class ConsoleProgress:
 
 def _summary(event: Finished) -> str:
     text = (
-        f"done: {event.step} steps, {_thousands(event.characters)} characters in "
-        f"{_duration(event.seconds)}; best {event.best_loss:.4f} nats/char "
-        f"({event.best_loss * NATS_TO_BITS:.3f} bits) at step {event.best_step}"
+        f"done: {event.step} steps, {short_number(event.characters)} characters in "
+        f"{duration(event.seconds)}; best {event.best_loss:.4f} nats/char "
+        f"({to_bits(event.best_loss):.3f} bits) at step {event.best_step}"
     )
     if event.directory is None:
         return text
@@ -197,31 +199,8 @@ def _summary(event: Finished) -> str:
 
 
 def _test(event: Scored) -> str:
-    bits = event.loss * NATS_TO_BITS
+    bits = to_bits(event.loss)
     return (
-        f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} characters "
-        "by which nothing was chosen"
+        f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} held-out "
+        "characters"
     )
-
-
-def _thousands(number: float) -> str:
-    """1234 → 1.2 k, 12345678 → 12.3 M."""
-    for size, unit in ((1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.1f}{unit}"
-    return f"{number:.0f}"
-
-
-def _about(seconds: float) -> str:
-    """125 → 2 min: past a minute the seconds of an estimate say nothing."""
-    return _duration(seconds) if not 59.5 <= seconds < 3599.5 else f"{round(seconds / 60)} min"
-
-
-def _duration(seconds: float) -> str:
-    """3725 → 1 h 02 min, 125 → 2 min 05 s, 9 → 9 s."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    if whole >= 60:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole} s"

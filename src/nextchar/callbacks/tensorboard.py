@@ -1,24 +1,24 @@
-"""A run's curves for TensorBoard: `nextchar train --tensorboard`; written by tensorboardX.
+"""Event files for TensorBoard, written by tensorboardX: `nextchar train --tensorboard`.
 
-The event file lies in the run directory, so that `tensorboard --logdir runs` shows every run.
+The event file is in the run directory, so that `tensorboard --logdir runs` shows every run.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 from nextchar.errors import MissingExtraError
+from nextchar.formatting.units import to_bits
 from nextchar.training.events import Evaluated, Event, Finished, Sampled, Started, Stepped
 
-EVERY = 10  # steps between two losses of a batch
+EVERY = 10  # steps between two logged losses of a batch
 
 
-class EventFiles:
-    """Writes the events of a run to an event file; what a run takes as `on_event`.
+class TensorBoardWriter:
+    """Callback that writes the events of a run to an event file.
 
-    directory: of the run. Raises MissingExtraError where tensorboardX is not installed.
+    directory: the run directory. Raises MissingExtraError where tensorboardX is not installed.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -37,15 +37,15 @@ class EventFiles:
             case Stepped() if event.step % EVERY == 0:
                 self._writer.add_scalar("loss/batch", event.loss, event.step)
             case Evaluated():
-                self._evaluated(event)
+                self._write_evaluation(event)
             case Sampled():
-                text = event.text.replace("\n", "\n    ")  # as Markdown shows it unchanged
+                text = event.text.replace("\n", "\n    ")  # unchanged as a block of Markdown
                 self._writer.add_text("sample", f"    {text}", event.step)
             case Finished():
                 self.close()
 
     def close(self) -> None:
-        """Finish the file."""
+        """Close the file."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -53,15 +53,15 @@ class EventFiles:
     def _open(self, step: int) -> None:
         from tensorboardX import SummaryWriter
 
-        # what an earlier part of the run wrote after this step is no longer shown
+        # TensorBoard then hides what an interrupted run wrote after the resumed step
         purge = {"purge_step": step + 1} if step else {}
         self._writer = SummaryWriter(logdir=str(self._directory), **purge)
 
-    def _evaluated(self, event: Evaluated) -> None:
+    def _write_evaluation(self, event: Evaluated) -> None:
         scalars = {
             "loss/training": event.train_loss,
             "loss/validation": event.val_loss,
-            "bits/validation": None if event.val_loss is None else event.val_loss / math.log(2),
+            "bits/validation": None if event.val_loss is None else to_bits(event.val_loss),
             "learning_rate": event.learning_rate,
             "characters_per_second": event.chars_per_second,
             "gradient_norm/before_clipping": event.gradient_norm,

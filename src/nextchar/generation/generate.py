@@ -37,7 +37,7 @@ class Generated:
 
     text: the new characters, without the prompt and without the stop string.
     data: the same as bytes, exact with the bytes alphabet.
-    finish_reason: `"length"` or `"stop"`.
+    finish_reason: `"length"`, or `"stop"` if the text ended before its length.
     codes: (n,) codes of the text. logprobs (n,), top_codes and top_logprobs (n, N): as in
     `TextDelta`, where requested.
     """

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, in_one_line
 from nextchar.files import write_atomically
+from nextchar.formatting.quantities import memory_size
 
 FORMAT = 1
 _HEADER = 1 << 25  # bytes of a header, at most: all code points there are need a third of it
@@ -91,8 +92,8 @@ def _require_loadable(path: Path, tensors: Sequence[Any]) -> None:
     size, memory = path.stat().st_size, _memory()
     if memory and size > memory:  # a file with holes takes no space on disk
         raise ModelFileError(
-            f"{path}: holds {size / 1e9:.1f} GB, more than this machine's memory "
-            f"({memory / 1e9:.1f} GB)"
+            f"{path}: holds {memory_size(size)}, more than this machine's memory "
+            f"({memory_size(memory)})"
         )
 
 

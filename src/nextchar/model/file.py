@@ -98,6 +98,11 @@ def load_model(path: str | PathLike[str]) -> Model:
     parameters = Parameters(architecture, dtype=dtypes.pop())
     for name, tensor in tensors.items():
         parameters[name][:] = tensor
+    if not np.isfinite(parameters.flat).all():
+        raise ModelFileError(
+            f"{path}: damaged: its weights are not finite, as after training that diverged; "
+            "train the model again"
+        )
     return Model(parameters, vocabulary, text, training)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import TextError
+from nextchar.formatting.units import to_bits
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Parameters
@@ -50,7 +51,7 @@ class Score:
     @property
     def bits_per_char(self) -> float:
         """The same in bits."""
-        return self.nats_per_char / math.log(2)
+        return to_bits(self.nats_per_char)
 
     @property
     def perplexity(self) -> float:

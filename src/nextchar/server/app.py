@@ -1,7 +1,8 @@
-"""The application: routes, and what stands before them."""
+"""The ASGI application: the routes behind their middleware."""
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import Any
 
 import msgspec
@@ -11,41 +12,40 @@ from starlette.types import ASGIApp
 
 from nextchar.server.http.docs_page import docs_page
 from nextchar.server.http.middleware import AuthMiddleware, RequestMiddleware
-from nextchar.server.http.openapi import OPERATIONS, document
+from nextchar.server.http.openapi import document
 from nextchar.server.http.static_files import Page, playground
 from nextchar.server.prometheus import Metrics
 from nextchar.server.registry import ModelRegistry
-from nextchar.server.routes import Api
+from nextchar.server.routes import ROUTES, Api
 from nextchar.server.server_settings import ServerSettings
-
-_OPEN = frozenset(op.path for op in OPERATIONS if op.is_open)
 
 
 class App:
-    """The ASGI application over some models."""
+    """The ASGI application over the models of a registry."""
 
-    def __init__(self, shelf: ModelRegistry, settings: ServerSettings) -> None:
+    def __init__(self, registry: ModelRegistry, settings: ServerSettings) -> None:
         metrics = Metrics()
-        metrics.watch(lambda: shelf.in_progress, lambda: shelf.waiting)
-        api = Api(shelf, settings, metrics)
-        described = document(settings)
+        metrics.watch(lambda: registry.in_progress, lambda: registry.waiting)
+        api = Api(registry, settings, metrics)
+        openapi = document(settings)
         pages = {
             **playground(),
-            "/docs": Page(docs_page(described).encode(), "text/html; charset=utf-8"),
-            "/openapi.json": Page(msgspec.json.encode(described), "application/json"),
+            "/docs": Page(docs_page(openapi).encode(), "text/html; charset=utf-8"),
+            "/openapi.json": Page(msgspec.json.encode(openapi), "application/json"),
         }
         routes = [
             Route(
-                op.path.replace("{id}", "{id:path}"),
-                getattr(api, op.endpoint),
-                methods=[op.method.upper()],
+                each.path.replace("{id}", "{id:path}"),
+                MethodType(each.handler, api),
+                methods=[each.method.upper()],
             )
-            for op in OPERATIONS
+            for each in ROUTES
         ]
-        routes += [Route(path, each.__call__) for path, each in pages.items()]
+        routes += [Route(path, page.__call__) for path, page in pages.items()]
         names = {route.endpoint: route.path.replace(":path", "") for route in routes}
+        open_paths = {each.path for each in ROUTES if each.is_open}
         app: ASGIApp = AuthMiddleware(
-            Router(routes, redirect_slashes=False), settings, _OPEN | frozenset(pages)
+            Router(routes, redirect_slashes=False), settings, frozenset(open_paths | set(pages))
         )
         if settings.origins:
             app = CORSMiddleware(

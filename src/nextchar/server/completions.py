@@ -1,4 +1,4 @@
-"""The answer to a completion that is not streamed: all texts, when the last one is whole."""
+"""The response to a completion that is not streamed."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ from nextchar.server.in_flight import InFlightCompletion
 from nextchar.server.schema import Choice
 
 
-class WholeAnswer(Response):
-    """A completion that is computed when it is sent, and no more where the client goes away."""
+class CompletionResponse(Response):
+    """A completion that runs when the response is sent, and stops if the client disconnects."""
 
-    def __init__(self, writing: InFlightCompletion) -> None:
+    def __init__(self, in_flight: InFlightCompletion) -> None:
         super().__init__()
-        self._writing = writing
+        self._in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Write, gather and send."""
-        writing = self._writing
-        async with writing.under_way(receive):
-            async for _ in writing.arrivals():
+        """Generate all texts, then send them."""
+        in_flight = self._in_flight
+        async with in_flight.running(receive):
+            async for _ in in_flight.updates():
                 pass
-            body = encoded(writing.completion(list(_choices(writing)), writing.usage))
+            body = encoded(in_flight.body(list(_choices(in_flight)), in_flight.usage))
         await Response(body, media_type="application/json")(scope, receive, send)
 
 
-def _choices(writing: InFlightCompletion) -> Iterator[Choice]:
-    n = writing.asked.n
-    for prompt, texts in enumerate(writing.texts):
-        best = texts if len(texts) == n else best_of(texts, n)
-        for place, text in enumerate(best):
-            number = prompt * n + place
-            shown = writing.lead(number) + "".join(text.parts)
-            yield writing.choice(number, text, shown, text.reason)
+def _choices(in_flight: InFlightCompletion) -> Iterator[Choice]:
+    n = in_flight.params.n
+    for prompt, states in enumerate(in_flight.choices):
+        for rank, state in enumerate(states if len(states) == n else best_of(states, n)):
+            number = prompt * n + rank
+            text = in_flight.echo(number) + "".join(state.parts)
+            yield in_flight.choice(number, state, text, state.reason)

@@ -1,4 +1,4 @@
-"""Listening, and stopping when asked to: what runs is finished, what is new is refused."""
+"""Listening, serving, and shutting down: running requests finish, new ones are rejected."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ OnReady = Callable[[Callable[[], None]], None]
 
 
 def bind(settings: ServerSettings) -> socket.socket:
-    """A socket at the address. Raises RunError where it cannot be had."""
+    """Return a socket that listens on the address. Raises RunError if that fails."""
     try:
         ((family, _, _, _, address), *_) = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except (OSError, UnicodeError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or error
         raise RunError(
-            f"{settings.host}:{settings.port}: cannot be listened on ({why}); "
-            "give another --port or --host"
+            f"cannot listen on {settings.host}:{settings.port} ({reason})",
+            remedy="choose another --port or --host",
         ) from error
 
 
 def url_of(listening: socket.socket) -> str:
-    """Where a socket listens, as a browser wants it."""
+    """Return the URL of a listening socket."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(
-    shelf: ModelRegistry, settings: ServerSettings, listening: socket.socket, on_ready: OnReady
+    registry: ModelRegistry, settings: ServerSettings, listening: socket.socket, on_ready: OnReady
 ) -> bool:
-    """Serve until a signal asks to stop; whether it was not asked twice.
+    """Serve until a signal; returns False if a second one cut the shutdown short.
 
-    on_ready: called when requests are taken, with a function that asks to stop as well.
-    Raises what an engine could not begin with.
+    on_ready: called when requests are accepted, with a function that stops the server.
+    Raises the error of a worker that could not start.
     """
-    return asyncio.run(_serve(shelf, settings, listening, on_ready))
+    return asyncio.run(_serve(registry, settings, listening, on_ready))
 
 
 async def _serve(
-    shelf: ModelRegistry, settings: ServerSettings, listening: socket.socket, on_ready: OnReady
+    registry: ModelRegistry, settings: ServerSettings, listening: socket.socket, on_ready: OnReady
 ) -> bool:
     config = uvicorn.Config(
-        App(shelf, settings),
+        App(registry, settings),
         http=connection_factory(settings.max_connections),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
@@ -71,42 +71,42 @@ async def _serve(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.grace) + 3,
     )
-    server = _Server(config, shelf, settings.grace)
-    shelf.start(lambda: on_ready(server.stop), server.fail)
+    server = _Server(config, registry, settings.grace)
+    registry.start(lambda: on_ready(server.stop), server.fail)
     try:
         await server.serve(sockets=[listening])
     finally:
-        shelf.close()
+        registry.close()
     if server.failure is not None:
         raise server.failure
     return not server.force_exit
 
 
 class _Server(uvicorn.Server):
-    """Stops when a signal comes, and leaves it at that."""
+    """A server that stops at a signal, without raising it again."""
 
-    def __init__(self, config: uvicorn.Config, shelf: ModelRegistry, grace: float) -> None:
+    def __init__(self, config: uvicorn.Config, registry: ModelRegistry, grace: float) -> None:
         super().__init__(config)
-        self._shelf, self._grace = shelf, grace
+        self._registry, self._grace = registry, grace
         self.failure: Exception | None = None
 
     def stop(self) -> None:
-        """Ask it to stop; for any thread."""
+        """Stop the server, from any thread."""
         self.should_exit = True
 
     def fail(self, error: Exception) -> None:
-        """Stop, as there is nothing to serve."""
+        """Stop the server with an error."""
         self.failure = self.failure or error
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; at a second Ctrl-C, at once."""
+        """Stop the server, at a second Ctrl-C without waiting."""
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let what runs end, for so long as it was granted."""
-        self._shelf.closing = True
-        asyncio.get_running_loop().call_later(self._grace, self._shelf.fail_all)
+        """Let running requests finish within the grace period."""
+        self._registry.closing = True
+        asyncio.get_running_loop().call_later(self._grace, self._registry.fail_all)
         await super().shutdown(sockets)

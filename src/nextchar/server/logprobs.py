@@ -1,4 +1,4 @@
-"""Log-probabilities of what was read and written, in the form that clients know."""
+"""Log-probabilities of prompts and generated texts, in the form of the completion API."""
 
 from __future__ import annotations
 
@@ -9,48 +9,50 @@ from collections.abc import Sequence
 from nextchar.generation.requests import TextDelta
 from nextchar.server.schema import Logprobs
 
-LEAST = -9999.0  # stands for minus infinity, which JSON has not
+LOWEST = -9999.0  # stands for minus infinity, which JSON lacks
 
 
-class Scores:
-    """The log-probabilities of one text, which comes in pieces.
+class LogprobsBuilder:
+    """Collects the log-probabilities of one text, delta by delta.
 
-    symbols: what each code is called. is_bytes: whether codes are bytes.
-    Places are counted in characters from the beginning of the text.
+    symbols: the token of each code. is_bytes: whether codes are bytes.
+    Offsets are counted in characters from the start of the text.
     """
 
     def __init__(self, symbols: Sequence[str], *, is_bytes: bool) -> None:
         self._symbols = symbols
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace") if is_bytes else None
-        self._place = 0
-        self._new = Logprobs([], [], [], [])
+        self._end = 0  # offset of the next character
+        self._pending = Logprobs([], [], [], [])
 
-    def add(self, piece: TextDelta, skip: int = 0) -> None:
-        """What comes next. skip: codes at its beginning that are left out."""
-        codes = piece.codes.tolist()
+    def add(self, delta: TextDelta, skip: int = 0) -> None:
+        """Add the codes of a delta, without the first `skip`."""
+        codes = delta.codes.tolist()
         for n in range(skip, len(codes)):
-            self._new.tokens.append(self._symbols[codes[n]])
-            self._new.text_offset.append(self._offset(codes[n]))
-            chosen = math.nan if piece.logprobs is None else float(piece.logprobs[n])
-            known = not math.isnan(chosen)  # nothing predicts a text's first character
-            self._new.token_logprobs.append(max(chosen, LEAST) if known else None)
-            self._new.top_logprobs.append(self._top(piece, n, codes[n], chosen) if known else None)
+            self._pending.tokens.append(self._symbols[codes[n]])
+            self._pending.text_offset.append(self._offset(codes[n]))
+            own = math.nan if delta.logprobs is None else float(delta.logprobs[n])
+            # NaN: the first character of a text has no prediction
+            is_known = not math.isnan(own)
+            self._pending.token_logprobs.append(max(own, LOWEST) if is_known else None)
+            top = self._top(delta, n, codes[n], own) if is_known else None
+            self._pending.top_logprobs.append(top)
 
     def take(self) -> Logprobs:
-        """Those that were added since the last call."""
-        taken, self._new = self._new, Logprobs([], [], [], [])
+        """Return those added since the last call."""
+        taken, self._pending = self._pending, Logprobs([], [], [], [])
         return taken
 
     def _offset(self, code: int) -> int:
-        before = self._place
-        self._place += 1 if self._utf8 is None else len(self._utf8.decode(bytes([code])))
-        return before
+        start = self._end
+        self._end += 1 if self._utf8 is None else len(self._utf8.decode(bytes([code])))
+        return start
 
-    def _top(self, piece: TextDelta, n: int, code: int, chosen: float) -> dict[str, float]:
-        """The most probable ones and the chosen one."""
+    def _top(self, delta: TextDelta, n: int, code: int, own: float) -> dict[str, float]:
+        """The most probable tokens at a position, and its own."""
         top: dict[str, float] = {}
-        if piece.top_codes is not None and piece.top_logprobs is not None:
-            codes, values = piece.top_codes[n].tolist(), piece.top_logprobs[n].tolist()
-            top = {self._symbols[c]: max(v, LEAST) for c, v in zip(codes, values, strict=True)}
-        top.setdefault(self._symbols[code], max(chosen, LEAST))
+        if delta.top_codes is not None and delta.top_logprobs is not None:
+            codes, values = delta.top_codes[n].tolist(), delta.top_logprobs[n].tolist()
+            top = {self._symbols[c]: max(v, LOWEST) for c, v in zip(codes, values, strict=True)}
+        top.setdefault(self._symbols[code], max(own, LOWEST))
         return top

@@ -1,4 +1,4 @@
-"""The models that are served, by the names that requests choose them by."""
+"""The served models, by the names that requests choose them by."""
 
 from __future__ import annotations
 
@@ -17,22 +17,16 @@ from nextchar.server.server_settings import ServerSettings
 
 
 class ServedModel:
-    """A model under a name, with the engine that writes with it.
+    """A model under a name, with its worker.
 
-    created: seconds since 1970. symbols: what each code is called in log-probabilities.
+    created: seconds since 1970. symbols: the token of each code in log-probabilities.
     """
 
     def __init__(self, name: str, model: Model, created: int, settings: ServerSettings) -> None:
         self.name, self.model = name, model
         self.fingerprint = f"nextchar-{__version__}-{_digest(model)[:8]}"
         self.symbols = model.vocabulary.symbols
-        self.engine = ModelWorker(
-            model,
-            lanes=settings.parallel,
-            queue=settings.queue,
-            threads=settings.threads,
-            dtype=settings.dtype,
-        )
+        self.worker = ModelWorker(model, settings)
         network, parameters = model.architecture.settings, model.parameters
         meta = ModelMeta(
             n_vocab=len(model.vocabulary),
@@ -47,9 +41,9 @@ class ServedModel:
 
 
 class ModelRegistry:
-    """All models that are served, the first one being the default of routes that name none.
+    """All served models; the first one is the default of routes that name none.
 
-    closing: whether nothing new is begun any more.
+    closing: the server is stopping and accepts no new requests.
     """
 
     def __init__(self, served: Sequence[ServedModel]) -> None:
@@ -61,70 +55,69 @@ class ModelRegistry:
 
     @property
     def ready(self) -> bool:
-        """Whether every engine takes requests."""
-        return all(each.engine.ready for each in self)
-
-    def writer(self, name: str) -> ServedModel:
-        """The same where it takes requests. Raises Refusal, 404 or 503."""
-        served = self.named(name)
-        if self.closing:
-            raise ApiError(503, "the server is shutting down")
-        if not served.engine.ready:
-            raise ApiError(503, "Loading model")
-        return served
+        """Whether every worker accepts requests."""
+        return all(each.worker.ready for each in self)
 
     @property
     def in_progress(self) -> int:
-        """Prompts whose texts are being written."""
-        return sum(each.engine.prompts - each.engine.waiting for each in self)
+        """Number of prompts that are being answered."""
+        return sum(each.worker.prompts - each.worker.waiting for each in self)
 
     @property
     def waiting(self) -> int:
-        """Prompts that wait for a lane."""
-        return sum(each.engine.waiting for each in self)
+        """Number of prompts that wait for a lane."""
+        return sum(each.worker.waiting for each in self)
 
-    def named(self, name: str | None) -> ServedModel:
-        """The model of a name, the first one where there is none. Raises Refusal, 404."""
+    def model(self, name: str | None) -> ServedModel:
+        """The model of a name, by default the first. Raises ApiError, 404."""
         if name is None:
             return next(iter(self))
         if name not in self._served:
-            known = ", ".join(self._served)
-            told = f"the model {name[:200]!r} is not served here; there is {known}"
-            raise ApiError(404, told, param="model", code="model_not_found")
+            message = f"model {name[:200]!r} is not served here; choose {' or '.join(self._served)}"
+            raise ApiError(404, message, param="model", code="model_not_found")
         return self._served[name]
 
+    def ready_model(self, name: str) -> ServedModel:
+        """The model of a name, if it accepts requests. Raises ApiError, 404 or 503."""
+        served = self.model(name)
+        if self.closing:
+            raise ApiError(503, "the server is shutting down")
+        if not served.worker.ready:
+            raise ApiError(503, "Loading model")
+        return served
+
     def start(self, on_ready: Callable[[], None], on_failure: Callable[[Exception], None]) -> None:
-        """Start all engines; on_ready is called when the last one takes requests."""
+        """Start all workers; on_ready is called when the last one accepts requests."""
         for each in self:
-            each.engine.start(lambda: on_ready() if self.ready else None, on_failure)
+            each.worker.start(lambda: on_ready() if self.ready else None, on_failure)
 
     def fail_all(self) -> None:
-        """Give up what is under way."""
+        """Stop all requests with an error."""
         for each in self:
-            each.engine.fail_all(ApiError(503, "the server was stopped before the text was whole"))
+            each.worker.fail_all(ApiError(503, "the server stopped before the text was complete"))
 
     def close(self) -> None:
-        """End all engines."""
+        """End all workers."""
         for each in self:
-            each.engine.close()
+            each.worker.close()
 
 
 def load_registry(
     paths: Sequence[str], aliases: Sequence[str], settings: ServerSettings
 ) -> ModelRegistry:
-    """The models of some files or run directories, named by aliases or else by their paths."""
+    """Load models from files or run directories, named by aliases or else by their paths."""
     if aliases and len(aliases) != len(paths):
-        raise SettingsError(
-            f"alias: wants one for each model or none, got {len(aliases)} for {len(paths)}"
-        )
+        problem = f"must be given once for each of the {len(paths)} models, or not at all"
+        raise SettingsError(problem, setting="alias", value=len(aliases))
     names = list(aliases) or [_name(Path(path)) for path in paths]
     for name in names:
         if not name or not name.isprintable():
-            raise SettingsError(f"alias: wants a name that can be read, got {name!r}")
+            raise SettingsError("must be printable and not empty", setting="alias", value=name)
         if names.count(name) > 1:
             raise SettingsError(
-                f"alias: two models would be called {name!r}; name each with --alias"
-            )
+                "must be different for each model", setting="alias", value=name,
+                remedy="name each model with --alias",
+            )  # fmt: skip
     return ModelRegistry(
         [
             ServedModel(name, load_model(path), int(Path(path).stat().st_mtime), settings)
@@ -142,7 +135,7 @@ def _name(path: Path) -> str:
 
 
 def _digest(model: Model) -> str:
-    """Of all that decides what a model writes."""
+    """Digest of everything that determines the texts of a model."""
     digest = hashlib.sha256(json.dumps(model.vocabulary.to_json()).encode())
     digest.update(repr((model.architecture.settings, model.text)).encode())
     digest.update(model.parameters.flat.data)

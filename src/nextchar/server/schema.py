@@ -1,6 +1,6 @@
-"""The shapes of requests and answers: the completion API, as its clients know it.
+"""The structs of requests and responses of the completion API.
 
-The OpenAPI document is made of these structs. A null stands for the default wherever it may.
+The OpenAPI document is built from them. A null stands for the default.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from msgspec import UNSET, Meta, UnsetType
 
 Reason = Literal["stop", "length"]
 
-MOST_STOPS, LONGEST_STOP, LONGEST_PATTERN, MOST_BEST = 4, 1000, 1000, 20
+MAX_STOPS, MAX_STOP_LENGTH, MAX_PATTERN_LENGTH, MAX_BEST_OF = 4, 1000, 1000, 20
 Share = Annotated[float, Meta(ge=0, le=1)]
 Part = Annotated[float, Meta(gt=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Code = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Stop = Annotated[str, Meta(min_length=1, max_length=LONGEST_STOP)]
-Stops = Annotated[list[Stop], Meta(max_length=MOST_STOPS)]
+Stop = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_LENGTH)]
+Stops = Annotated[list[Stop], Meta(max_length=MAX_STOPS)]
 
 
 class StreamOptions(msgspec.Struct):
-    """How a text is streamed."""
+    """Options of a stream."""
 
     include_usage: bool = False
 
 
 class CompletionRequest(msgspec.Struct, kw_only=True):
-    """What to go on from, and how."""
+    """A prompt, and the settings of generation."""
 
-    model: Annotated[str, Meta(description="Which of /v1/models writes.")]
+    model: Annotated[str, Meta(description="A model of /v1/models.")]
     prompt: Annotated[
         str | list[str | Code | list[Code]],
         Meta(
-            description="A text, several, or the same as codes of /tokenize; may be empty.",
+            description="A text, several, or their codes by /tokenize; may be empty.",
             extra_json_schema={
                 "anyOf": [
                     {"type": "string"},
@@ -51,28 +51,28 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
         ),
     ]
     max_tokens: Count | None = None
-    n_predict: Annotated[Count | None, Meta(description="Another name of max_tokens.")] = None
-    min_length: Annotated[Count | None, Meta(description="No end before so many characters.")] = (
-        None
-    )
-    min_tokens: Annotated[Count | None, Meta(description="Another name of min_length.")] = None
+    n_predict: Annotated[Count | None, Meta(description="Alias of max_tokens.")] = None
+    min_length: Annotated[
+        Count | None, Meta(description="The text does not end before this many characters.")
+    ] = None
+    min_tokens: Annotated[Count | None, Meta(description="Alias of min_length.")] = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
     best_of: Annotated[
-        Annotated[int, Meta(ge=1, le=MOST_BEST)] | None,
-        Meta(description="Write so many texts and keep the n most probable ones."),
+        Annotated[int, Meta(ge=1, le=MAX_BEST_OF)] | None,
+        Meta(description="Generate this many texts and return the n most probable ones."),
     ] = None
     echo: Annotated[bool | None, Meta(description="Put the prompt before the text.")] = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     logprobs: Annotated[
         Count | None,
-        Meta(description="Log-probabilities of the characters and of the N most probable ones."),
+        Meta(description="Return log-probabilities of each character and of the N most probable."),
     ] = None
     stop: Stop | Stops | None = None
-    stop_strings: Annotated[Stop | Stops | None, Meta(description="Another name of stop.")] = None
+    stop_strings: Annotated[Stop | Stops | None, Meta(description="Alias of stop.")] = None
     seed: Annotated[
         Annotated[int, Meta(ge=0, le=2**63 - 1)] | None,
-        Meta(description="The same seed gives the same text; each choice tells its own."),
+        Meta(description="The same seed gives the same text; each choice contains its seed."),
     ] = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
@@ -82,7 +82,7 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     repetition_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
     repeat_penalty: Annotated[
         Annotated[float, Meta(gt=0, le=100)] | None,
-        Meta(description="Another name of repetition_penalty."),
+        Meta(description="Alias of repetition_penalty."),
     ] = None
     repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     presence_penalty: Penalty | None = None
@@ -90,32 +90,32 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     no_repeat_ngram_size: Count | None = None
     logit_bias: Annotated[
         dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None,
-        Meta(description="What is added to the logit of a character or a code; -100 bans."),
+        Meta(description="Value added to the logit of a character or a code; -100 bans it."),
     ] = None
     pattern: Annotated[
-        Annotated[str, Meta(max_length=LONGEST_PATTERN)] | None,
-        Meta(description="A regular expression that the whole text must match."),
+        Annotated[str, Meta(max_length=MAX_PATTERN_LENGTH)] | None,
+        Meta(description="Regular expression that the whole text must match."),
     ] = None
     unknown: Annotated[
         Literal["error", "skip"] | None,
-        Meta(description="What to do with characters of the prompt that the model never saw."),
+        Meta(description="Treatment of characters of the prompt that the model does not know."),
     ] = None
     user: Annotated[str | None, Meta(description="Ignored.")] = None
     suffix: Annotated[
-        str | None, Meta(description="Not offered: a left-to-right model completes no middle.")
+        str | None, Meta(description="Not supported: the model reads from left to right.")
     ] = None
     num_beams: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="Beam search is not offered.")
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Not supported above 1.")
     ] = None
     include_stop_str_in_output: Annotated[
-        bool | None, Meta(description="Not offered: a stop string is left out.")
+        bool | None, Meta(description="Not supported: a stop string is never part of the text.")
     ] = None
 
 
 class Logprobs(msgspec.Struct):
-    """Natural logarithms of probabilities as the model has them, before any rule.
+    """Natural logarithms of the model's probabilities, before temperature and other rules.
 
-    text_offset: where each character stands in the choice's text.
+    text_offset: index of each character in the text of the choice.
     """
 
     tokens: list[str]
@@ -125,7 +125,7 @@ class Logprobs(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """One text. seed: with it, the same is written again."""
+    """One text. seed: generates the same text again."""
 
     text: str
     index: int
@@ -135,7 +135,7 @@ class Choice(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    """Characters, or bytes with such a model, that were read and written."""
+    """Numbers of characters read and generated; for a model of bytes, of bytes."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -143,7 +143,7 @@ class Usage(msgspec.Struct):
 
 
 class Completion(msgspec.Struct):
-    """The answer to a request, or, streamed, a part of it."""
+    """The response to a request, or an event of its stream."""
 
     id: str
     object: Literal["text_completion"]
@@ -155,7 +155,7 @@ class Completion(msgspec.Struct):
 
 
 class ModelMeta(msgspec.Struct):
-    """What a model is. size: bytes of its parameters."""
+    """Properties of a model. size: bytes of its parameters."""
 
     n_vocab: int
     n_params: int
@@ -167,7 +167,7 @@ class ModelMeta(msgspec.Struct):
 
 
 class ModelCard(msgspec.Struct):
-    """A model that is served."""
+    """A served model."""
 
     id: str
     object: Literal["model"]
@@ -177,20 +177,20 @@ class ModelCard(msgspec.Struct):
 
 
 class ModelList(msgspec.Struct):
-    """The models that are served."""
+    """The served models."""
 
     object: Literal["list"]
     data: list[ModelCard]
 
 
 class Health(msgspec.Struct):
-    """The server answers."""
+    """The server accepts requests."""
 
     status: Literal["ok"]
 
 
 class TokenizeRequest(msgspec.Struct, kw_only=True):
-    """A text. with_pieces: give the characters beside their codes."""
+    """A text to encode. with_pieces: return the characters with their codes."""
 
     content: str
     model: str | None = None
@@ -198,20 +198,20 @@ class TokenizeRequest(msgspec.Struct, kw_only=True):
 
 
 class TokenPiece(msgspec.Struct):
-    """A code and what it stands for."""
+    """A code and its symbol."""
 
     id: int
     piece: str
 
 
 class TokenizeAnswer(msgspec.Struct):
-    """Codes."""
+    """Codes of a text."""
 
     tokens: list[int | TokenPiece]
 
 
 class DetokenizeRequest(msgspec.Struct, kw_only=True):
-    """Codes."""
+    """Codes to decode."""
 
     tokens: list[Code]
     model: str | None = None
@@ -224,7 +224,7 @@ class DetokenizeAnswer(msgspec.Struct):
 
 
 class Props(msgspec.Struct):
-    """What a request gets where it says nothing, the limits, and the model's facts."""
+    """Defaults, limits, and properties of a model."""
 
     build_info: str
     model: str

@@ -1,4 +1,4 @@
-"""What an operator chooses: where to listen, who may ask, and how much."""
+"""Settings of the server: address, access and limits."""
 
 from __future__ import annotations
 
@@ -11,99 +11,103 @@ from nextchar.settings.fields import Validated, setting
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings(Validated):
-    """Where the server listens, who may ask, and how much."""
+    """Address, access and limits of the server."""
 
-    host: str = setting("127.0.0.1", "Address to listen on; 0.0.0.0 is all.", metavar="ADDRESS")
-    port: int = setting(8000, "Port; 0 takes a free one.", low=0, high=65535, metavar="N")
+    host: str = setting(
+        "127.0.0.1", "Address to listen on; 0.0.0.0 is all addresses.", metavar="ADDRESS"
+    )
+    port: int = setting(
+        8000, "Port to listen on; 0 chooses a free one.", low=0, high=65535, metavar="N"
+    )
     api_key: str | None = setting(
-        None, "Key that requests must carry as Authorization: Bearer KEY.", metavar="KEY"
+        None, "Key that requests must send as Authorization: Bearer KEY.", metavar="KEY"
     )
     cors_origins: str | None = setting(
         None,
-        "Origins whose pages may use the API, with commas between them; * is all.",
+        "Comma-separated origins whose pages may use the API; * is all origins.",
         metavar="URL,...",
     )
     allowed_hosts: str | None = setting(
         None,
-        "Names that a local server without a key may be called by beside localhost.",
+        "Host names, besides localhost, accepted by a local server without a key.",
         metavar="NAME,...",
     )
-    parallel: int = setting(64, "Texts that a model writes at once.", low=1, high=4096, metavar="N")
+    parallel: int = setting(
+        64, "Texts that a model generates at once.", low=1, high=4096, metavar="N"
+    )
     queue: int = setting(
-        256, "Texts that may wait beyond those; more are refused (429).", low=0, metavar="N"
+        256, "Texts that may wait for a lane; more are rejected (429).", low=0, metavar="N"
     )
     timeout: float = setting(
         300.0,
-        "Seconds that a request may take; then it ends with what there is.",
+        "Longest time of a request in seconds; after it, the text ends where it is.",
         above=0.0,
         high=86400.0,
         metavar="S",
     )
     grace: float = setting(
         30.0,
-        "Seconds that running requests have to end when the server is stopped.",
+        "Seconds for running requests to finish when the server is stopped.",
         low=0.0,
         high=86400.0,
         metavar="S",
     )
-    max_prompt: int = setting(100_000, "Characters of a prompt, at most.", low=1, metavar="N")
-    max_tokens: int = setting(
-        10_000, "Characters to write for a request, at most.", low=1, metavar="N"
-    )
+    max_prompt: int = setting(100_000, "Longest prompt in characters.", low=1, metavar="N")
+    max_tokens: int = setting(10_000, "Most characters to generate for a text.", low=1, metavar="N")
     default_max_tokens: int = setting(
-        16, "Characters to write where a request does not say.", low=0, metavar="N"
+        16, "Characters to generate if a request sets no max_tokens.", low=0, metavar="N"
     )
     max_choices: int = setting(
         128,
-        "Texts of one request, at most: prompts times n or best_of.",
+        "Most texts of a request: prompts times n or best_of.",
         low=1,
         high=4096,
         metavar="N",
     )
     max_logprobs: int = setting(
-        5, "Most probable characters that may be asked for.", low=0, high=100, metavar="N"
+        5, "Most alternatives that a request may ask for in logprobs.", low=0, high=100, metavar="N"
     )
     max_body: int = setting(
-        8 << 20, "Bytes of a request's body, at most.", low=1024, high=1 << 30, metavar="N"
+        8 << 20, "Largest body of a request in bytes.", low=1024, high=1 << 30, metavar="N"
     )
     max_connections: int = setting(
-        1000, "Connections at once; more are refused (503).", low=1, high=10**5, metavar="N"
+        1000, "Most connections at once; more are rejected (503).", low=1, high=10**5, metavar="N"
     )
     threads: int | None = setting(
-        None, "Threads of each model; the usable physical cores by default.", low=1, high=1024,
+        None, "Threads of each model; by default, the usable physical cores.", low=1, high=1024,
         metavar="N",
     )  # fmt: skip
     dtype: str = setting(
         "auto",
-        "How weights are held: as bfloat16 where they outgrow a core's cache (auto), or always so.",
+        "Type of the weights in memory; auto is bfloat16 if they outgrow a core's cache.",
         choices=("auto", "float32", "bfloat16"),
     )
-    strict: bool = setting(False, "Refuse fields that are not known, which are ignored else.")
-    access_log: bool = setting(False, "Tell of every request on standard error.")
+    strict: bool = setting(False, "Reject unknown fields of a request instead of ignoring them.")
+    access_log: bool = setting(False, "Log every request to standard error.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
-            raise SettingsError("api_key: wants printable ASCII, which is what a header can carry")
+            raise SettingsError("must be printable ASCII to fit in a header", setting="api_key")
         if self.api_key == "":
-            raise SettingsError("api_key: is empty; leave it out to need none")
+            raise SettingsError("is empty", setting="api_key", remedy="leave it out to need none")
         if self.default_max_tokens > self.max_tokens:
             raise SettingsError(
-                f"default_max_tokens: wants at most max_tokens, got {self.default_max_tokens} "
-                f"of {self.max_tokens}"
-            )
+                f"must be at most max_tokens ({self.max_tokens})",
+                setting="default_max_tokens", value=self.default_max_tokens,
+            )  # fmt: skip
 
     @property
     def origins(self) -> list[str]:
-        """The origins of `cors_origins`."""
+        """The origins in `cors_origins`."""
         return _listed(self.cors_origins)
 
     @property
     def names(self) -> list[str] | None:
-        """Names that requests may give as their host, beside addresses; None for any.
+        """Host names accepted in requests, besides IP addresses; None for any name.
 
-        A server for this machine alone, without a key, could else be reached from any page that
-        a browser on it shows: the page's own name is made to mean 127.0.0.1.
+        Prevents DNS rebinding: without this check, any page in a browser on this machine could
+        reach a local server without a key, by a name of its own that resolves to 127.0.0.1.
         """
         if not self._is_local or self.api_key is not None:
             return None
@@ -111,7 +115,7 @@ class ServerSettings(Validated):
 
     @property
     def _is_local(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """Whether the server can be reached from this machine only."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:

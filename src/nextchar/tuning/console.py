@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nextchar.formatting.units import to_bits
 from nextchar.tuning.result import Tuned, auto_loss, changed_from_auto, count
 from nextchar.tuning.study import POINTS, SweepPlan
 from nextchar.tuning.worker import best_of
@@ -15,8 +16,6 @@ from nextchar.tuning.worker import best_of
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from tqdm import tqdm
-
-NATS_TO_BITS = 1.4426950408889634  # 1 / ln 2
 
 
 class SweepProgress:
@@ -64,7 +63,7 @@ class SweepProgress:
         auto = f"; the preset auto: {tuned.auto_loss:.4f}" if tuned.auto_loss else ""
         self._line(
             f"done: {tuned.complete + tuned.pruned} trials, {tuned.pruned} of them pruned; best "
-            f"{tuned.loss:.4f} nats/char ({tuned.loss * NATS_TO_BITS:.3f} bits), trial "
+            f"{tuned.loss:.4f} nats/char ({to_bits(tuned.loss):.3f} bits), trial "
             f"{tuned.trial}{auto}"
         )
         self._line(f"kept in {tuned.directory}; write with: nextchar generate {where}")

@@ -1,14 +1,12 @@
-"""What a sweep comes to: how many trials, the best one, and the command that repeats it."""
+"""What a sweep comes to: how many trials and the best one."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextchar.settings.config import BUDGETS, FIELDS, option_of
 from nextchar.tuning.study import SweepPlan
 
 if TYPE_CHECKING:
@@ -62,29 +60,6 @@ def count(trials: Sequence[FrozenTrial]) -> dict[str, int]:
     states = [trial.state.name for trial in trials]
     names = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
     return {name: states.count(state) for name, state in names.items()}
-
-
-def repeat_command_of_trial(
-    settings: Mapping[str, Any],
-    inputs: Sequence[str],
-    validation: Sequence[str] = (),
-    start_from: str | None = None,
-) -> str:
-    """The `nextchar train` that has these settings. What is the default is left out."""
-    words = ["nextchar", "train", *inputs, "--preset", "medium"]
-    for path in validation:
-        words += ["--val", path]
-    if start_from is not None:
-        words += ["--from", start_from]
-    for name, value in settings.items():
-        if value is None or (value == FIELDS[name].default and name not in BUDGETS):
-            continue
-        words += [option_of(name), *([] if value is True else [_written(value)])]
-    return shlex.join(words)
-
-
-def _written(value: Any) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
 
 
 def changed_from_auto(plan: SweepPlan, params: Mapping[str, Any]) -> str:

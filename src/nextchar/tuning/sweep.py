@@ -9,16 +9,17 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from nextchar.errors import InterruptedRun, RunError
+from nextchar.runs.repeat_command import repeat_command
 from nextchar.settings.config import Settings
 from nextchar.settings.fields import seconds_of
 from nextchar.training.events import Event, Note
-from nextchar.training.session import Hooks
+from nextchar.training.run_context import Hooks
 from nextchar.tuning.baseline import auto_baseline
 from nextchar.tuning.best import keep_best, write_repeat
 from nextchar.tuning.console import SweepProgress
 from nextchar.tuning.invocation import Invocation, write_invocation
 from nextchar.tuning.pool import Pool
-from nextchar.tuning.result import Tuned, auto_loss, count, repeat_command_of_trial
+from nextchar.tuning.result import Tuned, auto_loss, count
 from nextchar.tuning.space import Space, as_json, space_around
 from nextchar.tuning.stale_trials import fail_lost
 from nextchar.tuning.study import SweepPlan, begin, find, plan_of
@@ -80,7 +81,7 @@ class Sweep:
     def _planned(self, asked: Mapping[str, Any], space: Space) -> SweepPlan:
         """The plan of a new study."""
         given = {**asked["fixed"], "threads": self._session.threads}
-        auto = auto_baseline(self._texts, given, self._folder, self._listen, self._should_stop)
+        auto = auto_baseline(self._texts, given, Hooks(self._listen, self._should_stop))
         whole = space_around(auto, self._known(given), space)
         sha256 = self._texts.sha256(Settings.make(None, **asked["fixed"]).text)
         plan = SweepPlan(asked, sha256, auto, as_json(whole))
@@ -169,8 +170,8 @@ class Sweep:
                 f"{self._folder}: no trial came to its end; allow more --trials or --time"
             )
         settings = best.user_attrs["settings"]
-        command = repeat_command_of_trial(
-            settings, session.inputs, session.validation, session.start_from
+        command = repeat_command(
+            Settings.make(None, **settings), session.inputs, session.validation, session.start_from
         )
         hooks = Hooks(self._listen, self._should_stop)
         directory = keep_best(self._folder, best, self._texts, hooks)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from apps.explain import planted
+from nextchar.apps import context_loss
 from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.apps.explain import context
 from nextchar.apps.explain.context import (
@@ -16,9 +17,10 @@ from nextchar.apps.explain.context import (
     frequencies_of,
     influence,
     look,
-    loss_by_context,
     most_context_dependent_position,
+    sampled_context_loss,
 )
+from nextchar.formatting.units import to_bits
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
@@ -48,7 +50,7 @@ def test_influence_is_what_reading_every_changed_text_gives(
 ) -> None:
     monkeypatch.setattr(context, "PLACES", 3)
     monkeypatch.setattr(context, "DRAWS", 2)
-    monkeypatch.setattr(context, "FORGOTTEN", 0)
+    monkeypatch.setattr(context_loss, "CONVERGED", 0)
     monkeypatch.setattr(context, "DISTANCES", (1, 2, 7))
     codes = model.vocabulary.encode(TEXT)
     frequencies = frequencies_of(codes, len(model.vocabulary))
@@ -97,16 +99,16 @@ def test_loss_by_context_is_the_loss_after_so_many_characters(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context, "TARGETS", 4)
-    monkeypatch.setattr(context, "FORGOTTEN", 0)
+    monkeypatch.setattr(context_loss, "CONVERGED", 0)
     codes = model.vocabulary.encode(TEXT)
     with BatchPredictor(model.parameters) as reader:
-        found = loss_by_context(reader, codes)
+        found = sampled_context_loss(reader, codes)
     targets = np.linspace(512, len(codes) - 1, 4).astype(int)
-    assert found.lengths.tolist() == list(context.LENGTHS)
-    assert found.targets == 4
+    assert found.lengths == context_loss.LENGTHS[1:]
+    assert found.positions == 4
     for length, bits in [
-        *zip(found.lengths.tolist()[::5], found.bits.tolist()[::5], strict=True),
-        (512, found.full),
+        *zip(found.lengths[::3], to_bits(found.loss).tolist()[::3], strict=True),
+        (512, to_bits(found.full_loss)),
     ]:
         naive = [
             -math.log2(expected_after(model, codes[t - length : t].tolist())[codes[t]])
@@ -126,12 +128,12 @@ def test_what_is_forgotten_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) ->
     codes = model.vocabulary.encode(TEXT)
     with BatchPredictor(model.parameters) as reader:
         far = influence(reader, codes, frequencies_of(codes, len(model.vocabulary)))
-        curve = loss_by_context(reader, codes)
+        curve = sampled_context_loss(reader, codes)
     assert far.distances.tolist() == [1, 2, 3]
     assert far.replaced[0] > 0.01
     np.testing.assert_allclose(far.replaced[1:], 0, atol=1e-12)
-    assert curve.lengths.tolist() == [1, 2]
-    np.testing.assert_allclose(curve.bits, curve.full, rtol=1e-9)
+    assert curve.lengths == (1, 2)
+    np.testing.assert_allclose(curve.loss, curve.full_loss, rtol=1e-9)
 
 
 def test_the_telling_place_is_where_what_is_far_matters_most() -> None:
@@ -178,7 +180,7 @@ def test_short_texts_have_a_memory_too(length: int) -> None:
     frequencies = frequencies_of(codes, len(model.vocabulary))
     with BatchPredictor(model.parameters) as reader:
         found = influence(reader, codes, frequencies)
-        curve = loss_by_context(reader, codes)
+        curve = sampled_context_loss(reader, codes)
         place = most_context_dependent_position(reader, codes)
         seen = look(reader, codes, place, frequencies)
     assert len(found.distances) == len(found.replaced) == len(found.deleted)

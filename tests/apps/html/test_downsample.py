@@ -1,4 +1,4 @@
-"""Curves with fewer points and the same ink."""
+"""Curves with fewer points that look the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Axes: round ticks inside, limits around all numbers, numbers in few letters."""
+"""Axes: round ticks inside, limits around all numbers, short labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextchar.apps.html.charts import Axis
-from nextchar.apps.html.scales import Scale, limits, ticks, written
+from nextchar.apps.html.scales import Scale, limits, tick_label, ticks
 
 sizes = st.floats(1e-9, 1e9)
 
@@ -18,7 +18,7 @@ sizes = st.floats(1e-9, 1e9)
 @given(st.floats(-1e9, 1e9), sizes, st.integers(2, 12))
 def test_ticks_lie_inside_and_are_not_too_many(low: float, size: float, most: int) -> None:
     high = low + size
-    if high - low < 1e-6 * max(abs(low), 1e-3):  # nothing that an axis shows
+    if high - low < 1e-6 * max(abs(low), 1e-3):  # too narrow for an axis
         return
     found = ticks(low, high, most)
     assert 1 <= len(found) <= most + 1
@@ -33,7 +33,7 @@ def test_ticks_are_round() -> None:
     assert len(ticks(1e-9, 1e9, 5, log=True)) <= 5
 
 
-def test_limits_are_around_all_numbers_that_are_some() -> None:
+def test_limits_are_around_all_finite_numbers() -> None:
     numbers = [np.array([1.0, np.nan]), np.array([3.0, np.inf])]
     assert limits(Axis("x"), numbers) == pytest.approx((0.92, 3.08))
     assert limits(Axis("x", low=0.0), numbers) == pytest.approx((0, 3.12))
@@ -60,8 +60,8 @@ def test_a_scale_puts_numbers_on_pixels() -> None:
     [(0, "0"), (1500, "1.5k"), (2e6, "2M"), (0.002, "0.002"), (1e-7, "1e-7"), (-12, "-12")],
 )
 def test_numbers_are_written_short(value: float, text: str) -> None:
-    assert written(value) == text
+    assert tick_label(value) == text
 
 
 def test_shares_are_written_in_percent() -> None:
-    assert written(0.25, percent=True) == "25%"
+    assert tick_label(0.25, percent=True) == "25%"

@@ -1,4 +1,4 @@
-"""Images: each figure as a PNG, from the same numbers; without matplotlib a line that helps."""
+"""Charts as PNG images, from the same numbers as the page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_every_figure_is_an_image(tmp_path: Path) -> None:
     figures = [
         *report.curves["step"],
         *report.knowledge,
-        *([report.memory] if report.memory else []),
+        *([report.memorisation] if report.memorisation else []),
     ]
     assert len(figures) == 10
     paths = write_images(figures, tmp_path / "images")
@@ -64,7 +64,7 @@ def test_bars_and_dots_are_those_of_the_figure() -> None:
     assert axes.get_legend() is not None
 
 
-def test_a_scale_of_logarithms_and_one_of_places() -> None:
+def test_a_logarithmic_scale_and_one_of_categories() -> None:
     x = np.arange(3.0)
     figure = Figure("n", "t", Axis("x", labels=("0", "1", "all")), Axis("y", log=True),
                     (Line("a", x, 10**x),))  # fmt: skip
@@ -73,10 +73,10 @@ def test_a_scale_of_logarithms_and_one_of_places() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "all"]
 
 
-def test_without_matplotlib_it_is_said_what_to_install(
+def test_without_matplotlib_the_error_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "matplotlib>='):
+    with pytest.raises(MissingExtraError, match=r'--png needs matplotlib.*pip install "matplot'):
         write_images([], tmp_path / "images")
     assert not (tmp_path / "images").exists()

@@ -1,8 +1,7 @@
-"""Runs as a report reads them: names, differences, the command, and what is missing."""
+"""Runs as a report reads them: names, differences, and what is missing."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,10 @@ import pytest
 
 from conftest import PROSE
 from made_runs import made_run
-from nextchar.apps.report.loaded_runs import differing, names_of, read_runs, repeat_command
-from nextchar.cli.commands.train_command import command as train_command
+from nextchar.apps.report.loaded_runs import differing, names_of, read_runs
 from nextchar.errors import RunError
 from nextchar.model.file import BEST
-from nextchar.runs.run_files import CONFIG, METRICS
-from nextchar.settings.config import FIELDS, Settings
+from nextchar.runs.run_files import METRICS
 
 
 @pytest.fixture
@@ -25,7 +22,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def test_names_are_the_shortest_that_tell_runs_apart() -> None:
+def test_names_are_the_shortest_unique_ones() -> None:
     paths = [Path("/a/runs/x"), Path("/b/runs/x"), Path("/a/runs/y")]
     assert names_of(paths) == ["a/runs/x", "b/runs/x", "y"]
     assert names_of([Path("/a"), Path("/a")]) == ["a", "a"]
@@ -43,13 +40,11 @@ def test_records_are_columns_and_unknown_numbers_are_nan(tmp_path: Path, text: P
     np.testing.assert_array_equal(run.records["step"], [5, 9])
     np.testing.assert_array_equal(run.records["train_loss"], [2, np.nan])
     np.testing.assert_array_equal(run.records["gradient_norm"], [np.nan, np.nan])
-    assert [each["retries"] for each in run.went_back] == [1]
+    assert [each["retries"] for each in run.rollbacks] == [1]
     assert run.best == 1
 
 
-def test_without_validation_the_training_loss_says_which_is_best(
-    tmp_path: Path, text: Path
-) -> None:
+def test_without_validation_the_training_loss_chooses_the_best(tmp_path: Path, text: Path) -> None:
     made_run(tmp_path / "run", text, 3)
     (tmp_path / "run" / METRICS).write_text(
         '{"step": 5, "train_loss": 2.0, "val_loss": null}\n'
@@ -61,12 +56,12 @@ def test_without_validation_the_training_loss_says_which_is_best(
     assert read_runs([tmp_path / "run"])[0].best is None
 
 
-def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run there"):
         read_runs([tmp_path])
 
 
-def test_a_damaged_model_is_told_and_a_missing_one_is_none(tmp_path: Path, text: Path) -> None:
+def test_a_damaged_model_is_an_error_and_a_missing_one_is_none(tmp_path: Path, text: Path) -> None:
     made_run(tmp_path / "run", text, 3)
     (tmp_path / "run" / BEST).unlink()
     assert read_runs([tmp_path / "run"])[0].model is None
@@ -75,35 +70,9 @@ def test_a_damaged_model_is_told_and_a_missing_one_is_none(tmp_path: Path, text:
         read_runs([tmp_path / "run"])
 
 
-def test_only_settings_that_differ_are_told_and_threads_are_none(
-    tmp_path: Path, text: Path
-) -> None:
+def test_only_settings_that_differ_are_listed_without_threads(tmp_path: Path, text: Path) -> None:
     made_run(tmp_path / "a", text, 3)
     made_run(tmp_path / "b", text, 3, hidden_size=24, threads=2)
     runs = read_runs([tmp_path / "a", tmp_path / "b"])
     assert differing(runs) == {"hidden_size": [16, 24]}
     assert differing(runs[:1]) == {}
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {}, {"cell": "rnn", "clip_by": "value"}, {"tied": True, "embedding_size": 16},
-        {"steps": None, "time": "90s"}, {"steps": None, "epochs": 1.5},
-    ],
-)  # fmt: skip
-def test_the_command_gives_the_same_settings_again(
-    tmp_path: Path, text: Path, given: dict[str, object]
-) -> None:
-    path = made_run(tmp_path / "run", text, 3)
-    settings = Settings.make("medium", **{"hidden_size": 16, **given})
-    lines = (path / CONFIG).read_text()
-    source = lines[lines.index("[source]") :]
-    import tomli_w
-
-    (path / CONFIG).write_text(tomli_w.dumps({"format": 1, **settings.tables()}) + source)
-    words = shlex.split(repeat_command(read_runs([path])[0]))
-    assert words[:3] == ["nextchar", "train", str(text)]
-    parsed = train_command.make_context("train", words[2:]).params
-    again = {name: parsed[name] for name in FIELDS}
-    assert Settings.make(parsed["preset"], **again) == settings

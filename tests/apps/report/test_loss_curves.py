@@ -1,4 +1,4 @@
-"""The curves: what is drawn, from what, over which clock."""
+"""Charts of the training, from the records of a run, over each clock."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_curve_is_what_was_recorded(clock: str) -> None:
     assert (loss.y.name, loss.y.other) == ("nats per character", ("bits", 1 / np.log(2)))
 
 
-def test_many_evaluations_are_smoothed_and_shown_all_the_same() -> None:
+def test_many_evaluations_are_shown_smoothed_and_raw() -> None:
     loss = curves([run(made_records(400))], "step")[0]
     assert [line.name for line in loss.lines] == ["training", "training, smoothed", "validation"]
     raw, smooth, _ = loss.lines
@@ -62,7 +62,7 @@ def test_smoothing_has_no_bias_and_spans_what_it_says() -> None:
     assert smoothed(np.array([0.0, 3.0]), 2).tolist() == pytest.approx([0, 2])
 
 
-def test_several_runs_stand_in_the_same_figures_under_their_names() -> None:
+def test_several_runs_share_charts_under_their_names() -> None:
     runs = [run(made_records(10, seed), f"run {seed}") for seed in range(3)]
     loss, rate, norm, _ = curves(runs, "seconds")
     assert [name for name, *_ in loss.keys] == ["run 0", "run 1", "run 2"]
@@ -70,7 +70,7 @@ def test_several_runs_stand_in_the_same_figures_under_their_names() -> None:
     assert [line.name for line in norm.lines] == ["run 0", "run 1", "run 2"]
 
 
-def test_what_old_runs_did_not_record_is_left_out() -> None:
+def test_charts_without_records_are_omitted() -> None:
     old = [{k: v for k, v in r.items() if "norm" not in k} for r in made_records(10)]
     assert [figure.title for figure in curves([run(old)], "step")] == [
         "Loss", "Learning rate", "Speed of training",
@@ -78,22 +78,22 @@ def test_what_old_runs_did_not_record_is_left_out() -> None:
     assert curves([run([])], "step") == []
 
 
-def test_without_validation_there_is_no_such_curve() -> None:
+def test_without_validation_there_is_no_validation_curve() -> None:
     records = [{**record, "val_loss": np.nan} for record in made_records(10)]
     assert [*lines(curves([run(records)], "step")[0])] == ["training"]
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "text"),
     [
         ({"clip": 1.0}, "Clipped to a norm of 1 in 25.0% of the steps"),
         ({"clip": 0.0}, "Nothing was clipped"),
         ({"clip_by": "value", "clip": 5.0}, "Clipped to ±5 a value in 25.0% of the steps"),
     ],
 )
-def test_what_was_clipped_is_told(given: dict[str, Any], told: str) -> None:
+def test_the_note_names_the_clipping(given: dict[str, Any], text: str) -> None:
     figure = curves([run(made_records(10), **given)], "step")[2]
-    assert told in figure.note
+    assert text in figure.note
 
 
 def test_a_few_high_values_at_the_start_do_not_hide_the_others() -> None:

@@ -1,4 +1,4 @@
-"""A whole report: of a run that was really trained, of one whose text is gone, of twelve."""
+"""Whole reports: of a trained run, of a run whose text is gone, of twelve runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ import pytest
 
 from conftest import PROSE
 from made_runs import made_records, made_run, trained_run
+from nextchar.apps.context_loss import LENGTHS
 from nextchar.apps.evaluate import evaluate
-from nextchar.apps.report.held_out import LENGTHS
 from nextchar.apps.report.report import Report, as_json, make_report
 from nextchar.apps.report.report_page import html
-from nextchar.apps.report.watch import watch_runs, write_page
-from nextchar.errors import RunError
-from nextchar.runs.metrics_file import Content
+from nextchar.runs.metrics_file import MetricsFile
 from nextchar.runs.run_files import CONFIG, METRICS, SAMPLES
 from nextchar.text.cache import spooled
-from nextchar.training.saving.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +35,7 @@ def report(folder: Path) -> Report:
 
 
 class WellFormed(HTMLParser):
-    """Fails where a tag is closed that is not open; counts what there is."""
+    """Parser that fails on a closing tag without its opening tag, and counts tags."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,16 +71,16 @@ def test_the_numbers_are_those_of_the_evaluation(report: Report, folder: Path) -
     assert analysis.baselines["uniform"] == pytest.approx(np.log(len(run.model.vocabulary)))
 
 
-def test_a_text_that_repeats_is_learnt_by_heart_and_that_is_told(report: Report) -> None:
+def test_a_memorised_passage_is_marked(report: Report) -> None:
     analysis = report.analyses[0]
     memory = analysis.memorisation
     assert memory is not None
-    # the held-out text is no other than the training text
+    # the held-out text repeats the training text
     assert memory.held_out == [1.0] * 7
-    assert not memory.recites
+    assert not memory.memorises
     assert len(memory.longest) > 30
     assert memory.longest in PROSE * 60
-    assert any(rung.spans for rung in analysis.ladder)
+    assert any(each.spans for each in analysis.samples)
     assert "<mark>" in html(report)
 
 
@@ -94,8 +91,8 @@ def test_the_page_is_whole_and_asks_for_nothing(report: Report) -> None:
     assert found.count["script"] == 1
     for outside in ("http://", "https://", "src=", "@import", "url(h"):
         assert outside not in page
-    for told in ("nats per character", "bits", "What was run", "To do it again:", "SHA-256"):
-        assert told in page
+    for text in ("nats per character", "bits", "Run information", "Repeat it with:", "SHA-256"):
+        assert text in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
@@ -113,10 +110,10 @@ def test_the_same_report_twice_is_the_same_page(report: Report, folder: Path) ->
     assert html(make_report([folder / "run"])) == html(report)
 
 
-def test_figures_for_machines(report: Report) -> None:
+def test_the_figures_as_json(report: Report) -> None:
     (made,) = json.loads(json.dumps(as_json(report)))["runs"]
     assert made["best_loss"] == pytest.approx(min(report.runs[0].losses))
-    *lengths, last = made["context"]  # up to where longer ones tell nothing more
+    *lengths, last = made["context"]  # up to where more context changes nothing
     assert lengths[:3] == ["0", "1", "2"]
     assert set(lengths) <= set(map(str, LENGTHS))
     assert last == "all"
@@ -127,14 +124,14 @@ def test_figures_for_machines(report: Report) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "note"),
     [
         (lambda path: path.unlink(), "The text cannot be read again"),
         (lambda path: path.write_text("another text\n" * 50), "The text has changed since the run"),
     ],
 )
 def test_where_the_text_is_gone_the_rest_is_shown(
-    tmp_path: Path, change: object, told: str
+    tmp_path: Path, change: object, note: str
 ) -> None:
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
@@ -142,14 +139,14 @@ def test_where_the_text_is_gone_the_rest_is_shown(
     change(text)  # type: ignore[operator]
     report = make_report([tmp_path / "run"])
     page = html(report)
-    assert told in page
-    assert report.analyses[0].loss is report.memory is None
-    assert len(report.analyses[0].ladder) == 5
+    assert note in page
+    assert report.analyses[0].loss is report.memorisation is None
+    assert len(report.analyses[0].samples) == 5
     assert report.curves["step"]
     parsed(page)
 
 
-def test_a_text_from_standard_input_is_not_looked_for(tmp_path: Path) -> None:
+def test_a_text_from_standard_input_is_not_read_again(tmp_path: Path) -> None:
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
     path = made_run(tmp_path / "run", text)
@@ -158,13 +155,13 @@ def test_a_text_from_standard_input_is_not_looked_for(tmp_path: Path) -> None:
     assert "The text was not read from files" in html(make_report([path]))
 
 
-def test_without_a_validation_part_that_is_told(tmp_path: Path) -> None:
+def test_a_missing_validation_part_is_noted(tmp_path: Path) -> None:
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
     report = make_report([made_run(tmp_path / "run", text, val_fraction=0.0)])
     assert "no validation part" in html(report)
-    assert report.memory is not None
-    assert [line.name for line in report.memory.lines] == ["what the model writes"]
+    assert report.memorisation is not None
+    assert [line.name for line in report.memorisation.lines] == ["generated text"]
 
 
 @pytest.mark.parametrize(
@@ -182,8 +179,8 @@ def test_any_alphabet_and_network_has_a_whole_report(
     assert analysis.loss is not None
     assert np.isfinite(analysis.loss)
     assert sum(kind.share for kind in analysis.kinds) == pytest.approx(1)
-    for rung in analysis.ladder:
-        assert all(0 <= a < b <= len(rung.text) for a, b in rung.spans)
+    for each in analysis.samples:
+        assert all(0 <= a < b <= len(each.text) for a, b in each.spans)
 
 
 def test_a_text_on_disk_gives_the_same_figures(
@@ -202,9 +199,18 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     for name in (METRICS, SAMPLES, "best.safetensors"):
         (path / name).unlink()
     page = html(make_report([path]))
-    assert "Nothing was evaluated yet" in page
-    assert "There is no model yet" in page
+    assert "There is no evaluation yet" in page
+    assert "The run has no model yet" in page
     parsed(page)
+
+
+def test_the_command_of_a_fine_tuned_run_names_its_model(tmp_path: Path) -> None:
+    text = tmp_path / "prose.txt"
+    text.write_text(PROSE * 5)
+    path = made_run(tmp_path / "run", text)
+    config = (path / CONFIG).read_text()
+    (path / CONFIG).write_text(config.replace("[source]", '[source]\nfrom = "an old run"'))
+    assert "--from &#x27;an old run&#x27;" in html(make_report([path], analyses=False))
 
 
 def test_twelve_runs_stand_side_by_side(tmp_path: Path) -> None:
@@ -218,8 +224,8 @@ def test_twelve_runs_stand_side_by_side(tmp_path: Path) -> None:
     parsed(page)
     assert "12 runs side by side" in page
     assert "<th>hidden_size</th>" in page
-    assert "<th>seq_length</th>" in page.split("What was run")[1]
-    assert "<th>seq_length</th>" not in page.split("What was run")[0]
+    assert "<th>seq_length</th>" in page.split("Run information")[1]
+    assert "<th>seq_length</th>" not in page.split("Run information")[0]
     assert report.best_run in report.runs
 
 
@@ -229,48 +235,10 @@ def test_a_hundred_thousand_records_make_a_page_of_less_than_five_megabytes(
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
     path = made_run(tmp_path / "run", text)
-    (path / METRICS).write_bytes(bytes(Content(made_records(100_000))))
+    (path / METRICS).write_bytes(bytes(MetricsFile(made_records(100_000))))
     report = make_report([path], analyses=False)
     assert len(report.curves["step"][0].lines[0].x) == 100_000
     page = html(report)
     assert len(page.encode()) < 2_500_000
     longest = max(len(points.split()) for points in re.findall(r'points="([^"]*)"', page))
     assert 1000 < longest <= 4 * 1100
-
-
-def test_a_page_that_cannot_be_written_is_told(report: Report, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot be written"):
-        write_page(report, tmp_path / "file" / "report.html")
-
-
-def test_watching_makes_the_page_anew_until_the_run_ends(tmp_path: Path) -> None:
-    text = tmp_path / "prose.txt"
-    text.write_text(PROSE * 5)
-    path, page = made_run(tmp_path / "run", text, 3), tmp_path / "report.html"
-    notes: list[str] = []
-    pages: list[str] = []
-    directory = RunDirectory.open(path)
-    begun = (path / CONFIG).read_bytes()
-    (path / CONFIG).unlink()  # as while the text is read
-
-    def sleep(seconds: float) -> None:
-        if not page.exists() and not (path / CONFIG).exists():
-            (path / CONFIG).write_bytes(begun)
-            return
-        pages.append(page.read_text())
-        records = made_records(3 + 2 * min(len(pages), 2))
-        (path / METRICS).write_bytes(bytes(Content(records)))
-        if len(pages) == 4:
-            directory.close()
-
-    watch_runs([path], page, notes.append, sleep)
-    assert len(pages) == 4
-    assert pages[0] != pages[1] != pages[2] == pages[3]
-    assert all('http-equiv="refresh"' in each and "Training goes on" in each for each in pages)
-    assert notes == [f"open {page} in a browser; it reloads itself while the training goes on"]
-
-
-def test_watching_a_run_that_is_over_ends_at_once(folder: Path, tmp_path: Path) -> None:
-    watch_runs([folder / "run"], tmp_path / "report.html", pytest.fail, pytest.fail)
-    assert not (tmp_path / "report.html").exists()

@@ -51,7 +51,7 @@ def test_watching_a_run_that_is_over_makes_its_whole_page(folder: Path, tmp_path
     assert run(["report", str(folder / "a"), "--watch", "--out", str(page), "--quiet"]) == 0
     text = page.read_text(encoding="utf-8")
     assert "http-equiv" not in text
-    assert "What the model knows" in text
+    assert "Model analysis" in text
 
 
 def test_what_is_no_run_is_told_in_one_line(
@@ -70,6 +70,6 @@ def test_without_matplotlib_images_are_refused_before_anything_is_done(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     out = tmp_path / "x.html"
     assert run(["report", str(folder / "a"), "--png", str(tmp_path), "--out", str(out)]) == 1
-    message = 'nextchar: --png needs matplotlib; install it with: pip install "matplotlib>='
-    assert capsys.readouterr().err.startswith(message)
+    error = capsys.readouterr().err
+    assert error.startswith('nextchar: --png needs matplotlib; install it with: pip install "matpl')
     assert not out.exists()

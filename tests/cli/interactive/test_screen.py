@@ -98,7 +98,7 @@ def test_bytes_are_shown_as_the_characters_that_they_make() -> None:
         ("a", -1),
         ("\N{REPLACEMENT CHARACTER}", -1),
     ]
-    assert [label(vocabulary, code) for code in (32, 65, 0xE4)] == ["␣", "A", "\\xE4"]
+    assert [label(vocabulary, code) for code in (32, 65, 0xE4)] == ["␣", "A", "\\xe4"]
 
 
 def test_long_texts_are_shown_from_a_line_near_their_end(small_model: Model) -> None:

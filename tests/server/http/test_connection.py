@@ -1,4 +1,4 @@
-"""Clients that speak no HTTP, or do so slowly, or go away: answered in our form, and let go."""
+"""Malformed, slow and vanishing clients: they get a JSON error, and their connection ends."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_client_that_reads_nothing_is_given_up(
     served_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nextchar.server.http.sse.SLOW", 0.1)
-    # more than the system's buffers hold
+    # larger than the buffers of the system
     body = {"model": "prose", "prompt": "It was" * 8_000, "n": 128, "echo": True}
     data = json.dumps({**body, "max_tokens": 1, "stream": True}).encode()
     with served(served_models, timeout=6.0) as server, socket.socket() as client:

@@ -1,4 +1,4 @@
-"""What every request passes: ids, unknown paths and methods, hosts, origins, faults of ours."""
+"""Middleware: ids, unknown paths and methods, hosts, origins, internal errors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from nextchar.server.routes import Api
+from nextchar.server.registry import ModelRegistry
 from serving import Server, served
 
 
-def test_every_answer_has_an_id_of_its_own_or_the_clients(server: Server) -> None:
+def test_every_answer_has_a_new_id_or_the_clients(server: Server) -> None:
     first, second = (server.client.get("/health").headers["x-request-id"] for _ in range(2))
     assert first != second
     for path in ("/health", "/nothing", "/", "/v1/models/none"):
@@ -111,15 +111,15 @@ def test_pages_of_other_origins_may_not_read_unless_they_are_named(
         assert "access-control-allow-origin" not in stranger.headers
 
 
-def test_a_fault_of_ours_is_a_500_in_our_form_and_told_in_the_log(
+def test_an_internal_error_is_a_500_with_a_json_body_and_logged(
     served_models: dict[str, Path],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def broken(self: Api, request: object) -> None:
+    def broken(self: ModelRegistry, name: str) -> None:
         raise KeyError("a secret of ours")
 
-    monkeypatch.setattr(Api, "props", broken)
+    monkeypatch.setattr(ModelRegistry, "model", broken)
     with served(served_models) as server:
         answer = server.client.get("/props")
         assert answer.status_code == 500

@@ -1,4 +1,4 @@
-"""Bodies of all kinds: what is no shape of ours is a 400 that names the field, never a 500."""
+"""Bodies of all kinds: one that does not match the schema is a 400 that names the field."""
 
 from __future__ import annotations
 
@@ -166,9 +166,9 @@ def test_json_with_a_charset_is_json(server: Server) -> None:
 
 def test_a_body_too_large_is_a_413_whether_it_says_so_or_not(server: Server) -> None:
     large = b" " * (9 << 20)
-    told = post(server, large)
-    assert told.status_code == 413
-    assert told.json()["error"]["type"] == "invalid_request_error"
+    declared = post(server, large)
+    assert declared.status_code == 413
+    assert declared.json()["error"]["type"] == "invalid_request_error"
     chunked = server.client.post(
         "/v1/completions", content=iter([large[: 1 << 20]] * 9), headers=JSON
     )

@@ -1,4 +1,4 @@
-"""Streaming: events whose texts together are the whole one, in the form that clients know."""
+"""Streaming: events whose texts add up to the whole, in the form of the completion API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving import Server, served
 
 
 def events(answer: httpx2.Response) -> list[Any]:
-    """What the events of an answer carry; `[DONE]` is the last one."""
+    """The data of the events of an answer; `[DONE]` is the last."""
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
@@ -49,9 +49,9 @@ def test_the_last_event_of_a_choice_has_the_reason_and_no_text(server: Server) -
         (choice,) = chunk["choices"]
         ends[choice["index"]].append((choice["finish_reason"], choice["text"]))
     assert set(ends) == {0, 1, 2}
-    for told in ends.values():
-        assert told[-1] == ("length", "")
-        assert all(reason is None and text for reason, text in told[:-1])
+    for texts_of_one in ends.values():
+        assert texts_of_one[-1] == ("length", "")
+        assert all(reason is None and text for reason, text in texts_of_one[:-1])
 
 
 def test_several_prompts_and_texts_stream_side_by_side(server: Server) -> None:
@@ -60,7 +60,7 @@ def test_several_prompts_and_texts_stream_side_by_side(server: Server) -> None:
     assert texts(chunks) == dict(enumerate(server.texts(**body)))
 
 
-def test_usage_comes_last_where_it_is_asked_for(server: Server) -> None:
+def test_usage_comes_last_if_it_is_requested(server: Server) -> None:
     body = {"prompt": "It was", "max_tokens": 20, "seed": 1, "stream": True}
     chunks = events(server.complete(**body, stream_options={"include_usage": True}))
     assert chunks[-1]["choices"] == []

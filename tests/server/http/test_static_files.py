@@ -1,4 +1,4 @@
-"""Pages: whole in memory, typed, tagged, and closed to everything from elsewhere."""
+"""Static pages: content, types, etags, and a policy that forbids external resources."""
 
 from __future__ import annotations
 

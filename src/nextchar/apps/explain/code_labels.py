@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.html.markup import shown
+from nextchar.formatting.visible_text import ESCAPED_BYTES
 from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of
-
-NO_UTF8 = range(0xDC80, 0xDD00)  # how Python escapes bytes that are no UTF-8
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def glyphs(vocabulary: Vocabulary, codes: Codes) -> Glyphs:
     if not vocabulary.is_bytes:
         return Glyphs(vocabulary.decode(codes), np.arange(len(codes)))
     text = vocabulary.decode_bytes(codes).decode("utf-8", "surrogateescape")
-    sizes = [1 if ord(each) in NO_UTF8 else len(bytes_of(each)) for each in text]
+    sizes = [1 if ord(each) in ESCAPED_BYTES else len(bytes_of(each)) for each in text]
     return Glyphs(text, np.cumsum([0, *sizes])[:-1].astype(np.int64))
 
 
@@ -47,20 +45,3 @@ def characters(vocabulary: Vocabulary, codes: Codes) -> str:
     shown = glyphs(vocabulary, codes)
     sizes = np.diff(np.append(shown.starts, len(codes)))
     return "".join(each * int(size) for each, size in zip(shown.text, sizes, strict=True))
-
-
-def name_of(vocabulary: Vocabulary, code: int) -> str:
-    """The name of a symbol: the character itself where it can be seen."""
-    if code == vocabulary.unknown_code:
-        return "unknown"
-    point = int(vocabulary.points[code])
-    if vocabulary.is_bytes and point > 126:
-        return f"\\x{point:02x}"
-    return visible(chr(point))
-
-
-def visible(character: str) -> str:
-    r"""A character as it can be seen: ⏎ for a newline, \xff for a byte that is no UTF-8."""
-    if ord(character) in NO_UTF8:
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return shown(character)

@@ -10,7 +10,6 @@ Khandelwal et al. (2018), "Sharp nearby, fuzzy far away", look at language model
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.context_loss import LENGTHS, ContextLoss, loss_by_context, nats_at
+from nextchar.formatting.units import to_bits
 from nextchar.model.scorer import WARM_UP
 from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
 
 DISTANCES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200)
-LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 PLACES = 64  # that the influence is averaged over
 TARGETS = 384  # that the loss is averaged over
 FORGOTTEN = 0.0005  # bits; less than this twice running, and what is further back is passed over
@@ -41,20 +41,6 @@ class Influence:
     replaced: NDArray[np.float64]
     deleted: NDArray[np.float64]
     places: int
-
-
-@dataclass(frozen=True)
-class Context:
-    """By how much was read.
-
-    lengths: (D,); bits: (D,) mean loss; full: that with `WARM_UP` characters, or all there are;
-    targets: of how many characters.
-    """
-
-    lengths: NDArray[np.int64]
-    bits: NDArray[np.float64]
-    full: float
-    targets: int
 
 
 @dataclass(frozen=True)
@@ -118,18 +104,16 @@ def look(
     return PositionInfluence(place, found, np.exp(log_p[0].astype(np.float64)))
 
 
-def loss_by_context(reader: BatchPredictor, codes: Codes) -> Context:
-    """The loss at the same places with ever more of what stands before them."""
-    lengths = [d for d in LENGTHS if d < len(codes)]
+def sampled_context_loss(reader: BatchPredictor, codes: Codes) -> ContextLoss:
+    """Return the loss by length of context at positions all over a text.
+
+    The full loss is that after `WARM_UP` characters, or after as many as there are. A context of
+    no characters is left out, as the curve has a logarithmic axis.
+    """
     first = min(WARM_UP, len(codes) - 1)
-    targets = np.unique(np.linspace(first, len(codes) - 1, TARGETS).astype(int))
-    full = _loss(reader, codes, targets, first)
-    losses: list[float] = []
-    for length in lengths:
-        losses.append(_loss(reader, codes, targets, length))
-        if np.abs(np.array(losses[-2:]) - full).max() < FORGOTTEN and len(losses) > 1:
-            break
-    return Context(np.array(lengths[: len(losses)]), np.array(losses), full, len(targets))
+    positions = np.unique(np.linspace(first, len(codes) - 1, TARGETS).astype(int))
+    full_loss = float(nats_at(reader, codes, positions, first).mean())
+    return loss_by_context(reader, codes, positions, full_loss, LENGTHS[1:])
 
 
 def most_context_dependent_position(
@@ -155,7 +139,7 @@ def divergence(log_p: Array, log_q: Array) -> NDArray[np.float64]:
     """The Kullback-Leibler divergence of q (B, V) from p (B or 1, V), in bits, (B,)."""
     log_p = log_p.astype(np.float64)
     terms = np.exp(log_p) * (log_p - log_q)
-    return np.asarray(terms.sum(axis=-1) / math.log(2))
+    return np.asarray(to_bits(terms.sum(axis=-1)))
 
 
 def draw_others(
@@ -216,10 +200,3 @@ def _warm(reader: BatchPredictor, codes: Codes, ends: NDArray[Any]) -> Array:
         read = codes[begins[lanes][None, :] + np.arange(size)[:, None]]
         _, state[:, :, lanes] = reader.expect(read, state[:, :, lanes])
     return state
-
-
-def _loss(reader: BatchPredictor, codes: Codes, targets: NDArray[Any], length: int) -> float:
-    """Mean bits of the targets, each after the `length` codes before it, from the zero state."""
-    log_p = reader.expect_after(codes, targets, length)
-    chosen = log_p[np.arange(len(targets)), codes[targets[None, :]][0].astype(np.intp)]
-    return float(-chosen.mean(dtype=np.float64) / math.log(2))

@@ -8,7 +8,6 @@ the chunk before, so that what stands around it can be read again from there, ex
 from __future__ import annotations
 
 import heapq
-import math
 import threading
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.formatting.units import to_bits
 from nextchar.model.scorer import CHUNK, Chunk, log_likelihoods
 from nextchar.text.vocabulary import Codes
 
@@ -105,7 +105,7 @@ class TopSurprises:
 
 def bits_of(chunk: Chunk) -> NDArray[np.float64]:
     """−log2 p of each character of a chunk, (T, B)."""
-    return np.asarray(chunk.read.log_p / -math.log(2))
+    return -to_bits(chunk.read.log_p)
 
 
 def passage(
@@ -137,7 +137,7 @@ def passage(
         low, high = max(at, start), at + len(read.log_p)
         if high > low:
             own = slice(low - start, high - start)
-            bits[own] = -read.log_p[low - at :, 0] / math.log(2)
+            bits[own] = -to_bits(read.log_p[low - at :, 0])
             guesses[own], chances[own] = _best(read.every[low - at :, 0], shown)
         at = high
     return Passage(start, codes[start:end], bits, guesses, chances)

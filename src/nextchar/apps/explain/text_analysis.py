@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.context_loss import ContextLoss
 from nextchar.apps.explain.code_labels import characters
 from nextchar.apps.explain.context import (
-    Context,
     Influence,
     PositionInfluence,
     frequencies_of,
     influence,
     look,
-    loss_by_context,
     most_context_dependent_position,
+    sampled_context_loss,
 )
 from nextchar.apps.explain.embeddings import SymbolSimilarity, compare, symbol_vectors
 from nextchar.apps.explain.explain_settings import ExplainSettings
@@ -59,7 +59,7 @@ class Memory:
     """How far back a model looks: on the average, and at one place."""
 
     influence: Influence
-    context: Context
+    context: ContextLoss
     look: PositionInfluence
     where: Position
     read: Codes  # (D,) what stands before the place, as `look.influence` is about
@@ -123,7 +123,7 @@ class TextAnalysis:
             seen = look(reader, codes, place, frequencies, seed=seed)
             return Memory(
                 influence(reader, part, frequencies, seed=seed),
-                loss_by_context(reader, part),
+                sampled_context_loss(reader, part),
                 seen,
                 self.text.place(place),
                 codes[place - len(seen.influence) : place],

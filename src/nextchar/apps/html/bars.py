@@ -1,4 +1,4 @@
-"""Bars and dots along a scale, one row for each of an axis's places; used by `svg`."""
+"""Bars and dots along a horizontal scale, one row for each category; used by `svg`."""
 
 from __future__ import annotations
 
@@ -7,54 +7,55 @@ from html import escape
 
 import numpy as np
 
-from nextchar.apps.html.chart_colours import LIGHT, colour
-from nextchar.apps.html.charts import Axis, Bars, Figure
+from nextchar.apps.html.charts import LIGHT, Axis, Bars, Figure, colour
 from nextchar.apps.html.markup import tag
-from nextchar.apps.html.scales import Scale, limits, ticks, written
+from nextchar.apps.html.scales import Scale, limits, tick_label, ticks
 
 ROW, _TOP, _BOTTOM, _LETTER = 24, 24, 38, 6.3
-_APART = 9  # pixels between the dots of two runs in a row
+_DOT_DISTANCE = 9  # pixels between the dots of two runs in a row
 
 
-def height_of_places(figure: Figure) -> int:
-    """How tall the drawing is."""
-    return _TOP + _BOTTOM + _row(figure) * len(figure.y.labels)
+def height_of_rows(figure: Figure) -> int:
+    """Return the height of the drawing in pixels."""
+    return _TOP + _BOTTOM + _row_height(figure) * len(figure.y.labels)
 
 
-def _row(figure: Figure) -> int:
-    """How tall a row is: dots of several runs lie one below the other."""
-    return max(ROW, _APART * len(_dots(figure)) + 8)
+def _row_height(figure: Figure) -> int:
+    """Return the height of a row; the dots of several runs lie below one another."""
+    return max(ROW, _DOT_DISTANCE * len(_dots(figure)) + 8)
 
 
 def _dots(figure: Figure) -> list[Bars]:
     return [bars for bars in figure.bars if bars.dots and bars.series is not None]
 
 
-def draw_places(figure: Figure, width: int) -> str:
-    """Axes, rows and what is in them."""
-    labels, tall = figure.y.labels, _row(figure)
+def draw_rows(figure: Figure, width: int) -> str:
+    """Draw the axes, the names of the rows and their marks."""
+    labels, tall = figure.y.labels, _row_height(figure)
     longest = max((len(label) for label in labels), default=0)
     left = min(longest * _LETTER + 12, 0.42 * width)
     texts = max((len(text) for bars in figure.bars for text in bars.texts), default=0)
     right = width - max(10.0, texts * _LETTER + 8)
-    low, high = limits(_from_zero(figure), [bars.values for bars in figure.bars])
+    low, high = limits(_axis_from_zero(figure), [bars.values for bars in figure.bars])
     x = Scale(low, high, left, right, figure.x.log)
     middles = _TOP + tall * (np.arange(len(labels)) + 0.5)
-    parts = [_scale(figure.x, x, height_of_places(figure) - _BOTTOM, width)]
+    parts = [_scale(figure.x, x, height_of_rows(figure) - _BOTTOM, width)]
     parts += [
         tag("text", escape(_cut(label, left)), x=left - 8, y=at + 4, text_anchor="end",
             class_="name")
         for label, at in zip(labels, middles.tolist(), strict=True)
     ]  # fmt: skip
-    beside = _dots(figure)
+    dotted = _dots(figure)
     for bars in figure.bars:
-        shift = _APART * (beside.index(bars) - (len(beside) - 1) / 2) if bars in beside else 0.0
+        shift = (
+            _DOT_DISTANCE * (dotted.index(bars) - (len(dotted) - 1) / 2) if bars in dotted else 0.0
+        )
         parts.append(_row_marks(bars, x, (middles + shift).tolist(), tall))
     return "".join(parts)
 
 
-def _from_zero(figure: Figure) -> Axis:
-    """The scale, from zero where there are bars, whose length would lie otherwise."""
+def _axis_from_zero(figure: Figure) -> Axis:
+    """Return the axis, starting at zero if there are bars, whose lengths are compared."""
     axis = figure.x
     has_bars = any(not bars.dots for bars in figure.bars)
     return replace(axis, low=0.0) if has_bars and axis.low is None and not axis.log else axis
@@ -70,13 +71,13 @@ def _scale(axis: Axis, x: Scale, bottom: float, width: int) -> str:
     most = max(2, int((x.last - x.first) / 60))
     for value in ticks(x.low, x.high, most, log=axis.log):
         at = x.at(value)
-        label = written(value, percent=axis.percent)
+        label = tick_label(value, percent=axis.percent)
         parts.append(tag("line", x1=at, x2=at, y1=_TOP, y2=bottom, class_="tick"))
         parts.append(tag("text", label, x=at, y=bottom + 14, text_anchor="middle"))
     if axis.other:
         name, factor = axis.other
         parts += [
-            tag("text", written(v), x=x.at(v / factor), y=_TOP - 4, text_anchor="middle")
+            tag("text", tick_label(v), x=x.at(v / factor), y=_TOP - 4, text_anchor="middle")
             for v in ticks(x.low * factor, x.high * factor, most)
         ]
         parts.append(tag("text", escape(name), x=0.0, y=_TOP - 4, class_="unit"))
@@ -92,14 +93,14 @@ def _row_marks(bars: Bars, x: Scale, middles: list[float], tall: int) -> str:
     for row, (value, at) in enumerate(zip(bars.values.tolist(), middles, strict=True)):
         if not np.isfinite(value):
             continue
-        series, end = _series(bars, row), x.at(value)
+        series, end = bars.series_of(row), x.at(value)
         name = tag("title", escape(f"{bars.name}: {value:.4g}".lstrip(": ")))
         if bars.dots:
             mark = dot(series, end, at, name, tall=tall)
         else:
             length = max(end - x.first, 1.0)
             mark = tag("rect", name, x=x.first, y=at - 8, width=length, height=16,
-                       class_=f"bar{_again(series)}")  # fmt: skip
+                       class_=f"bar{_reused(series)}")  # fmt: skip
         if bars.texts and bars.texts[row]:
             mark += tag("text", escape(bars.texts[row]), x=end + 6, y=at + 4)
         parts.append(tag("g", mark, class_=class_of(series)))
@@ -107,23 +108,18 @@ def _row_marks(bars: Bars, x: Scale, middles: list[float], tall: int) -> str:
 
 
 def dot(series: int | None, x: float, y: float, content: str = "", tall: int = 14) -> str:
-    """A dot; hollow where its colour is used again; an upright line for what is no series."""
+    """Draw a dot, hollow if its colour is reused, or an upright line without a series."""
     if series is None:
         half = min(tall, 60) / 2 - 2
         return tag("line", content, x1=x, x2=x, y1=y - half, y2=y + half, class_="upright")
-    return tag("circle", content, cx=x, cy=y, r=4.5, class_=f"mark{_again(series)}")
+    return tag("circle", content, cx=x, cy=y, r=4.5, class_=f"mark{_reused(series)}")
 
 
 def class_of(series: int | None) -> str:
-    """The class that gives a mark its colour."""
+    """Return the CSS class that gives a mark its colour."""
     return "plain" if series is None else f"c{colour(series)}"
 
 
-def _again(series: int | None) -> str:
-    """What marks a series whose colour another one has already."""
+def _reused(series: int | None) -> str:
+    """Return the CSS class of a series whose colour another series has already."""
     return " again" if series is not None and series >= len(LIGHT) else ""
-
-
-def _series(bars: Bars, row: int) -> int | None:
-    series = bars.series
-    return series if series is None or isinstance(series, int) else series[row]

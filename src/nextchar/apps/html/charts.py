@@ -1,11 +1,10 @@
-"""What a figure shows: numbers, names and units. Drawn by `svg` here, by matplotlib elsewhere.
+"""Charts as data: numbers, names, units and colours.
 
-A figure is made once by a plain function; whoever draws it adds nothing but ink.
+`svg` draws them here, and matplotlib in `report.images`; both add nothing to the data.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,19 +14,24 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-BITS = 1 / math.log(2)  # in a nat
+# Colours that everybody can tell apart (Okabe & Ito, 2008), for a light and a dark page, without
+# yellow, which does not show on white. Lines are dashed after six series and dotted after twelve,
+# so that no two series differ by colour alone.
+LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b8588f", "#c98200", "#3fa0d8")
+DARK = ("#4b9fe0", "#f0803c", "#27c296", "#e39ac3", "#efb02e", "#93d5ff")
+DASHES = ("", "6 3", "2 3")
 Size = Literal["third", "half", "tall", "whole"]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis.
+    """Axis of a quantity or of categories.
 
-    name: of the quantity, with its unit. log: whether it is logarithmic.
-    low, high: where it begins and ends; None is as the numbers have it.
-    labels: of the places 0, 1, 2 …; then the axis is one of places, not of a quantity.
-    other: a second unit on the opposite side, its name and how many of it make one of this.
-    percent: whether its numbers are shares.
+    name: of the quantity, with its unit. log: the axis is logarithmic.
+    low, high: limits; None takes them from the numbers.
+    labels: of the categories 0, 1, 2 …; empty for an axis of a quantity.
+    other: a second unit on the opposite side: its name, and the amount of it in one first unit.
+    percent: the numbers are shares, written in percent.
     """
 
     name: str
@@ -41,12 +45,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve.
+    """Curve.
 
-    name: for the legend; empty is not told. x, y: (N,) numbers, those of x ascending.
-    series: which colour and dash, None for a grey rule that only helps the eye.
+    name: for the legend and the tooltip; empty for neither. x, y: (N,) numbers, x ascending.
+    series: number of its colour and dash; None for a grey line that only guides the eye.
     faint: drawn thin and pale, behind the others. strong: drawn thick.
-    low, high: (N,) a band around it; None for none. key: whether the legend tells of it.
+    low, high: (N,) limits of a band around it, or None. key: the legend lists it.
     """
 
     name: str
@@ -62,10 +66,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Bars:
-    """One value for each place of an axis of places, as bars from zero, or as dots.
+    """One value for each category of an axis, as bars from zero or as dots.
 
-    values: (places,) NaN where there is none. series: as of lines, one for all or one for each.
-    texts: what stands at the end of each bar; empty for nothing. key: as of lines.
+    values: (categories,) NaN where there is no value. series: as in `Line`, one for all categories
+    or one for each. texts: written at the end of each bar. key: as in `Line`.
     """
 
     name: str
@@ -75,13 +79,17 @@ class Bars:
     dots: bool = False
     key: bool = True
 
+    def series_of(self, row: int) -> int | None:
+        """Return the series of one category."""
+        return self.series[row] if isinstance(self.series, Sequence) else self.series
+
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: curves over x, or bars and dots along x at the places of y.
+    """Chart: curves over x, or bars and dots along x at the categories of y.
 
-    name: of its file, without a suffix. note: what a reader must know, in a sentence or two.
-    size: the share of a page's width that it wants; a tall one goes beside two others.
+    name: of its image file, without a suffix. note: a caption of a sentence or two.
+    size: its share of the page's width; a tall one takes two rows, next to two others.
     """
 
     name: str
@@ -95,14 +103,26 @@ class Figure:
 
     @property
     def keys(self) -> list[tuple[str, int | None, Line | Bars]]:
-        """The legend: name, series and the mark, each name once."""
+        """Entries of the legend: name, series and mark, each name once."""
         marks: list[Line | Bars] = [*self.lines, *self.bars]
-        keys = {
-            mark.name: (mark.name, _series(mark), mark) for mark in marks if mark.name and mark.key
-        }
+        keys = {}
+        for mark in marks:
+            if mark.name and mark.key:
+                series = mark.series if isinstance(mark, Line) else mark.series_of(0)
+                keys[mark.name] = mark.name, series, mark
         return list(keys.values())
 
 
-def _series(mark: Line | Bars) -> int | None:
-    series = mark.series
-    return series if series is None or isinstance(series, int) else series[0]
+def colour(series: int) -> int:
+    """Return the colour of a series as an index into LIGHT and DARK."""
+    return series % len(LIGHT)
+
+
+def dash(series: int) -> str:
+    """Return the SVG `stroke-dasharray` of a series; empty for a solid line."""
+    return DASHES[series // len(LIGHT) % len(DASHES)]
+
+
+def variables(colours: tuple[str, ...]) -> str:
+    """Return colours as the CSS variables `--c0`, `--c1` and so on."""
+    return "".join(f"--c{index}:{value};" for index, value in enumerate(colours))

@@ -1,7 +1,7 @@
-"""Curves of any length in as many points as a screen can show, with nothing hidden.
+"""Downsampling of curves to the points that a screen can show, without visible loss.
 
-Of all points that fall into one column of pixels the first, lowest, highest and last are kept:
-the ink is the same as if all were drawn.
+Of all points in one column of pixels the first, lowest, highest and last are kept, so that the
+drawing covers the same pixels as with all points.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from nextchar.apps.html.charts import Array
 
 
 def keep_extremes(x: Array, y: Array, columns: int) -> NDArray[np.int64]:
-    """Which points of a curve to draw, ascending.
+    """Return the indices of the points to draw, ascending.
 
-    x: (N,) where they are, ascending, in pixels; y: (N,). columns: pixels that there are.
+    x: (N,) pixels, ascending; y: (N,). columns: width of the drawing in pixels.
     """
     if len(x) <= 4 * columns:
         return np.arange(len(x))
@@ -31,6 +31,6 @@ def keep_extremes(x: Array, y: Array, columns: int) -> NDArray[np.int64]:
 
 
 def _first(chosen: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The first chosen point of each column; each has one. starts: of the columns."""
-    places = np.flatnonzero(chosen)
-    return places[np.searchsorted(places, starts)]
+    """Return the first chosen point of each column, which has at least one. starts: of columns."""
+    indices = np.flatnonzero(chosen)
+    return indices[np.searchsorted(indices, starts)]

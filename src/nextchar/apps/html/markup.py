@@ -1,31 +1,28 @@
-"""Elements of HTML and SVG as text, and characters as people can see them."""
+"""Elements of HTML and SVG as text."""
 
 from __future__ import annotations
 
-import unicodedata
 from html import escape
 from typing import Any
 
-_PICTURES = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥"}
-
 
 def tag(name: str, content: str = "", /, **attributes: Any) -> str:
-    """An element. content: markup, already escaped. attributes: `class_` for `class`, `_` for `-`.
+    """Return an element. content: escaped markup. attributes: `class_` for `class`, `_` for `-`.
 
-    An attribute that is None or False is left out, one that is True has no value; numbers are cut
-    to a hundredth, as a screen cannot show more.
+    An attribute that is None or False is omitted, one that is True has no value; floats are
+    rounded to hundredths, which is finer than a screen.
 
     >>> tag("g", "", class_="axis", stroke_width=1.5)
     '<g class="axis" stroke-width="1.5"></g>'
     """
-    written = "".join(
+    pairs = "".join(
         _attribute(key.rstrip("_").replace("_", "-"), value)
         for key, value in attributes.items()
         if value is not None and value is not False
     )
     if name in {"br", "hr", "input", "meta", "link"}:
-        return f"<{name}{written}>"
-    return f"<{name}{written}>{content}</{name}>"
+        return f"<{name}{pairs}>"
+    return f"<{name}{pairs}>{content}</{name}>"
 
 
 def _attribute(name: str, value: Any) -> str:
@@ -36,21 +33,6 @@ def _attribute(name: str, value: Any) -> str:
 
 
 def number(value: float) -> str:
-    """A coordinate to a hundredth, without needless digits: 12.0 → 12, 0.333… → 0.33."""
+    """Return a coordinate in hundredths, without trailing zeros: 12.0 → 12, 0.333… → 0.33."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def shown(character: str) -> str:
-    """A character that can be seen: ␣ a space, ⏎ a line end, U+0007 what has no form.
-
-    What is longer than one character stays as it is.
-    """
-    if character in _PICTURES:
-        return _PICTURES[character]
-    if len(character) != 1:
-        return character
-    if unicodedata.category(character)[0] in "CZ":
-        return f"U+{ord(character):04X}"
-    # what joins the character before it gets one to stand on
-    return f"◌{character}" if unicodedata.combining(character) else character

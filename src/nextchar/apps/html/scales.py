@@ -1,4 +1,4 @@
-"""From numbers to pixels: where axes begin and end, their ticks, and how numbers are written."""
+"""Scales of axes: limits, ticks with their labels, and the mapping from numbers to pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 @dataclass(frozen=True)
 class Scale:
-    """The numbers from `low` to `high` laid over the pixels from `first` to `last`."""
+    """Mapping of the numbers from `low` to `high` to the pixels from `first` to `last`."""
 
     low: float
     high: float
@@ -24,51 +24,51 @@ class Scale:
     log: bool = False
 
     def __call__(self, values: Array) -> Array:
-        """The pixels of some numbers."""
-        low, high = self._plain(np.array([self.low, self.high])).tolist()
-        share: Array = (self._plain(values) - low) / (high - low)
+        """Return the pixels of numbers."""
+        low, high = self._linear(np.array([self.low, self.high])).tolist()
+        share: Array = (self._linear(values) - low) / (high - low)
         return self.first + share * (self.last - self.first)
 
     def at(self, value: float) -> float:
-        """The pixel of one number."""
+        """Return the pixel of one number."""
         return float(self(np.array([value]))[0])
 
-    def _plain(self, values: Array) -> Array:
+    def _linear(self, values: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
-            plain: Array = np.log10(values) if self.log else values
-        return plain
+            linear: Array = np.log10(values) if self.log else values
+        return linear
 
 
 def limits(axis: Axis, numbers: Iterable[Array]) -> tuple[float, float]:
-    """Where an axis begins and ends: at its own limits, or around all numbers."""
+    """Return where an axis begins and ends: at its own limits, or around all numbers."""
     if axis.labels:
         return -0.5, len(axis.labels) - 0.5
     parts = [np.asarray(each, float)[np.isfinite(each)] for each in numbers]
     if axis.log:
         parts = [part[part > 0] for part in parts]
-    all_of_them = np.concatenate([*parts, np.empty(0)])
-    low, high = (all_of_them.min(), all_of_them.max()) if len(all_of_them) else (0.0, 1.0)
+    values = np.concatenate([*parts, np.empty(0)])
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
     low = float(low if axis.low is None else axis.low)
     high = float(high if axis.high is None else axis.high)
-    return _apart(low, high, axis)
+    return _padded(low, high, axis)
 
 
-def _apart(low: float, high: float, axis: Axis) -> tuple[float, float]:
-    """Limits with a little room, and never the same."""
+def _padded(low: float, high: float, axis: Axis) -> tuple[float, float]:
+    """Return limits with a margin, and never equal."""
     if axis.log:
         return (low / 1.1, high * 1.1) if high > low else (low / 2, high * 2 or 1.0)
     if high <= low:
-        room = abs(low) * 0.1 or 1.0
-        return (low, low + room) if axis.low is not None else (low - room, low + room)
-    room = 0.04 * (high - low)
+        margin = abs(low) * 0.1 or 1.0
+        return (low, low + margin) if axis.low is not None else (low - margin, low + margin)
+    margin = 0.04 * (high - low)
     return (
-        low if axis.low is not None or low == 0 else low - room,
-        high if axis.high is not None else high + room,
+        low if axis.low is not None or low == 0 else low - margin,
+        high if axis.high is not None else high + margin,
     )
 
 
 def ticks(low: float, high: float, most: int, *, log: bool = False) -> list[float]:
-    """At most about so many round numbers between two."""
+    """Return about `most` round numbers, or fewer, from `low` to `high`."""
     if log:
         return _log_ticks(low, high, most)
     raw = (high - low) / max(most, 1)
@@ -85,16 +85,16 @@ def ticks(low: float, high: float, most: int, *, log: bool = False) -> list[floa
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
-        found = [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high]
-        if len(found) <= most:
+        values = [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high]
+        if len(values) <= most:
             break
     else:
-        found = found[:: -(-len(found) // most)]
-    return found if len(found) > 1 else ticks(low, high, min(most, 4))
+        values = values[:: -(-len(values) // most)]
+    return values if len(values) > 1 else ticks(low, high, min(most, 4))
 
 
-def written(value: float, *, percent: bool = False) -> str:
-    """A tick's number: 1500 → 1.5k, 0.002 → 0.002, 1e-7 → 1e-7; 0.25 → 25% as a share."""
+def tick_label(value: float, *, percent: bool = False) -> str:
+    """Return the label of a tick: 1500 → 1.5k, 0.002 → 0.002, 1e-7 → 1e-7; a share 0.25 → 25%."""
     if percent:
         return f"{value * 100:.3g}%"
     for size, suffix in _SUFFIXES:

@@ -1,7 +1,7 @@
-"""Figures as inline SVG.
+"""Charts as inline SVG.
 
-Each is drawn twice, for wide windows and for phones, so that letters keep their size and nothing
-overlaps; the style sheet shows one of the two.
+Each chart is drawn twice, for wide windows and for phones, so that letters keep their size and
+nothing overlaps; the style sheet shows one of the two.
 """
 
 from __future__ import annotations
@@ -10,24 +10,23 @@ from html import escape
 
 import numpy as np
 
-from nextchar.apps.html.bars import class_of, dot, draw_places, height_of_places
-from nextchar.apps.html.chart_colours import dash
-from nextchar.apps.html.charts import Array, Axis, Bars, Figure, Line
+from nextchar.apps.html.bars import class_of, dot, draw_rows, height_of_rows
+from nextchar.apps.html.charts import Array, Axis, Bars, Figure, Line, dash
 from nextchar.apps.html.downsample import keep_extremes
 from nextchar.apps.html.markup import number, tag
-from nextchar.apps.html.scales import Scale, limits, ticks, written
+from nextchar.apps.html.scales import Scale, limits, tick_label, ticks
 
 WIDE, WHOLE, NARROW = 520, 1100, 336  # pixels
-_HEIGHT, _LETTER = 250, 6.3  # of a figure of curves; a letter's mean width
+_HEIGHT, _LETTER = 250, 6.3  # of a chart of curves; mean width of a letter
 _TOP, _BOTTOM = 24, 36
-_MANY = 300  # points from which on a curve is drawn thin
-MARKED = 40  # points up to which each is marked
+_MANY = 300  # points above which a curve is drawn thin
+MARKED = 40  # points up to which each has a dot
 
 
 def draw_svg(figure: Figure) -> str:
-    """A figure with title, legend and note, in both widths."""
+    """Draw a chart with title, legend and note, in both widths."""
     narrow = svg(figure, NARROW, "n")
-    if figure.size == "third":  # as narrow as on a phone
+    if figure.size == "third":  # is as narrow as on a phone
         drawn = tag("div", narrow, class_="third")
     else:
         wide = svg(figure, WHOLE if figure.size == "whole" else WIDE)
@@ -42,7 +41,7 @@ def draw_svg(figure: Figure) -> str:
 
 
 def legend(figure: Figure) -> str:
-    """Names beside their marks; nothing where there is only one thing to see."""
+    """Draw the names next to their marks; nothing if the chart has only one mark."""
     keys = figure.keys
     alone = len(keys) == 1 and len(figure.lines) + len(figure.bars) == 1
     if alone or not keys:
@@ -62,14 +61,14 @@ def _key(name: str, series: int | None, mark: Line | Bars) -> str:
 
 
 def key_of(name: str, series: int) -> str:
-    """A name beside the line of its series."""
+    """Draw a name next to the line of its series."""
     return _key(name, series, Line(name, np.empty(0), np.empty(0), series, strong=True))
 
 
 def svg(figure: Figure, width: int, suffix: str = "") -> str:
-    """The drawing alone. suffix: makes what is named in it differ from the other drawing's."""
+    """Draw the chart alone. suffix: distinguishes its ids from those of the other drawing."""
     if figure.y.labels:
-        height, content = height_of_places(figure), draw_places(figure, width)
+        height, content = height_of_rows(figure), draw_rows(figure, width)
         attributes = ""
     else:
         height = 300 if width == WHOLE else _HEIGHT
@@ -81,13 +80,13 @@ def svg(figure: Figure, width: int, suffix: str = "") -> str:
 
 
 def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, str]:
-    """Axes and curves, and what the read-out must know to turn pixels into numbers again."""
+    """Draw axes and curves; also return the attributes that `tooltip.js` reads its scales from."""
     lines = figure.lines
     y_low, y_high = limits(figure.y, [v for each in lines for v in (each.y, each.low, each.high)
                                       if v is not None])  # fmt: skip
     x_low, x_high = limits(figure.x, [each.x for each in lines])
     y_ticks = ticks(y_low, y_high, 5, log=figure.y.log)
-    left = 10 + _LETTER * max(len(written(t, percent=figure.y.percent)) for t in y_ticks)
+    left = 10 + _LETTER * max(len(tick_label(t, percent=figure.y.percent)) for t in y_ticks)
     right = width - (38 if figure.y.other else 10)
     y = Scale(y_low, y_high, height - _BOTTOM, _TOP, figure.y.log)
     x = Scale(x_low, x_high, left, right, figure.x.log)
@@ -107,8 +106,8 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
         ),
         id=f"clip-{name}",
     )
-    # pale ones behind; thick ones, which cover more, behind thin ones
-    order = sorted(range(len(lines)), key=lambda n: _height(lines[n]))
+    # faint curves are drawn first; thick ones, which cover more, before thin ones
+    order = sorted(range(len(lines)), key=lambda n: _depth(lines[n]))
     ink = "".join(_line(lines[n], x, y, n) for n in order)
     inside = tag("g", ink, clip_path=f"url(#clip-{name})")
     scales = "".join(
@@ -123,7 +122,7 @@ def _y_axis(axis: Axis, y: Scale, values: list[float], left: float, right: float
     parts = [tag("text", escape(axis.name), x=0.0, y=11, class_="unit")]
     for value in values:
         at = y.at(value)
-        label = written(value, percent=axis.percent)
+        label = tick_label(value, percent=axis.percent)
         parts.append(tag("line", x1=left, x2=right, y1=at, y2=at, class_="tick"))
         parts.append(tag("text", label, x=left - 5, y=at + 4, text_anchor="end"))
     return "".join(parts)
@@ -135,7 +134,7 @@ def _other_axis(axis: Axis, y: Scale, right: float) -> str:
     name, factor = axis.other
     parts = [tag("text", escape(name), x=right + 36, y=11, text_anchor="end", class_="unit")]
     parts += [
-        tag("text", written(value), x=right + 5, y=y.at(value / factor) + 4)
+        tag("text", tick_label(value), x=right + 5, y=y.at(value / factor) + 4)
         for value in ticks(y.low * factor, y.high * factor, 5)
     ]
     return "".join(parts)
@@ -147,15 +146,15 @@ def _x_axis(axis: Axis, x: Scale, height: int) -> str:
         marks = [(float(place), label) for place, label in enumerate(axis.labels)]
     else:
         values = ticks(x.low, x.high, max(2, int(span / 70)), log=axis.log)
-        marks = [(value, written(value, percent=axis.percent)) for value in values]
+        marks = [(value, tick_label(value, percent=axis.percent)) for value in values]
     parts = [tag("line", x1=x.first, x2=x.last, y1=bottom, y2=bottom, class_="frame")]
-    taken = 1e9
-    for value, label in reversed(marks):  # where room is short the last one stays
+    next_label = 1e9
+    for value, label in reversed(marks):  # where labels would overlap, the last one is kept
         at, half = x.at(value), len(label) * _LETTER / 2
         parts.append(tag("line", x1=at, x2=at, y1=bottom, y2=bottom + 4, class_="frame"))
-        if at + half < taken:
+        if at + half < next_label:
             parts.append(tag("text", label, x=at, y=bottom + 16, text_anchor="middle"))
-            taken = at - half - 4
+            next_label = at - half - 4
     middle = (x.first + x.last) / 2
     name = tag(
         "text", escape(axis.name), x=middle, y=height - 4, text_anchor="middle", class_="unit"
@@ -163,29 +162,29 @@ def _x_axis(axis: Axis, x: Scale, height: int) -> str:
     return "".join(parts) + name
 
 
-def _height(line: Line) -> tuple[bool, bool, bool]:
+def _depth(line: Line) -> tuple[bool, bool, bool]:
     return line.series is not None, not line.faint, not line.strong
 
 
-def _line(line: Line, x: Scale, y: Scale, place: int) -> str:
+def _line(line: Line, x: Scale, y: Scale, order: int) -> str:
     px, py = x(np.asarray(line.x, float)), y(np.asarray(line.y, float))
-    seen = np.isfinite(px) & np.isfinite(py)
+    finite = np.isfinite(px) & np.isfinite(py)
     columns = max(int(abs(x.last - x.first)), 1)
     parts = []
     if line.low is not None and line.high is not None:
-        parts.append(_band(px[seen], y(line.low)[seen], y(line.high)[seen]))
-    px, py = px[seen], py[seen]
+        parts.append(_band(px[finite], y(line.low)[finite], y(line.high)[finite]))
+    px, py = px[finite], py[finite]
     chosen = keep_extremes(px, py, columns)
     parts.append(_stroke("polyline", line, points=points(px[chosen], py[chosen])))
     if line.series is not None and len(px) <= MARKED and not line.faint:
         parts += [tag("circle", cx=float(a), cy=float(b), r=2.5, class_="mark")
                   for a, b in zip(px, py, strict=True)]  # fmt: skip
-    return tag("g", "".join(parts), class_=class_of(line.series), data_place=place)
+    return tag("g", "".join(parts), class_=class_of(line.series), data_order=order)
 
 
-def _stroke(name: str, line: Line, **where: object) -> str:
+def _stroke(name: str, line: Line, **coordinates: object) -> str:
     if line.series is None:
-        return tag(name, class_="rule", data_name=line.name or None, **where)
+        return tag(name, class_="rule", data_name=line.name or None, **coordinates)
     few = len(line.x) <= _MANY
     return tag(
         name,
@@ -194,7 +193,7 @@ def _stroke(name: str, line: Line, **where: object) -> str:
         stroke_dasharray=dash(line.series) or None,
         opacity=0.55 if line.faint else None,
         data_name=line.name or None,
-        **where,
+        **coordinates,
     )
 
 
@@ -204,7 +203,7 @@ def _band(px: Array, low: Array, high: Array) -> str:
 
 
 def points(px: Array, py: Array) -> str:
-    """Pixels as the `points` of a line, to a tenth of a pixel."""
+    """Return pixels as the `points` attribute of a polyline, in tenths of a pixel."""
     return " ".join(
         f"{number(round(a, 1))},{number(round(b, 1))}"
         for a, b in zip(px.tolist(), py.tolist(), strict=True)

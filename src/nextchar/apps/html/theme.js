@@ -1,4 +1,4 @@
-// a button for light and dark, made here as it does nothing without a script
+// a button for light and dark; it needs this script, so that the script adds it
 const root=document.documentElement,button=document.createElement("button");
 button.className="theme";
 const dark=()=>root.dataset.theme

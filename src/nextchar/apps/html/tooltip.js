@@ -1,4 +1,4 @@
-// the numbers under the pointer; a figure's scales are in its data-x and data-y
+// tooltip with the numbers under the pointer; the scales are in data-x and data-y of the svg
 const short = v => Math.abs(v) >= 1e4 ? Math.round(v).toLocaleString("en") : String(+v.toPrecision(5));
 const inverse = (text, pixel) => {
   const [low, high, first, last, log] = text.split(" ").map(Number);
@@ -7,7 +7,7 @@ const inverse = (text, pixel) => {
 };
 for (const svg of document.querySelectorAll("svg[data-x]")) {
   const figure = svg.closest(".figure"), box = document.createElement("div");
-  box.className = "read-out";
+  box.className = "tooltip";
   box.hidden = true;
   figure.append(box);
   svg.addEventListener("pointerleave", () => { box.hidden = true; });
@@ -17,7 +17,7 @@ for (const svg of document.querySelectorAll("svg[data-x]")) {
     const rows = [];
     let nearest = null;
     const lines = [...svg.querySelectorAll("polyline[data-name]")];
-    lines.sort((a, b) => a.parentNode.dataset.place - b.parentNode.dataset.place);
+    lines.sort((a, b) => a.parentNode.dataset.order - b.parentNode.dataset.order);
     for (const line of lines) {
       let best = null;
       for (const point of line.points)

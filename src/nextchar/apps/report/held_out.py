@@ -1,4 +1,4 @@
-"""What a model makes of held-out text: calibration, confusions, kinds of characters, context."""
+"""Figures of a model on held-out text: calibration, confusions, loss by kind and by context."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.context_loss import LENGTHS, ContextLoss, loss_by_context
 from nextchar.apps.html.charts import Array
-from nextchar.apps.predictions import Predictions, characters_of, places_of
+from nextchar.apps.predictions import Predictions, spread_positions
+from nextchar.formatting.visible_text import code_name
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Codes
 
 BINS = 10
-LENGTHS = (0, *(2**n for n in range(10)))  # characters of context: 0, 1, 2, 4 … 512
-PLACES = 1024  # at which each of them is tried
-_WORK = 7e10  # multiply-adds that they may cost
-FORGOTTEN = 0.0005  # nats; so close to the loss with all context, no longer one is tried
+POSITIONS = 1024  # at most, for the loss by context
+_WORK = 7e10  # multiply-adds that the loss by context may cost
 KINDS = ("letters", "digits", "spaces", "line breaks", "punctuation", "CJK", "other")
 _CJK = ((0x2E80, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often the first guess is right, by how sure the model was of it.
+    """Accuracy of the first guess by its probability.
 
-    confidence, accuracy: (bins,) means; count: (bins,). Bins without any guess are left out.
+    confidence, accuracy: (bins,) means; count: (bins,) guesses. Empty bins are omitted.
     error: mean distance of the two, weighted by count (expected calibration error).
     """
 
@@ -36,21 +36,24 @@ class Calibration:
     error: float
 
 
-def calibration(made: Predictions) -> Calibration:
-    """Calibration of the first guess, in bins of equal width (Guo et al., 2017)."""
-    bins = np.minimum((made.confidence * BINS).astype(np.int64), BINS - 1)
-    right = (made.guess == made.codes).astype(np.float64)
+def calibration(predictions: Predictions) -> Calibration:
+    """Return the calibration of the first guess, in bins of equal width (Guo et al., 2017)."""
+    bins = np.minimum((predictions.confidence * BINS).astype(np.int64), BINS - 1)
+    right = (predictions.guess == predictions.codes).astype(np.float64)
     count = np.bincount(bins, minlength=BINS).astype(np.float64)
-    some = count > 0
-    sums = (np.bincount(bins, weights, BINS)[some] for weights in (made.confidence, right))
-    confidence, accuracy = (each / count[some] for each in sums)
-    error = float((count[some] * abs(confidence - accuracy)).sum() / len(right))
-    return Calibration(confidence, accuracy, count[some], error)
+    filled = count > 0
+    sums = (np.bincount(bins, weights, BINS)[filled] for weights in (predictions.confidence, right))
+    confidence, accuracy = (each / count[filled] for each in sums)
+    error = float((count[filled] * abs(confidence - accuracy)).sum() / len(right))
+    return Calibration(confidence, accuracy, count[filled], error)
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """A character that was taken for another: how often, and in which share of its places."""
+    """A character and a wrong first guess.
+
+    count: how often; share: of the occurrences of the character.
+    """
 
     character: str
     guess: str
@@ -58,27 +61,28 @@ class Confusion:
     share: float
 
 
-def confusions(model: Model, made: Predictions, most: int = 15) -> list[Confusion]:
-    """The pairs of character and wrong first guess that are the most frequent."""
-    V = len(model.vocabulary)
-    codes = made.codes.astype(np.int64)
-    wrong = made.guess != codes
-    pairs, counts = np.unique(codes[wrong] * V + made.guess[wrong], return_counts=True)
+def confusions(model: Model, predictions: Predictions, most: int = 15) -> list[Confusion]:
+    """Return the most frequent pairs of a character and a wrong first guess."""
+    vocabulary = model.vocabulary
+    V = len(vocabulary)
+    codes = predictions.codes.astype(np.int64)
+    wrong = predictions.guess != codes
+    pairs, counts = np.unique(codes[wrong] * V + predictions.guess[wrong], return_counts=True)
     order = np.lexsort((pairs, -counts))[:most]
-    there = np.bincount(codes, minlength=V)
+    occurrences = np.bincount(codes, minlength=V)
     actual, guess = pairs[order] // V, pairs[order] % V
     return [
-        Confusion(a, g, int(n), int(n) / int(there[code]))
-        for a, g, n, code in zip(
-            characters_of(model, actual), characters_of(model, guess), counts[order],
-            actual.tolist(), strict=True,
-        )
-    ]  # fmt: skip
+        Confusion(code_name(vocabulary, a), code_name(vocabulary, g), n, n / int(occurrences[a]))
+        for a, g, n in zip(actual.tolist(), guess.tolist(), counts[order].tolist(), strict=True)
+    ]
 
 
 @dataclass(frozen=True)
 class KindLoss:
-    """Mean nats per character of one kind. share: of the text's characters."""
+    """Mean nats per character of one kind of character.
+
+    baseline: of 6-grams. share: of the text's characters.
+    """
 
     kind: str
     loss: float
@@ -86,26 +90,23 @@ class KindLoss:
     share: float
 
 
-def loss_by_kind(model: Model, made: Predictions, baseline: Array | None) -> list[KindLoss]:
-    """The loss of each kind of characters that there is. baseline: (N,) nats of another model."""
-    kinds = np.array([KINDS.index(kind_of(each)) for each in _symbols(model)])
-    of = kinds[made.codes.astype(np.int64)]
-    found = []
+def loss_by_kind(model: Model, predictions: Predictions, baseline: Array | None) -> list[KindLoss]:
+    """Return the loss of each kind of character in a text. baseline: (N,) nats of 6-grams."""
+    names = [code_name(model.vocabulary, code) for code in range(len(model.vocabulary))]
+    kinds = np.array([KINDS.index(kind_of(each)) for each in names])
+    kind_numbers = kinds[predictions.codes.astype(np.int64)]
+    losses = []
     for number, kind in enumerate(KINDS):
-        own = of == number
-        if own.any():
-            other = None if baseline is None else float(baseline[own].mean())
-            loss = float(-made.log_p[own].mean())
-            found.append(KindLoss(kind, loss, other, float(own.mean())))
-    return found
-
-
-def _symbols(model: Model) -> list[str]:
-    return characters_of(model, np.arange(len(model.vocabulary)))
+        chosen = kind_numbers == number
+        if chosen.any():
+            other = None if baseline is None else float(baseline[chosen].mean())
+            loss = float(-predictions.log_p[chosen].mean())
+            losses.append(KindLoss(kind, loss, other, float(chosen.mean())))
+    return losses
 
 
 def kind_of(character: str) -> str:
-    """The kind of a character, one of `KINDS`; what is longer than one is none of them."""
+    """Return the kind of a character, one of `KINDS`; a longer name is of the kind other."""
     if character in {"\n", "\r", "\u2028", "\u2029"}:
         return "line breaks"
     if len(character) != 1:
@@ -119,39 +120,16 @@ def kind_of(character: str) -> str:
     return names.get(category[0], "other")
 
 
-@dataclass(frozen=True)
-class ContextLoss:
-    """Loss at the same places of a text, by how many characters before them are read.
-
-    lengths: of the context, up to where more of it tells nothing. loss: (lengths,) mean nats;
-    error: (lengths,) its standard error.
-    carried: the loss there with the state carried on from the text's beginning.
-    """
-
-    lengths: tuple[int, ...]
-    places: int
-    loss: Array
-    error: Array
-    carried: float
-
-
-def loss_by_context(
-    reader: BatchPredictor, model: Model, codes: Codes, made: Predictions
+def context_loss(
+    reader: BatchPredictor, model: Model, codes: Codes, predictions: Predictions
 ) -> ContextLoss:
-    """How far back a model remembers. codes: of the text; made: what it made of it."""
-    lengths = tuple(each for each in LENGTHS if each <= (len(codes) - 1) // 2)
-    longest = max(lengths)
+    """Return the loss by length of context, at positions that a bounded work allows.
+
+    The full loss is that of `predictions`, with the state carried on from the text's beginning.
+    """
+    lengths = [length for length in LENGTHS if length <= (len(codes) - 1) // 2]
     steps = sum(lengths) * model.architecture.matrix_size
-    wanted = int(min(PLACES, max(_WORK // max(steps, 1), PLACES // 8)))
-    places = places_of(len(codes), wanted, max(longest, 1))
-    targets = np.arange(len(places)), codes[places].astype(np.int64)
-    carried = float(-made.log_p[places - 1].mean())
-    loss, error = list[float](), list[float]()
-    for length in lengths:
-        nats = -reader.expect_after(codes, places, length)[targets].astype(np.float64)
-        loss.append(float(nats.mean()))
-        error.append(float(nats.std() / np.sqrt(len(places))))
-        if len(loss) > 1 and max(abs(each - carried) for each in loss[-2:]) < FORGOTTEN:
-            break
-    tried = lengths[: len(loss)]
-    return ContextLoss(tried, len(places), np.array(loss), np.array(error), carried)
+    wanted = int(min(POSITIONS, max(_WORK // max(steps, 1), POSITIONS // 8)))
+    positions = spread_positions(len(codes), wanted, max(*lengths, 1))
+    full_loss = float(-predictions.log_p[positions - 1].mean())
+    return loss_by_context(reader, codes, positions, full_loss)

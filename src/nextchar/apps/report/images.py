@@ -1,4 +1,4 @@
-"""The figures as PNG images, drawn by matplotlib from the same numbers."""
+"""Charts as PNG images, drawn by matplotlib from the same numbers as the SVG."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nextchar.apps.html.chart_colours import DASHES, LIGHT, colour
-from nextchar.apps.html.charts import Axis, Bars, Figure, Line
-from nextchar.apps.html.scales import limits, written
+from nextchar.apps.html.charts import DASHES, LIGHT, Axis, Bars, Figure, Line, colour
+from nextchar.apps.html.scales import limits, tick_label
 from nextchar.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ _STYLES = ("solid", (0, (4, 2)), (0, (1, 1.5)))
 
 
 def write_images(figures: list[Figure], folder: Path) -> list[Path]:
-    """Write each figure into a folder, as NAME.png; where they are.
+    """Write each chart into a folder as NAME.png, and return the paths.
 
     Raises MissingExtraError where matplotlib is not installed.
     """
@@ -39,16 +38,16 @@ def write_images(figures: list[Figure], folder: Path) -> list[Path]:
     return paths
 
 
-def require_matplotlib(what: str = "--png") -> None:
-    """Raise MissingExtraError where matplotlib, which `what` needs, is not installed."""
+def require_matplotlib(feature: str = "--png") -> None:
+    """Raise MissingExtraError where matplotlib, which a feature needs, is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise MissingExtraError(what, "matplotlib", "plot") from None
+        raise MissingExtraError(feature, "matplotlib", "plot") from None
 
 
 def picture_of(figure: Figure) -> Any:
-    """A matplotlib figure of a figure; nothing of pyplot, so that no window is thought of."""
+    """Return a matplotlib figure of a chart. It uses no pyplot, and therefore no window."""
     from matplotlib.figure import Figure as Picture
 
     width = 9.0 if figure.size == "whole" else 6.0
@@ -61,12 +60,12 @@ def picture_of(figure: Figure) -> Any:
     axes.grid(axis="x" if figure.y.labels else "y", color="#e9edf2")
     axes.set_axisbelow(True)
     if figure.y.labels:
-        _places(axes, figure)
+        _rows(axes, figure)
     else:
         _curves(axes, figure)
     marks: list[Line | Bars] = [*figure.lines, *figure.bars]
     names = {mark.name for mark in marks if mark.name}
-    if len(names) > 1:  # an image stands alone, without the colours of a table beside it
+    if len(names) > 1:  # unlike the page, an image has no table with the colours
         axes.legend(frameon=False, fontsize=8 if len(names) < 7 else 6)
     if figure.note:
         note = "\n".join(wrap(figure.note, int(16 * width)))
@@ -90,20 +89,20 @@ def _line(axes: Axes, line: Line) -> None:
     if line.series is None:
         axes.plot(line.x, line.y, color=_SOFT, lw=1, ls=(0, (3, 4)), label=line.name or "_")
         return
-    own, style = LIGHT[colour(line.series)], _STYLES[line.series // len(LIGHT) % len(DASHES)]
+    ink, style = LIGHT[colour(line.series)], _STYLES[line.series // len(LIGHT) % len(DASHES)]
     if line.low is not None and line.high is not None:
-        axes.fill_between(line.x, line.low, line.high, color=own, alpha=0.16, lw=0)
+        axes.fill_between(line.x, line.low, line.high, color=ink, alpha=0.16, lw=0)
     axes.plot(
-        line.x, line.y, color=own, ls=style, label=line.name or "_",
+        line.x, line.y, color=ink, ls=style, label=line.name or "_",
         lw=2.2 if line.strong else 1.0 if line.faint else 1.5, alpha=0.45 if line.faint else 1.0,
         marker="o" if len(line.x) <= 40 and not line.faint else None, ms=3,
     )  # fmt: skip
 
 
-def _places(axes: Axes, figure: Figure) -> None:
+def _rows(axes: Axes, figure: Figure) -> None:
     rows = np.arange(len(figure.y.labels))
     for bars in figure.bars:
-        colours = [_colour(bars, row) for row in rows.tolist()]
+        colours = [_colour(bars.series_of(row)) for row in rows.tolist()]
         label = bars.name or "_"
         if bars.dots:
             axes.scatter(bars.values, rows, c=colours, s=36, label=label, zorder=3)
@@ -123,10 +122,7 @@ def _places(axes: Axes, figure: Figure) -> None:
         other.set_xlabel(name, color=_SOFT)
 
 
-def _colour(bars: Bars, row: int) -> str:
-    series = (
-        bars.series if bars.series is None or isinstance(bars.series, int) else bars.series[row]
-    )
+def _colour(series: int | None) -> str:
     return _SOFT if series is None else LIGHT[colour(series)]
 
 
@@ -140,7 +136,7 @@ def _axis(axes: Axes, axis: Axis, which: str, values: list[Any]) -> None:
     if axis.labels:
         side.set_ticks(range(len(axis.labels)), axis.labels)
     else:
-        side.set_major_formatter(lambda value, _: written(value, percent=axis.percent))
+        side.set_major_formatter(lambda value, _: tick_label(value, percent=axis.percent))
 
 
 def _times(factor: float) -> Any:

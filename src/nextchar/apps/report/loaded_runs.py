@@ -1,8 +1,7 @@
-"""A run as a report sees it: read from its directory, while it goes on or after."""
+"""Runs for a report, read from their directories during or after training."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -15,8 +14,7 @@ from nextchar.apps.html.charts import Array
 from nextchar.errors import ModelFileError
 from nextchar.model.file import Model, load_model
 from nextchar.runs.run_files import is_held, read_config, read_metrics, read_samples
-from nextchar.settings.config import Settings, option_of
-from nextchar.settings.presets import AUTO, PRESETS
+from nextchar.settings.config import Settings
 
 COLUMNS = (
     "step",
@@ -32,17 +30,16 @@ COLUMNS = (
     "gradient_norm_clipped",
     "clipped_share",
 )
-# of the machine: nothing that the result hangs on, but for the bits
-_APART = ("threads",)
+_IGNORED = ("threads",)  # a setting of the machine; it changes a result by rounding at most
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run directory holds.
+    """Contents of a run directory.
 
-    records: by name, a number for each evaluation, NaN where it is not known.
-    went_back: a record for each time that the numbers ran away. samples: what the model wrote.
-    model: the best one so far, None where there is none yet. is_going: whether it is trained now.
+    records: by name, a number for each evaluation, NaN where it is unknown.
+    rollbacks: a record for each rollback after a divergence. samples: texts that the model wrote.
+    model: the best one so far, or None. is_training: a process trains it now.
     """
 
     path: Path
@@ -50,34 +47,34 @@ class Run:
     settings: Settings
     source: dict[str, Any]
     records: dict[str, Array]
-    went_back: list[dict[str, Any]]
+    rollbacks: list[dict[str, Any]]
     samples: list[dict[str, Any]]
     model: Model | None
-    is_going: bool
+    is_training: bool
 
     @property
     def best(self) -> int | None:
-        """The evaluation with the lowest loss, None before the first one."""
+        """Number of the evaluation with the lowest loss; None before the first evaluation."""
         losses = self.losses
         return int(np.nanargmin(losses)) if np.isfinite(losses).any() else None
 
     @property
     def losses(self) -> Array:
-        """By which the best model is chosen: of validation, or of training without such a part."""
+        """Losses that choose the best model: of validation, or of training without validation."""
         validation = self.records["val_loss"]
         return validation if np.isfinite(validation).any() else self.records["train_loss"]
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
-    """The runs of some directories, named so that no two have the same name.
+    """Read the runs of some directories, each under a unique name.
 
-    Raises RunError for what is no run.
+    Raises RunError where a directory is not a run.
     """
     return [_read(path, name) for path, name in zip(paths, names_of(paths), strict=True)]
 
 
 def names_of(paths: Sequence[Path]) -> list[str]:
-    """The shortest ends of some paths that tell them apart."""
+    """Return the shortest unique ends of some paths."""
     parts = [path.resolve().parts for path in paths]
     names = []
     for own in parts:
@@ -91,27 +88,27 @@ def names_of(paths: Sequence[Path]) -> list[str]:
 
 
 def _read(path: Path, name: str) -> Run:
-    going = is_held(path)
+    is_training = is_held(path)
     settings, source = read_config(path)
     records = read_metrics(path)
     evaluations = [record for record in records if "retries" not in record]
-    went_back = [record for record in records if "retries" in record]
+    rollbacks = [record for record in records if "retries" in record]
     model: Model | None = None
     try:
         model = load_model(path)
     except ModelFileError:
-        if any(path.glob("*.safetensors")) and not going:
+        if any(path.glob("*.safetensors")) and not is_training:
             raise
-    numbers = _columns(evaluations)
-    return Run(path, name, settings, source, numbers, went_back, read_samples(path), model, going)
+    columns, samples = _columns(evaluations), read_samples(path)
+    return Run(path, name, settings, source, columns, rollbacks, samples, model, is_training)
 
 
 def _columns(records: list[dict[str, Any]]) -> dict[str, Array]:
-    """The numbers of all records, by name; NaN for what is none."""
+    """Return the numbers of all records by name; NaN stands for anything else."""
     try:
         rows = list(map(itemgetter(*COLUMNS), records))
         table = np.array(rows, np.float64).reshape(-1, len(COLUMNS))  # None becomes NaN
-    except (KeyError, TypeError, ValueError):  # records of an earlier version, or by another hand
+    except (KeyError, TypeError, ValueError):  # records of an earlier version or of another program
         rows = [tuple(_number(record.get(name)) for name in COLUMNS) for record in records]
         table = np.array(rows, np.float64).reshape(-1, len(COLUMNS))
     return dict(zip(COLUMNS, table.T.copy(), strict=True))
@@ -122,31 +119,10 @@ def _number(value: Any) -> float:
 
 
 def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """The settings that are not the same in all runs, and their values; the text among them."""
+    """Return the settings that differ between runs with their values; the text is one of them."""
     flat = [{"text": " ".join(run.source["inputs"]), **run.settings.flat()} for run in runs]
     return {
         name: [each[name] for each in flat]
         for name in flat[0]
-        if name not in _APART and any(each[name] != flat[0][name] for each in flat)
+        if name not in _IGNORED and any(each[name] != flat[0][name] for each in flat)
     }
-
-
-def repeat_command(run: Run) -> str:
-    """The command that does the run again, whatever the version's defaults choose by itself."""
-    flat = run.settings.flat()
-    options = {
-        preset: {
-            name: value for name, value in flat.items() if value != base[name] and value is not None
-        }
-        for preset in PRESETS
-        if preset != AUTO  # it chooses for the text and the time
-        for base in [Settings.make(preset).flat()]
-    }
-    preset = min(options, key=lambda name: len(options[name]))
-    words = ["nextchar", "train", *(run.source["inputs"] or ["TEXT"])]
-    for each in run.source["validation"]:
-        words += ["--val", each]
-    words += ["--preset", preset]
-    for name, value in options[preset].items():
-        words += [option_of(name)] if value is True else [option_of(name), f"{value}"]
-    return shlex.join(words)

@@ -1,4 +1,4 @@
-"""How the training went: loss, learning rate, gradient norm and speed, over three clocks."""
+"""Charts of the training: loss, learning rate, gradient norm and speed, over three clocks."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nextchar.apps.html.charts import BITS, Array, Axis, Figure, Line
+from nextchar.apps.html.charts import Array, Axis, Figure, Line
 from nextchar.apps.report.loaded_runs import Run
+from nextchar.formatting.units import NATS_TO_BITS
 
-# what a curve goes over: the record's field, and the axis's name
+# field of a record → name of the x axis
 CLOCKS = {"step": "steps", "characters": "characters", "seconds": "seconds"}
-FEWEST = 30  # evaluations from which on the training loss is smoothed
-SPAN = 50  # parts of a run over which it is smoothed
-_CUT = 0.02  # share of the first evaluations that may lie above the figure
+FEWEST = 30  # evaluations; the training loss of a shorter run is not smoothed
+SPAN = 50  # the training loss is smoothed over this fraction of the run
+_CUT = 0.02  # share of the first evaluations that may lie above the chart
 
 
 def curves(runs: Sequence[Run], clock: str) -> list[Figure]:
-    """The figures of a clock, one of `CLOCKS`."""
-    made = [_loss(runs, clock), _rate(runs, clock), _norm(runs, clock), _speed(runs, clock)]
-    return [figure for figure in made if any(len(line.x) for line in figure.lines)]
+    """Return the charts over a clock, one of `CLOCKS`."""
+    figures = [_loss(runs, clock), _rate(runs, clock), _norm(runs, clock), _speed(runs, clock)]
+    return [figure for figure in figures if any(len(line.x) for line in figure.lines)]
 
 
 def smoothed(values: Array, span: float) -> Array:
-    """An exponential moving mean over about `span` values, without a bias to its beginning.
+    """Return an exponential moving mean over about `span` values, corrected for its start.
 
-    values: (N,) all finite.
+    values: (N,), all finite.
     """
     keep, size = 1 - 1 / max(span, 1.0), max(int(span), 1)
     if keep == 0.0:
         return values.copy()
-    made, mean = np.empty(len(values)), 0.0
-    powers = keep ** np.arange(1, size + 1)  # down to about 1 / e: their inverse is no great number
+    means, mean = np.empty(len(values)), 0.0
+    powers = keep ** np.arange(1, size + 1)  # at least about 1 / e: safe to divide by
     for start in range(0, len(values), size):
         part = values[start : start + size]
         power = powers[: len(part)]
-        own = power * (mean + (1 - keep) * np.cumsum(part / power))
-        made[start : start + size], mean = own, own[-1]
-    return made / (1 - keep ** np.arange(1, len(values) + 1))
+        part_means = power * (mean + (1 - keep) * np.cumsum(part / power))
+        means[start : start + size], mean = part_means, part_means[-1]
+    return means / (1 - keep ** np.arange(1, len(values) + 1))
 
 
 def _loss(runs: Sequence[Run], clock: str) -> Figure:
@@ -46,31 +47,31 @@ def _loss(runs: Sequence[Run], clock: str) -> Figure:
     for series, run in enumerate(runs):
         x, train, validation = (run.records[each] for each in (clock, "train_loss", "val_loss"))
         name = "" if alone else f"{run.name}, "
-        own = 0 if alone else series
+        colour = 0 if alone else series
         smooth = len(train) >= FEWEST
         if alone or not smooth:
             lines.append(
-                _line(f"{name}training", x, train, own, faint=smooth or not alone, key=alone)
+                _line(f"{name}training", x, train, colour, faint=smooth or not alone, key=alone)
             )
         if smooth:
             known = np.isfinite(train)
             mean = smoothed(train[known], len(train) / SPAN)
             label = f"{name}training, smoothed"
-            lines.append(_line(label, x[known], mean, own, faint=not alone, key=alone))
+            lines.append(_line(label, x[known], mean, colour, faint=not alone, key=alone))
         label = "validation" if alone else run.name
         lines.append(_line(label, x, validation, 1 if alone else series, strong=True))
     lines = [line for line in lines if len(line.x)]
     high = _top(lines)
     above = max((float(line.y.max()) for line in lines), default=0.0)
-    cut = f"The first values lie above the figure, up to {above:.2f} nats." if high else ""
+    cut = f"The first values lie above the chart, up to {above:.2f} nats." if high else ""
     pale = "" if alone else "Pale: training, smoothed where there are many evaluations."
     note = f"{pale} {cut}".strip()
-    axis = Axis("nats per character", high=high, other=("bits", BITS))
+    axis = Axis("nats per character", high=high, other=("bits", NATS_TO_BITS))
     return Figure(f"loss-{clock}", "Loss", _clock(clock), axis, tuple(lines), (), note, "whole")
 
 
 def _top(lines: Sequence[Line]) -> float | None:
-    """Where to cut the figure, lest the first few values press all the others to the ground."""
+    """Return the upper limit of the chart, so that the first values do not flatten the others."""
     values = np.concatenate([line.y for line in lines] or [np.empty(0)])
     if len(values) < 20:
         return None
@@ -112,14 +113,14 @@ def _norm(runs: Sequence[Run], clock: str) -> Figure:
 
 
 def _is_wide(lines: Sequence[Line]) -> bool:
-    """Whether the numbers are of so different sizes that only their logarithms can be shown."""
+    """Return whether the numbers differ so much in size that they need a logarithmic axis."""
     values = np.concatenate([line.y for line in lines] or [np.empty(0)])
     positive = values[values > 0]
     return len(positive) == len(values) > 0 and positive.max() > 20 * positive.min()
 
 
 def _clipped(run: Run) -> str:
-    """How much was clipped."""
+    """Describe how much was clipped."""
     training, shares = run.settings.training, run.records["clipped_share"]
     if training.clip == 0:
         return "Mean since the last evaluation. Nothing was clipped (--clip 0)."

@@ -1,4 +1,4 @@
-"""Runs, what was measured of them and what is drawn: made once, for the page and for images."""
+"""Report of some runs: their analyses and charts, for the page, for images and as JSON."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from nextchar.apps.report.model_analysis import Analyser, Analysis
 
 @dataclass(frozen=True)
 class Report:
-    """All that is shown.
+    """Runs with their analyses and charts.
 
-    curves: by clock. knowledge: of the models. memory: how much they copy.
+    curves: of the training, by clock. knowledge: of the models. memorisation: share that they copy.
     """
 
     runs: list[Run]
     analyses: list[Analysis]
     curves: dict[str, list[Figure]]
     knowledge: list[Figure]
-    memory: Figure | None
+    memorisation: Figure | None
 
     @property
     def pairs(self) -> list[tuple[Run, Analysis]]:
-        """Runs with what was measured of them."""
+        """Runs with their analyses."""
         return list(zip(self.runs, self.analyses, strict=True))
 
     @property
     def best_run(self) -> Run:
-        """That with the lowest loss."""
+        """Run with the lowest loss."""
         return self.runs[best_of(self.runs)]
 
     @property
     def figures(self) -> list[Figure]:
-        """All of them."""
+        """All charts."""
         every = [figure for figures in self.curves.values() for figure in figures]
-        return [*every, *self.knowledge, *([self.memory] if self.memory else [])]
+        return [*every, *self.knowledge, *([self.memorisation] if self.memorisation else [])]
 
 
 def make_report(
@@ -50,24 +50,23 @@ def make_report(
     analyses: bool = True,
     note: Callable[[str], None] = lambda text: None,
 ) -> Report:
-    """The report of some run directories.
+    """Return the report of some run directories.
 
-    analyses: whether models are asked, which takes seconds; else only what runs recorded is shown.
-    Raises RunError for what is no run.
+    analyses: run the models, which takes seconds; otherwise only recorded figures are shown.
+    Raises RunError where a directory is not a run.
     """
     runs = read_runs(paths)
     analyser = Analyser(note)
     return report_of(runs, [analyser.analyse(run) if analyses else Analysis() for run in runs])
 
 
-def report_of(runs: list[Run], made: list[Analysis]) -> Report:
-    """The report of some runs and what was measured of each."""
-    named = [
-        (place, run.name, each) for place, (run, each) in enumerate(zip(runs, made, strict=True))
-    ]
+def report_of(runs: list[Run], analyses: list[Analysis]) -> Report:
+    """Return the report of some runs and their analyses."""
+    pairs = enumerate(zip(runs, analyses, strict=True))
+    named = [(number, run.name, analysis) for number, (run, analysis) in pairs]
     return Report(
         runs,
-        made,
+        analyses,
         {clock: curves(runs, clock) for clock in CLOCKS},
         knowledge(named, named[best_of(runs)]),
         memorised(named),
@@ -75,7 +74,7 @@ def report_of(runs: list[Run], made: list[Analysis]) -> Report:
 
 
 def best_of(runs: Sequence[Run]) -> int:
-    """Which of some runs has the lowest loss."""
+    """Return the number of the run with the lowest loss."""
     return min(range(len(runs)), key=lambda n: _loss(runs[n]))
 
 
@@ -84,12 +83,12 @@ def _loss(run: Run) -> float:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The figures of a report, for machines."""
+    """Return the figures of a report under the names of `nextchar report --json`."""
     return {"runs": [_figures(run, analysis) for run, analysis in report.pairs]}
 
 
 def _figures(run: Run, analysis: Analysis) -> dict[str, Any]:
-    best, memory, context = run.best, analysis.memorisation, analysis.context
+    best, memorisation, context = run.best, analysis.memorisation, analysis.context
     calibration = analysis.calibration
     return {
         "run": str(run.path),
@@ -107,17 +106,17 @@ def _figures(run: Run, analysis: Analysis) -> dict[str, Any]:
         if context is None
         else {
             **dict(zip(map(str, context.lengths), context.loss.tolist(), strict=True)),
-            "all": context.carried,
+            "all": context.full_loss,
         },
         "memorisation": None
-        if memory is None
+        if memorisation is None
         else {
-            "lengths": list(memory.lengths),
-            "generated": memory.generated,
-            "held_out": memory.held_out,
-            "longest": len(memory.longest),
-            "longest_held_out": memory.longest_held_out,
-            "recites": memory.recites,
+            "lengths": list(memorisation.lengths),
+            "generated": memorisation.generated,
+            "held_out": memorisation.held_out,
+            "longest": len(memorisation.longest),
+            "longest_held_out": memorisation.longest_held_out,
+            "recites": memorisation.memorises,
         },
         "notes": analysis.notes,
     }

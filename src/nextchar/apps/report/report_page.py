@@ -1,4 +1,4 @@
-"""The report as one HTML file."""
+"""The HTML page of a report, in one file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from nextchar.apps.report.report import Report
 from nextchar.apps.report.summary import differences, facts, provenance, subtitle, table_of_runs
 from nextchar.apps.report.temperature_samples import LONG, Memorisation, TemperatureSample
 
-_PAGES = Path(__file__).parent.parent / "html"
+_HTML = Path(__file__).parent.parent / "html"
 
 
 def html(report: Report, refresh: int | None = None) -> str:
-    """The whole page. refresh: seconds after which a browser loads it again."""
+    """Return the page. refresh: seconds after which a browser reloads it."""
     title = " · ".join(run.name for run in report.runs[:3])
     if len(report.runs) > 3:
         title += f" and {len(report.runs) - 3} more"
@@ -27,9 +27,9 @@ def html(report: Report, refresh: int | None = None) -> str:
         _overview(report),
         _training(report),
         _knowledge(report),
-        _writing(report),
-        _memory(report),
-        section("What was run", *(card(provenance(run, each)) for run, each in report.pairs)),
+        _samples(report),
+        _memorisation(report),
+        section("Run information", *(card(provenance(run, each)) for run, each in report.pairs)),
     ]
     choosers = "".join(
         f"#clock-{clock}:checked~.of-{clock}{{display:block}}"
@@ -44,7 +44,7 @@ def html(report: Report, refresh: int | None = None) -> str:
         "\n".join(part for part in body if part),
         subtitle=escape(subtitle(report)),
         more_style=f".clock{{display:none}}{choosers}",
-        script=(_PAGES / "tooltip.js").read_text(encoding="utf-8"),
+        script=(_HTML / "tooltip.js").read_text(encoding="utf-8"),
         refresh=refresh,
     )
 
@@ -58,7 +58,7 @@ def _overview(report: Report) -> str:
 
 def _training(report: Report) -> str:
     if not any(report.curves.values()):
-        return section("Training", card(tag("p", "Nothing was evaluated yet.")))
+        return section("Training", card(tag("p", "There is no evaluation yet.")))
     inputs, labels, figures = "", "", ""
     for number, (clock, name) in enumerate(CLOCKS.items()):
         inputs += tag("input", type="radio", name="clock", class_="choice", id=f"clock-{clock}",
@@ -73,17 +73,16 @@ def _knowledge(report: Report) -> str:
     if not report.knowledge:
         return ""
     cards = grid(*(card(draw_svg(each), size=each.size) for each in report.knowledge))
-    if len(report.runs) == 1:
-        return section("What the model knows", cards)
-    about = tag("span", "Colours and dashes are those of the table above.", class_="note")
-    return section("What the models know", cards, about=about)
+    legend = tag("span", "Colours and dashes are those of the table above.", class_="note")
+    return section("Model analysis", cards, about=legend if len(report.runs) > 1 else "")
 
 
-def _writing(report: Report) -> str:
+def _samples(report: Report) -> str:
     several = len(report.runs) > 1
-    made = []
+    sections = []
     for run, analysis in report.pairs:
-        parts = [part for part in (_steps(run.samples), _ladder(analysis.ladder)) if part]
+        both = _by_step(run.samples), _by_temperature(analysis.samples)
+        parts = [part for part in both if part]
         if not parts:
             continue
         content = grid(*(card(part, size="half" if len(parts) > 1 else "whole") for part in parts))
@@ -91,75 +90,75 @@ def _writing(report: Report) -> str:
             is_open = run is report.best_run
             summary = tag("summary", escape(run.name))
             content = tag("details", summary + content, open=is_open, class_="apart")
-        made.append(content)
-    return section("What it writes", *made) if made else ""
+        sections.append(content)
+    return section("Generated text", *sections) if sections else ""
 
 
-def _steps(samples: Sequence[dict[str, object]]) -> str:
-    """What the model wrote in the course of training."""
+def _by_step(samples: Sequence[dict[str, object]]) -> str:
+    """Return the samples that the run kept during training."""
     if not samples:
         return ""
     rows = [
         tag("tr", tag("td", f"{each['step']:,}", class_="number") + _text(str(each["text"])))
         for each in samples
     ]
-    title = tag("h3", "From noise to words") + tag("p", "By steps of training.", class_="note")
+    title = tag("h3", "From noise to words") + tag("p", "By training step.", class_="note")
     return title + tag("table", "".join(rows), class_="texts")
 
 
-def _ladder(rungs: Sequence[TemperatureSample]) -> str:
-    """What the final model writes, from safe to wild."""
-    if not rungs:
+def _by_temperature(samples: Sequence[TemperatureSample]) -> str:
+    """Return samples of the best model by temperature."""
+    if not samples:
         return ""
     rows = [
         tag(
-            "tr", tag("td", f"{rung.temperature:g}", class_="number") + _text(rung.text, rung.spans)
+            "tr", tag("td", f"{each.temperature:g}", class_="number") + _text(each.text, each.spans)
         )
-        for rung in rungs
+        for each in samples
     ]
-    marked = any(rung.spans for rung in rungs)
-    note = f"Marked: passages of {MARKED} characters and more that stand in the training text."
+    marked = any(each.spans for each in samples)
+    note = f"Marked: passages of {MARKED} characters or more that occur in the training text."
     about = f"By temperature. {note if marked else ''}"
     title = tag("h3", "The best model, from safe to wild") + tag("p", about, class_="note")
     return title + tag("table", "".join(rows), class_="texts")
 
 
-def _verdict(memory: Memorisation) -> str:
-    """What is said where a model does not recite."""
-    place = memory.lengths.index(LONG)
-    made = f"of passages of {LONG} characters that it writes {memory.generated[place]:.1%} stand"
-    own = f", of held-out text's {memory.held_out[place]:.1%}" if memory.held_out else ""
-    known = "It does not recite" if memory.held_out else "There is no held-out text to compare with"
-    return f"{known}: {made} in its training text{own}."
+def _verdict(found: Memorisation) -> str:
+    """Describe a model that has not memorised its text."""
+    column = found.lengths.index(LONG)
+    share = f"{found.generated[column]:.1%} of the generated passages of {LONG} characters occur"
+    held_out = f" ({found.held_out[column]:.1%} of held-out ones)" if found.held_out else ""
+    verdict = "No memorisation" if found.held_out else "There is no held-out text to compare with"
+    return f"{verdict}: {share} in the training text{held_out}."
 
 
 def _text(text: str, spans: Sequence[tuple[int, int]] = ()) -> str:
-    made, end = "", 0
+    content, end = "", 0
     for start, stop in spans:
-        made += escape(text[end:start]) + tag("mark", escape(text[start:stop]))
+        content += escape(text[end:start]) + tag("mark", escape(text[start:stop]))
         end = stop
-    return tag("td", made + escape(text[end:]), class_="text")
+    return tag("td", content + escape(text[end:]), class_="text")
 
 
-def _memory(report: Report) -> str:
-    if report.memory is None:
+def _memorisation(report: Report) -> str:
+    if report.memorisation is None:
         return ""
-    told = []
+    parts = []
     for run, analysis in report.pairs:
-        memory = analysis.memorisation
-        if memory is None:
+        found = analysis.memorisation
+        if found is None:
             continue
         name = f"{run.name}: " if len(report.runs) > 1 else ""
-        if memory.recites:
+        if found.memorises:
             warning = (
-                f"{name}the model recites: far more of its long passages stand in the training "
-                "text than of held-out text. More text, a smaller network or dropout helps."
+                f"{name}the model memorised its text: far more of its long passages occur in the "
+                "training text than of held-out text. Use more text, a smaller network or dropout."
             )
-            told.append(tag("p", escape(warning), class_="warning"))
+            parts.append(tag("p", escape(warning), class_="warning"))
         else:
-            told.append(tag("p", escape(name + _verdict(memory))))
-        length = len(memory.longest)
-        against = f" (held-out text: {memory.longest_held_out:,})" if memory.held_out else ""
-        said = f"Longest passage copied, {length:,} characters{against}:"
-        told.append(tag("p", escape(said)) + tag("div", escape(memory.longest), class_="text"))
-    return section("Memory", grid(card(draw_svg(report.memory)), card("".join(told))))
+            parts.append(tag("p", escape(name + _verdict(found))))
+        length = len(found.longest)
+        against = f" (held-out text: {found.longest_held_out:,})" if found.held_out else ""
+        title = f"Longest passage copied, {length:,} characters{against}:"
+        parts.append(tag("p", escape(title)) + tag("div", escape(found.longest), class_="text"))
+    return section("Memorisation", grid(card(draw_svg(report.memorisation)), card("".join(parts))))

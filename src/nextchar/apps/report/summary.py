@@ -1,4 +1,4 @@
-"""The words and tables of a report: what was reached, what differs, and what was run."""
+"""Texts and tables of a report: results, differing settings, provenance."""
 
 from __future__ import annotations
 
@@ -7,85 +7,88 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.apps.html.charts import BITS
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.svg import key_of
-from nextchar.apps.report.loaded_runs import Run, differing, repeat_command
+from nextchar.apps.report.loaded_runs import Run, differing
 from nextchar.apps.report.model_analysis import Analysis
 from nextchar.apps.report.report import Report
+from nextchar.formatting.quantities import duration, short_number
+from nextchar.formatting.units import to_bits
+from nextchar.runs.repeat_command import repeat_command
 from nextchar.settings.config import GROUPS
 
 _MACHINE = ("began", "nextchar", "python", "numpy", "numba", "system", "cpu", "cores")
 
 
 def subtitle(report: Report) -> str:
-    """In a line, what the report is of."""
-    going = [run.name for run in report.runs if run.is_going]
-    if going:
-        return f"Training goes on: {', '.join(going)}"
+    """Return the subtitle of the page."""
+    training = [run.name for run in report.runs if run.is_training]
+    if training:
+        return f"Still training: {', '.join(training)}"
     count = len(report.runs)
     return f"{count} runs side by side" if count > 1 else network(report.runs[0])
 
 
 def network(run: Run) -> str:
-    """The shape of a run's network: LSTM 256×2."""
-    shape = run.settings.network
-    return f"{shape.cell.upper()} {shape.hidden_size}×{shape.num_layers}"
+    """Return the size of a run's network: LSTM 256×2."""
+    settings = run.settings.network
+    return f"{settings.cell.upper()} {settings.hidden_size}×{settings.num_layers}"
 
 
 def facts(run: Run, analysis: Analysis) -> str:
-    """The few numbers that matter most, large."""
-    made: list[tuple[str, str]] = []
+    """Return the most important numbers, in large type."""
+    pairs: list[tuple[str, str]] = []
     if run.best is not None:
         loss = float(run.losses[run.best])
-        what = "validation" if np.isfinite(run.records["val_loss"]).any() else "training"
+        part = "validation" if np.isfinite(run.records["val_loss"]).any() else "training"
         step = int(run.records["step"][run.best])
-        made += [
-            (f"{loss:.4f}", f"nats per character, best in {what}, at step {step:,}"),
-            (f"{loss * BITS:.3f}", "bits per character"),
+        pairs += [
+            (f"{loss:.4f}", f"nats per character, best in {part}, at step {step:,}"),
+            (f"{to_bits(loss):.3f}", "bits per character"),
         ]
     if analysis.accuracy is not None:
-        made.append((f"{analysis.accuracy:.1%}", "of the first guesses are right"))
+        pairs.append((f"{analysis.accuracy:.1%}", "of the first guesses are correct"))
     if analysis.parameters:
-        made.append((_thousands(analysis.parameters), f"weights, {network(run)}"))
+        pairs.append((short_number(analysis.parameters), f"parameters, {network(run)}"))
     if len(run.records["step"]):
         characters, seconds = (float(run.records[n][-1]) for n in ("characters", "seconds"))
         epoch = float(run.records["epoch"][-1])
-        made += [
-            (_thousands(characters), f"characters read, {_times(epoch)} the text"),
+        pairs += [
+            (short_number(characters), f"characters, {_times(epoch)} the text"),
             (
-                duration(seconds),
-                f"of training, {_thousands(characters / max(seconds, 1e-9))} char/s",
+                duration(seconds, 1),
+                f"of training, {short_number(characters / max(seconds, 1e-9))} char/s",
             ),
         ]
     cells = "".join(
         tag("div", tag("b", escape(number)) + tag("span", escape(what)), class_="fact")
-        for number, what in made
+        for number, what in pairs
     )
-    return tag("div", cells, class_="facts") + notes(analysis) + _back(run)
+    return tag("div", cells, class_="facts") + notes(analysis) + _rollbacks(run)
 
 
 def notes(analysis: Analysis) -> str:
-    """What could not be measured, and why."""
+    """Return the reasons why something could not be measured."""
     return "".join(tag("p", escape(note), class_="note") for note in analysis.notes)
 
 
-def _back(run: Run) -> str:
-    return "".join(
-        tag("p", escape(f"{each.get('why', '')}: back to step {each['step']:,}, on with a peak "
-                        f"learning rate of {each.get('peak_learning_rate', 0):g}."), class_="note")
-        for each in run.went_back
-    )  # fmt: skip
+def _rollbacks(run: Run) -> str:
+    texts = [
+        f"{each.get('why', '')}: rolled back to step {each['step']:,}, continued with a peak "
+        f"learning rate of {each.get('peak_learning_rate', 0):g}."
+        for each in run.rollbacks
+    ]
+    return "".join(tag("p", escape(text), class_="note") for text in texts)
 
 
 def table_of_runs(report: Report) -> str:
-    """What each run reached, one row each."""
-    names = ("run", "nats", "bits", "at step", "steps", "weights", "time", "char/s")
+    """Return the results as a table with one row for each run."""
+    names = ("run", "nats", "bits", "at step", "steps", "parameters", "time", "char/s")
     head = "".join(_head(name, name != "run") for name in names)
     rows = []
-    for place, (run, analysis) in enumerate(report.pairs):
+    for number, (run, analysis) in enumerate(report.pairs):
         best = run.best
-        cells = [key_of(run.name, place)]
+        cells = [key_of(run.name, number)]
         if best is None:
             cells += [""] * 7
         else:
@@ -93,46 +96,46 @@ def table_of_runs(report: Report) -> str:
             speed = float(run.records["characters"][-1]) / max(seconds, 1e-9)
             cells += [
                 f"{loss:.4f}",
-                f"{loss * BITS:.3f}",
+                f"{to_bits(loss):.3f}",
                 f"{int(run.records['step'][best]):,}",
                 f"{int(run.records['step'][-1]):,}",
-                _thousands(analysis.parameters) if analysis.parameters else "",
-                duration(seconds),
-                _thousands(speed),
+                short_number(analysis.parameters) if analysis.parameters else "",
+                duration(seconds, 1),
+                short_number(speed),
             ]
         is_best = run is report.best_run
-        own = "".join(_cell(cell, number > 0) for number, cell in enumerate(cells))
-        rows.append(tag("tr", own, class_="best" if is_best else None))
+        row = "".join(_cell(cell, column > 0) for column, cell in enumerate(cells))
+        rows.append(tag("tr", row, class_="best" if is_best else None))
     table = tag("div", tag("table", tag("tr", head) + "".join(rows)), class_="scroll")
-    told = {note for _, analysis in report.pairs for note in analysis.notes}
-    return table + "".join(tag("p", escape(note), class_="note") for note in sorted(told))
+    reasons = {note for _, analysis in report.pairs for note in analysis.notes}
+    return table + "".join(tag("p", escape(note), class_="note") for note in sorted(reasons))
 
 
 def differences(report: Report) -> str:
-    """The settings that differ from run to run, and no others."""
-    found = differing(report.runs)
-    if not found:
+    """Return a table of the settings that differ between the runs."""
+    settings = differing(report.runs)
+    if not settings:
         return tag("p", "All settings are the same.", class_="note")
-    names = [key_of(run.name, place) for place, run in enumerate(report.runs)]
-    rows = [["run", *map(escape, found)]]  # by runs, or by settings where those are more
-    values = [[escape(_shown(each)) for each in own] for own in found.values()]
-    rows += [[name, *own] for name, *own in zip(names, *values, strict=True)]
-    if len(found) > len(names):
+    names = [key_of(run.name, number) for number, run in enumerate(report.runs)]
+    rows = [["run", *map(escape, settings)]]  # a row is a run, or a setting if those are more
+    values = [[escape(_value(each)) for each in row] for row in settings.values()]
+    rows += [[name, *row] for name, *row in zip(names, *values, strict=True)]
+    if len(settings) > len(names):
         rows = [list(column) for column in zip(*rows, strict=True)]
     title = tag("h3", "Settings that differ", class_="apart")
     return title + tag("div", tag("table", _rows(rows)), class_="scroll")
 
 
 def _rows(rows: list[list[str]]) -> str:
-    """Rows of a table, the first of which is its head."""
+    """Return the rows of a table; the first is its head."""
     head, *others = rows
-    made = [tag("tr", "".join(tag("th", cell) for cell in head))]
-    made += [tag("tr", "".join(tag("td", cell) for cell in row)) for row in others]
-    return "".join(made)
+    elements = [tag("tr", "".join(tag("th", cell) for cell in head))]
+    elements += [tag("tr", "".join(tag("td", cell) for cell in row)) for row in others]
+    return "".join(elements)
 
 
 def provenance(run: Run, analysis: Analysis) -> str:
-    """What was run: text, machine, command, settings."""
+    """Return the text, machine, command and settings of a run."""
     source = run.source
     rows: list[tuple[str, str]] = [
         ("run directory", str(run.path)),
@@ -142,28 +145,31 @@ def provenance(run: Run, analysis: Analysis) -> str:
         rows.append(("validation text", ", ".join(source["validation"])))
     if analysis.text:
         text = analysis.text
-        parts = f"{text.training:,} characters to train on, {text.validation:,} to validate on"
-        test = f", {text.test:,} to test on" if text.test else ""
-        rows.append(("its parts", f"{parts}{test}; {text.vocabulary:,} different ones"))
+        parts = f"{text.training:,} characters for training, {text.validation:,} for validation"
+        test = f", {text.test:,} for the test" if text.test else ""
+        rows.append(("parts", f"{parts}{test}; vocabulary of {text.vocabulary:,}"))
     if run.model and (sha256 := run.model.training.get("text_sha256")):
-        rows.append(("its SHA-256", str(sha256)))
+        rows.append(("SHA-256", str(sha256)))
     rows += [(name, str(source[name])) for name in _MACHINE if name in source]
     table = _two_columns(rows)
-    again = tag("p", "To do it again:") + tag("pre", escape(repeat_command(run)))
+    command = repeat_command(
+        run.settings, source["inputs"], source["validation"], source.get("from")
+    )
+    repeat = tag("p", "Repeat it with:") + tag("pre", escape(command))
     settings = "".join(
-        tag("h3", group) + _two_columns([(n, _shown(v)) for n, v in values.items()])
+        tag("h3", group) + _two_columns([(n, _value(v)) for n, v in values.items()])
         for group in GROUPS
         for values in [run.settings.tables()[group]]
     )
     every = tag("details", tag("summary", "All settings") + settings)
-    return tag("h3", escape(run.name)) + table + again + every
+    return tag("h3", escape(run.name)) + table + repeat + every
 
 
 def _two_columns(rows: list[tuple[str, str]]) -> str:
-    made = "".join(
+    content = "".join(
         tag("tr", tag("th", escape(name)) + tag("td", escape(value))) for name, value in rows
     )
-    return tag("table", made, class_="pairs")
+    return tag("table", content, class_="pairs")
 
 
 def _head(name: str, is_number: bool) -> str:
@@ -174,25 +180,9 @@ def _cell(content: str, is_number: bool) -> str:
     return tag("td", content, class_="number" if is_number else None)
 
 
-def _shown(value: Any) -> str:
+def _value(value: Any) -> str:
     return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _thousands(number: float) -> str:
-    """1234 → 1.2 k, 12345678 → 12.3 M."""
-    for size, unit in ((1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.1f}{unit}"
-    return f"{number:.0f}"
 
 
 def _times(number: float) -> str:
     return f"{number:,.0f} times" if number >= 100 else f"{number:.3g} times"
-
-
-def duration(seconds: float) -> str:
-    """3725 → 1 h 02 min, 125 → 2 min 05 s, 9.4 → 9.4 s."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{seconds:.1f} s"

@@ -1,4 +1,4 @@
-"""What a model writes: at several temperatures, and how much of it stands in its training text."""
+"""Samples of a model at several temperatures, and the share of them in its training text."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from nextchar.text.cache.disk_codes import AnyCodes
 from nextchar.text.vocabulary import Codes
 
 TEMPERATURES = (0.2, 0.5, 0.8, 1.0, 1.2)
-LADDER, SAMPLES, LENGTH = 400, 20, 1000  # characters a rung; texts to judge, characters of each
-LENGTHS = (5, 10, 15, 20, 30, 40, 50)
-RECITING, LONG = 0.05, 20  # so much more than held-out text shares, of pieces of this or more
-RECORDS = 30  # of a list, in place of one text
+SAMPLE_LENGTH = 400  # characters at each temperature
+TEXTS, TEXT_LENGTH = 20, 1000  # for the memorisation: texts, and characters of each
+LENGTHS = (5, 10, 15, 20, 30, 40, 50)  # of the pieces that are searched for
+LONG = 20  # pieces of this length or more, of which a model that memorises copies
+MARGIN = 0.05  # by which their share is then above that of held-out text
+RECORDS = 30  # a model of records writes this many in place of one text
 SEED = 1
 
 
 @dataclass(frozen=True)
 class TemperatureSample:
-    """A text written at a temperature. spans: (start, end) of its copied passages."""
+    """Text generated at a temperature. spans: (start, end) of its copied passages."""
 
     temperature: float
     text: str
@@ -34,11 +36,11 @@ class TemperatureSample:
 
 @dataclass(frozen=True)
 class Memorisation:
-    """How much of generated and of held-out text stands in the training text.
+    """Shares of generated and of held-out text that occur in the training text.
 
-    lengths: of the pieces. generated, held_out: the share of those that stand there, NaN where the
-    text is too short; held_out is empty where there is no such text.
-    longest: the longest copied passage, and how long that of held-out text is.
+    lengths: of the pieces. characters: of generated text. generated, held_out: the share of pieces
+    of each length, NaN where the text is too short; held_out is empty without held-out text.
+    longest: the longest copied passage; longest_held_out: length of that of held-out text.
     """
 
     lengths: tuple[int, ...]
@@ -49,17 +51,17 @@ class Memorisation:
     longest_held_out: int
 
     @property
-    def recites(self) -> bool:
-        """Whether the model copies passages that such a text does not share by itself."""
+    def memorises(self) -> bool:
+        """Whether the model copies more long passages than held-out text shares by itself."""
         pairs = zip(self.lengths, self.generated, self.held_out, strict=False)
-        return any(n >= LONG and made - own > RECITING for n, made, own in pairs)
+        return any(n >= LONG and ours - usual > MARGIN for n, ours, usual in pairs)
 
 
-def _written(model: Model) -> tuple[list[list[Codes]], list[Codes]]:
-    """The codes of texts at each temperature, and of those to judge: all drawn in one batch."""
+def _generate(model: Model) -> tuple[list[list[Codes]], list[Codes]]:
+    """Generate the texts at each temperature, and those for the memorisation, in one batch."""
     many = 1 if model.end_code is None else RECORDS  # records are short
-    wanted = [(temperature, many, LADDER) for temperature in TEMPERATURES]
-    wanted.append((1.0, many * SAMPLES, LENGTH))
+    plan = [(temperature, many, SAMPLE_LENGTH) for temperature in TEMPERATURES]
+    plan.append((1.0, many * TEXTS, TEXT_LENGTH))
     requests = [
         make_request(
             model,
@@ -67,52 +69,53 @@ def _written(model: Model) -> tuple[list[list[Codes]], list[Codes]]:
             GenerationSettings(length=length, temperature=temperature, samples=samples),
             seed=SEED,
         )
-        for temperature, samples, length in wanted
+        for temperature, samples, length in plan
     ]
-    *rungs, judged = ([each.codes for each in made] for made in generate_many(model, requests))
-    return rungs, judged
+    *samples, texts = ([each.codes for each in some] for some in generate_many(model, requests))
+    return samples, texts
 
 
 def temperature_samples(
     model: Model, training: AnyCodes | None, held_out: AnyCodes | None
 ) -> tuple[list[TemperatureSample], Memorisation | None]:
-    """A text at each temperature, and how much the model copies, in one pass over its text."""
-    drawn, made = _written(model)
-    rungs = [_rung(model, texts) for texts in drawn]
+    """Return a text at each temperature, and the memorisation, in one pass over the text."""
+    decode = model.vocabulary.decode
+    drawn, generated = _generate(model)
+    at_each = [_joined(model, texts) for texts in drawn]
     if training is None:
-        texts = [model.vocabulary.decode(codes) for codes in rungs]
-        return [
-            TemperatureSample(*each, []) for each in zip(TEMPERATURES, texts, strict=True)
-        ], None
-    own = _pieces(held_out)
-    of_rungs, of_made, of_own = copied([rungs, made, own], blocks_of(training), (*LENGTHS, MARKED))
-    ladder = [
-        TemperatureSample(temperature, model.vocabulary.decode(codes), in_text(model, codes, where))
-        for temperature, codes, where in zip(TEMPERATURES, rungs, of_rungs.spans, strict=True)
-    ]
-    text, start, end = of_made.longest
-    memory = Memorisation(
-        LENGTHS,
-        sum(map(len, made)),
-        of_made.shares[: len(LENGTHS)],
-        of_own.shares[: len(LENGTHS)] if own else [],
-        model.vocabulary.decode(made[text][start:end]),
-        of_own.longest[2] - of_own.longest[1],
+        pairs = zip(TEMPERATURES, map(decode, at_each), strict=True)
+        return [TemperatureSample(*each, []) for each in pairs], None
+    pieces = _pieces(held_out)
+    of_samples, of_generated, of_held_out = copied(
+        [at_each, generated, pieces], blocks_of(training), (*LENGTHS, MARKED)
     )
-    return ladder, memory
+    samples = [
+        TemperatureSample(temperature, decode(codes), in_text(model, codes, where))
+        for temperature, codes, where in zip(TEMPERATURES, at_each, of_samples.spans, strict=True)
+    ]
+    text, start, end = of_generated.longest
+    memorisation = Memorisation(
+        LENGTHS,
+        sum(map(len, generated)),
+        of_generated.shares[: len(LENGTHS)],
+        of_held_out.shares[: len(LENGTHS)] if pieces else [],
+        decode(generated[text][start:end]),
+        of_held_out.longest[2] - of_held_out.longest[1],
+    )
+    return samples, memorisation
 
 
-def _rung(model: Model, texts: list[Codes]) -> Codes:
-    """What is written at a temperature; records one a line, as many as fill it."""
+def _joined(model: Model, texts: list[Codes]) -> Codes:
+    """Return the text of a temperature; records are joined up to the length of a sample."""
     if model.end_code is None:
         return texts[0]
     lines = [np.append(text, model.end_code) for text in texts]
-    return np.concatenate(lines)[:LADDER]
+    return np.concatenate(lines)[:SAMPLE_LENGTH]
 
 
 def _pieces(held_out: AnyCodes | None) -> list[Codes]:
-    """As much held-out text as is generated, in pieces of the same length."""
+    """Return as much held-out text as is generated, in pieces of the same length."""
     if held_out is None:
         return []
-    text = held_out[: SAMPLES * LENGTH]
-    return [text[start : start + LENGTH] for start in range(0, len(text), LENGTH)]
+    text = held_out[: TEXTS * TEXT_LENGTH]
+    return [text[start : start + TEXT_LENGTH] for start in range(0, len(text), TEXT_LENGTH)]

@@ -1,4 +1,4 @@
-"""Writing the page, once or again and again while a run goes on."""
+"""The page of a report, written once or repeatedly while a run trains."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from nextchar.errors import RunError
 from nextchar.files import write_atomically
 from nextchar.runs.run_files import CONFIG, METRICS, SAMPLES, is_held
 
-SECONDS = 2.0  # between two looks at a run
-RELOAD = 5  # seconds after which a browser loads the page of a run that goes on
+SECONDS = 2.0  # between two checks of a run
+RELOAD = 5  # seconds after which a browser reloads the page during training
 
 
 def write_page(report: Report, path: Path, refresh: int | None = None) -> None:
-    """Write the page, whole. Raises RunError where that cannot be."""
+    """Write the page atomically. Raises RunError where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, html(report, refresh).encode("utf-8", "backslashreplace"))
     except OSError as error:
         reason = error.strerror or error
-        raise RunError(f"{path}: cannot be written ({reason}); give another --out") from error
+        raise RunError(
+            f"cannot be written ({reason})", path=path, remedy="give another --out"
+        ) from error
 
 
 def watch_runs(
@@ -32,9 +34,9 @@ def watch_runs(
     note: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Make the page anew whenever a run has something new, until none is trained any more.
+    """Write the page again whenever a run has new records, until no run is training.
 
-    Models are not asked meanwhile, lest that take time from their training.
+    Models are not run meanwhile, so that training is not slowed down.
     """
     before: object = None
     while any(map(is_held, paths)):
@@ -42,18 +44,18 @@ def watch_runs(
         if now != before and all((path / CONFIG).exists() for path in paths):
             write_page(make_report(paths, analyses=False), page, RELOAD)
             if before is None:
-                note(f"open {page} in a browser; it reloads itself while the training goes on")
+                note(f"open {page} in a browser; it reloads itself during training")
             before = now
         sleep(SECONDS)
 
 
 def _state(path: Path) -> list[tuple[int, int] | None]:
-    """What changes where something new is written."""
-    found: list[tuple[int, int] | None] = []
+    """Return the modification times and sizes of the files that a run appends to."""
+    state: list[tuple[int, int] | None] = []
     for name in (METRICS, SAMPLES):
         try:
             stat = (path / name).stat()
-            found.append((stat.st_mtime_ns, stat.st_size))
+            state.append((stat.st_mtime_ns, stat.st_size))
         except OSError:
-            found.append(None)
-    return found
+            state.append(None)
+    return state

@@ -7,6 +7,8 @@ from datetime import datetime
 
 import click
 
+from nextchar.formatting.quantities import megabytes
+
 
 @click.command("cache")
 @click.option("--clear", is_flag=True, help="Remove all cached texts.")
@@ -44,7 +46,7 @@ def command(clear: bool, as_json: bool) -> None:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:10,.1f} MB"
+    return f"{megabytes(size):>13}"
 
 
 def _timestamp(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from nextchar.cli.options import setting_options, split_params
+from nextchar.formatting.quantities import megabytes
 from nextchar.settings.config import FIELDS, Settings
 
 if TYPE_CHECKING:
@@ -151,20 +152,14 @@ def _machine(options: PlanOptions, settings: Settings) -> Machine:
 
     if options.gflops is not None:
         return Machine({8: options.gflops * 1e9}, 2e-9)  # fewer lanes leave rows of a tile empty
-    import numpy as np
-
     from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
     from nextchar.distributed.calibrate import measure_machine
-    from nextchar.kernels.isa import HOST
     from nextchar.kernels.threads import usable_cores
-    from nextchar.training.auto.throughput import Precision
+    from nextchar.training.auto.choose import precision_of
 
-    dtype = settings.training.dtype
-    pairs = dtype == "bfloat16" or (dtype == "auto" and HOST.has_bfloat16)
-    precision = Precision(np.float64 if dtype == "float64" else np.float32, pairs)
     threads = settings.training.threads or usable_cores()
     with announce_compilation_on_stderr():
-        return measure_machine(options.vocabulary, threads, precision)
+        return measure_machine(options.vocabulary, threads, precision_of(settings))
 
 
 def _bytes(settings: Settings) -> int:
@@ -179,7 +174,7 @@ def _heading(work: Workload, machine: Machine, settings: Settings) -> str:
     size = _bytes(settings) * work.weights
     return (
         f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}: {work.weights:,} "
-        f"weights, {size / 1e6:,.1f} MB of gradients a step; batches of {training.batch_size} × "
+        f"weights, {megabytes(size)} of gradients a step; batches of {training.batch_size} × "
         f"{training.seq_length} characters; a machine computes {rate / 1e9:,.0f} GFlop/s"
     )
 

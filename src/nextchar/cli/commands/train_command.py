@@ -121,14 +121,14 @@ def _train(
 ) -> Trained:
     """Train until the run is done or asked to stop."""
     from nextchar.api.estimator import write_sample
-    from nextchar.training.run import load_base_model, start, text_from_paths
-    from nextchar.training.session import Hooks
+    from nextchar.training.run import RunRequest, load_base_model, text_from_paths, train
+    from nextchar.training.run_context import Hooks
     from nextchar.training.signals import stop_on_interrupt
 
     source = options.start_from
     with stop_on_interrupt(also=group.share.size > 1) as should_stop:
         try:
-            return start(
+            request = RunRequest(
                 text_from_paths(options.files) if options.files else None,
                 preset=options.preset,
                 given=settings,
@@ -136,8 +136,7 @@ def _train(
                 base=group.on_rank_zero(lambda: load_base_model(source) if source else None),
                 out=directory,
                 resume=options.resume,
-                hooks=Hooks(callbacks, should_stop, write_sample),
-                group=group,
             )
+            return train(request, Hooks(callbacks, should_stop, write_sample), group)
         finally:
             callbacks.close()

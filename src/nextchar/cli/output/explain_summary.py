@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nextchar.apps.explain.code_labels import glyphs, visible
+from nextchar.apps.explain.code_labels import glyphs
 from nextchar.apps.explain.render.shading import guesses_text, level_of
 from nextchar.cli.output.colours import shaded
+from nextchar.formatting.units import to_bits
+from nextchar.formatting.visible_text import visible
 
 if TYPE_CHECKING:
     from nextchar.apps.explain.surprise import Passage
@@ -81,13 +83,12 @@ def _memory(explanation: TextAnalysis) -> str:
     found = explanation.memory.context
     lines = [
         f"  the last {length:>4}  {bits:.3f} bits"
-        for length, bits in zip(found.lengths.tolist(), found.bits.tolist(), strict=True)
-        if length & (length - 1) == 0
+        for length, bits in zip(found.lengths, to_bits(found.loss).tolist(), strict=True)
     ]
     return "\n".join(
         [
             "loss by context length, in characters:",
             *lines,
-            f"  all            {found.full:.3f} bits",
+            f"  all            {to_bits(found.full_loss):.3f} bits",
         ]
     )

@@ -1,22 +1,21 @@
-"""How characters are shown on a terminal: spaces, line ends and what has no width among them."""
+"""Visible forms of characters on a terminal, for spaces, line ends and controls too."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from nextchar.formatting import visible_text
+from nextchar.formatting.visible_text import code_name
 from nextchar.generation.interactive.character_classes import character_sizes
 from nextchar.generation.interactive.symbols import Symbol
 from nextchar.settings.config import RESERVED
 from nextchar.text.vocabulary import Vocabulary
 
-NAMED = {" ": "␣", "\n": "↵", "\t": "⇥", "\x7f": "␡", RESERVED: "■"}  # ■ ends a record
-
 
 @dataclass(frozen=True)
 class Glyph:
-    """A character of a text as it is shown. logprob: of all its codes together."""
+    """The visible form of a character. logprob: total of its codes."""
 
     shown: str
     logprob: float
@@ -24,26 +23,22 @@ class Glyph:
 
 
 def label(vocabulary: Vocabulary, code: int) -> str:
-    """A code in a list of codes, where a space is to be seen."""
-    if vocabulary.is_bytes and code >= 128:
-        return f"\\x{code:02X}"
-    return visible(vocabulary.decode([code]))
+    """The visible form of a code in a list."""
+    return visible(code_name(vocabulary, code))
 
 
 def visible(character: str) -> str:
-    """A character as something that has a width."""
-    if character in NAMED:
-        return NAMED[character]
+    """A form of a character that has a width; control characters are single symbols."""
+    shown = visible_text.visible(character)
+    if not shown.startswith("U+"):
+        return shown
     if character < " ":
         return chr(0x2400 + ord(character))  # ␀ and so on
-    category = unicodedata.category(character)
-    if category in ("Mn", "Me"):
-        return f"\N{DOTTED CIRCLE}{character}"
-    return f"<{ord(character):X}>" if category[0] in "CZ" else character
+    return "␡" if character == "\x7f" else f"<{ord(character):X}>"
 
 
 def glyphs(vocabulary: Vocabulary, symbols: Sequence[Symbol]) -> Iterator[Glyph]:
-    """A text, character by character."""
+    """The characters of a text."""
     if not vocabulary.is_bytes:
         text = vocabulary.decode([each.code for each in symbols])
         for character, symbol in zip(text, symbols, strict=True):
@@ -58,6 +53,6 @@ def glyphs(vocabulary: Vocabulary, symbols: Sequence[Symbol]) -> Iterator[Glyph]
 
 
 def _glyph(character: str, logprob: float) -> Glyph:
-    is_plain = character == " " or unicodedata.category(character) in ("Mn", "Me")
-    shown = character if is_plain else visible(character)  # marks join what is before them
+    is_plain = character == " " or visible_text.is_combining(character)
+    shown = character if is_plain else visible(character)  # marks join the character before them
     return Glyph(shown, logprob, character in ("\n", RESERVED))

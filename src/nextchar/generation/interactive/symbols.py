@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nextchar.formatting.units import to_bits
+
 NOT_SCORED = float("nan")
 
 
@@ -39,4 +41,4 @@ class Edit:
 def mean_bits(symbols: Sequence[Symbol]) -> float:
     """Return the mean surprisal of the scored symbols in bits; NaN if there are none."""
     scored = [each.logprob for each in symbols if not math.isnan(each.logprob)]
-    return -float(np.mean(scored) / np.log(2)) if scored else math.nan
+    return -to_bits(float(np.mean(scored))) if scored else math.nan

@@ -1,4 +1,4 @@
-"""HTTP/1.1 by uvicorn, with what it lacks: limits of time and number, errors in our form."""
+"""HTTP/1.1 connections: uvicorn with limits on time and number, and with JSON errors."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nextchar.server.http.api_errors import ApiError
 
-HEAD = 15.0  # seconds that a request's head may take to arrive
-LINGER = 2.0  # seconds that a client has to read why it was refused
+HEAD = 15.0  # seconds within which the head of a request must arrive
+LINGER = 2.0  # seconds for a client to read an error before the connection is closed
 
 
-def connection_factory(most: int) -> Callable[..., asyncio.Protocol]:
-    """What makes a connection's protocol. most: connections at once."""
+def connection_factory(max_connections: int) -> Callable[..., asyncio.Protocol]:
+    """Return the protocol class of connections with this limit on their number."""
 
     class Limited(Connection):
-        limit = most
+        limit = max_connections
 
     return Limited
 
 
 class Connection(H11Protocol):
-    """A connection that cannot be held open by sending or reading nothing."""
+    """A connection that a silent client cannot hold open."""
 
     limit = 1000
 
@@ -34,70 +34,70 @@ class Connection(H11Protocol):
         super().__init__(*args, **options)
         self.app_state = {**self.app_state, "abort": self.abort}
         self._timer: asyncio.TimerHandle | None = None
-        self._refused = False
+        self._is_rejected = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or tell that there are too many."""
+        """Accept a connection, or reject it if there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.limit:
-            self._refuse(ApiError(503, "too many connections; try again soon"))
+            self._reject(ApiError(503, "too many connections; try again later"))
         else:
-            self._mind_head()
+            self._watch_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take some bytes."""
-        if not self._refused:  # else it is read for the answer not to be lost on the way
+        """Process some bytes; after a rejection they are dropped, so that the client reads it."""
+        if not self._is_rejected:
             super().data_received(data)
-            self._mind_head()
+            self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Release the connection."""
         self._stop_timer()
         super().connection_lost(exc)
 
     def abort(self) -> None:
-        """Close at once, whatever was not sent yet."""
+        """Close at once, without sending what is pending."""
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
-        self._refuse(ApiError(400, "the request is no HTTP/1.1 that can be read"))
+        """Reject a malformed request."""
+        self._reject(ApiError(400, "the request is not valid HTTP/1.1"))
 
-    def _refuse(self, refusal: ApiError) -> None:
-        """Answer, and close when the client has read it."""
-        self._refused = True
+    def _reject(self, error: ApiError) -> None:
+        """Send an error, and close when the client has read it."""
+        self._is_rejected = True
         self._stop_timer()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.abort()  # another answer is on its way already: it ends here
+            self.abort()  # another response has begun: it ends here
             return
         headers = {
             "content-type": "application/json",
-            "content-length": str(len(refusal.data)),
+            "content-length": str(len(error.data)),
             "connection": "close",
             "x-request-id": f"req-{secrets.token_hex(16)}",
-            **refusal.headers,
+            **error.headers,
         }
         for event in (
-            h11.Response(status_code=refusal.status, headers=list(headers.items())),
-            h11.Data(data=refusal.data),
+            h11.Response(status_code=error.status, headers=list(headers.items())),
+            h11.Data(data=error.data),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER, self.abort)
 
-    def _mind_head(self) -> None:
-        """While a request's head is awaited, a clock runs."""
-        if self.transport.is_closing() or self._refused:
+    def _watch_head(self) -> None:
+        """Run the timer while the head of a request is awaited."""
+        if self.transport.is_closing() or self._is_rejected:
             return
         if self.conn.their_state is not h11.IDLE:
             self._stop_timer()
         elif self._timer is None:
-            self._timer = self.loop.call_later(HEAD, self._too_slow)
+            self._timer = self.loop.call_later(HEAD, self._time_out)
 
-    def _too_slow(self) -> None:
+    def _time_out(self) -> None:
         if not self.transport.is_closing():
-            self._refuse(ApiError(408, f"the request did not arrive within {HEAD:g} s"))
+            self._reject(ApiError(408, f"the request did not arrive within {HEAD:g} s"))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

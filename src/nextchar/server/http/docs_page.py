@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document as a page that needs nothing from elsewhere, nor scripts."""
+"""The page `/docs`: the OpenAPI document without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HEAD = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>nextchar: the API</title>
+<title>nextchar API</title>
 <link rel="stylesheet" href="/playground/reference.css">
 </head>
 <body>
@@ -20,19 +20,19 @@ _HEAD = """<!doctype html>
 
 
 def docs_page(document: dict[str, Any]) -> str:
-    """The page of a document."""
+    """Return the page of an OpenAPI document."""
     schemas = document["components"]["schemas"]
     info = document["info"]
     parts = [
         _HEAD,
-        f"<h1>nextchar {escape(info['version'])}: the API</h1>\n",
-        f"<p>{escape(info['description'])} The same for programs: "
+        f"<h1>nextchar {escape(info['version'])} API</h1>\n",
+        f"<p>{escape(info['description'])} Machine-readable: "
         '<a href="/openapi.json">openapi.json</a>. <a href="/">Playground</a></p>\n',
     ]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             parts += _operation(path, method, operation)
-    parts.append("<h1>Shapes</h1>\n")
+    parts.append("<h1>Schemas</h1>\n")
     for name, schema in schemas.items():
         parts += _schema(name, schema)
     return "".join([*parts, "</body>\n</html>\n"])
@@ -43,7 +43,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
     for each in operation.get("parameters", ()):
         yield f"<p><code>{escape(each['name'])}</code> in the {each['in']}</p>\n"
     if "requestBody" in operation:
-        yield f"<p>Takes {_content(operation['requestBody']['content'])}.</p>\n"
+        yield f"<p>Body: {_content(operation['requestBody']['content'])}</p>\n"
     rows = (
         (status, answer["description"], _content(answer["content"]))
         for status, answer in operation["responses"].items()
@@ -55,7 +55,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
 
 
 def _prose(text: str) -> str:
-    """Words for people; what stands between backquotes is code."""
+    """Text as HTML; words in backquotes become code."""
     return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
@@ -71,15 +71,14 @@ def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
     yield "<table>\n<tr><th>field</th><th>type</th><th></th></tr>\n"
     required = schema.get("required", ())
     for field, value in schema.get("properties", {}).items():
-        told = _prose(value.get("description", ""))
         star = " (required)" if field in required else ""
         yield f"<tr><td><code>{escape(field)}</code>{star}</td><td>{_type(value)}</td>"
-        yield f"<td>{told}</td></tr>\n"
+        yield f"<td>{_prose(value.get('description', ''))}</td></tr>\n"
     yield "</table>\n"
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A type in words, with its bounds."""
+    """A type with its bounds."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'

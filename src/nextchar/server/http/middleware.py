@@ -1,4 +1,4 @@
-"""What every request passes: its id, the key, errors as bodies, counts."""
+"""Middleware of all requests: ids, metrics, access, errors as JSON."""
 
 from __future__ import annotations
 
@@ -18,65 +18,58 @@ from nextchar.server.http.api_errors import ApiError, ClientGone
 from nextchar.server.prometheus import Metrics
 from nextchar.server.server_settings import ServerSettings
 
-_SANE_ID = re.compile(rb"[\w.:+/=-]{1,128}", re.ASCII)
-_NOBODY = 499  # the status that a request is counted under whose client went away
-_SAID = {404: "there is nothing at this path", 405: "this path does not take this method"}
+_VALID_ID = re.compile(rb"[\w.:+/=-]{1,128}", re.ASCII)
+_CLIENT_GONE = 499  # status that counts a request whose client disconnected
+_MESSAGES = {404: "not found", 405: "method not allowed"}
 _log = logging.getLogger("nextchar.server")
 _access = logging.getLogger("nextchar.access")
 
 
 class RequestMiddleware:
-    """Gives each request an id, counts its answer, and turns what nobody expected into a 500.
+    """Gives each request an id, measures it, and turns unexpected exceptions into a 500.
 
-    names: which route an endpoint is counted under.
+    names: the route under which an endpoint is counted.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, names: Mapping[Any, str]) -> None:
         self._app, self._metrics, self._names = app, metrics, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Process a request."""
         request_id = _id_of(scope)
         begin, status = asyncio.get_running_loop().time(), 0
 
-        async def sending(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {
-                    **message,
-                    "headers": [*message["headers"], (b"x-request-id", request_id)],
-                }
+                headers = [*message["headers"], (b"x-request-id", request_id)]
+                message = {**message, "headers": headers}
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receive, send_with_id)
         except ClientGone:
-            status = _NOBODY
+            status = _CLIENT_GONE
         except Exception:
             _log.exception("request %s failed", request_id.decode())
-            if status:  # part of an answer is out: cut it off
+            if status:  # the response has begun: cut it off
                 raise
-            problem = ApiError(500, "something went wrong in the server; it is told in its log")
-            await problem.response()(scope, receive, sending)
+            error = ApiError(500, "internal error; the log of the server has the details")
+            await error.response()(scope, receive, send_with_id)
         finally:
             route = self._names.get(scope.get("endpoint"), "other")
             seconds = asyncio.get_running_loop().time() - begin
-            self._metrics.requests.labels(route, str(status or _NOBODY)).inc()
+            self._metrics.requests.labels(route, str(status or _CLIENT_GONE)).inc()
             self._metrics.seconds.labels(route).observe(seconds)
-            _access.info(
-                "%s %s %s %.1f ms",
-                scope["method"],
-                ascii(scope["path"])[1:-1],
-                status,
-                1e3 * seconds,
-            )
+            method, path = scope["method"], ascii(scope["path"])[1:-1]
+            _access.info("%s %s %s %.1f ms", method, path, status, 1e3 * seconds)
 
 
 class AuthMiddleware:
-    """Asks for the key, and answers errors in the form that clients know.
+    """Checks the host and the key, and answers errors as JSON.
 
-    open_paths: what needs no key.
+    open_paths: paths that need no key.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, open_paths: frozenset[str]) -> None:
@@ -85,25 +78,25 @@ class AuthMiddleware:
         self._names = settings.names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Process a request."""
         try:
-            self._admit(scope)
-            scope["app"] = self  # so that the router raises what it cannot find
+            self._authorize(scope)
+            scope["app"] = self  # makes the router raise for an unknown path
             await self._app(scope, receive, send)
         except HTTPException as error:
-            told = _SAID.get(error.status_code, error.detail)
-            refusal = ApiError(error.status_code, told, headers=dict(error.headers or {}))
-            await refusal.response()(scope, receive, send)
-        except ApiError as refusal:
-            await refusal.response()(scope, receive, send)
+            message = _MESSAGES.get(error.status_code, error.detail)
+            answer = ApiError(error.status_code, message, headers=dict(error.headers or {}))
+            await answer.response()(scope, receive, send)
+        except ApiError as error:
+            await error.response()(scope, receive, send)
 
-    def _admit(self, scope: Scope) -> None:
+    def _authorize(self, scope: Scope) -> None:
         headers = dict(scope["headers"])
         if self._names is not None and not _is_allowed(headers.get(b"host", b""), self._names):
             raise ApiError(
                 403,
-                "this server answers to localhost only; behind a proxy, start it with "
-                "--allowed-hosts NAME or --api-key KEY",
+                "the host must be localhost or an IP address; behind a proxy, start the server "
+                "with --allowed-hosts NAME or --api-key KEY",
             )
         if self._key is None or scope["path"] in self._open:
             return
@@ -111,14 +104,14 @@ class AuthMiddleware:
         if scheme.lower() != b"bearer" or not hmac.compare_digest(key.strip(), self._key):
             raise ApiError(
                 401,
-                "wants the server's API key as `Authorization: Bearer KEY`",
+                "the API key is missing or wrong; send it as `Authorization: Bearer KEY`",
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
             )
 
 
 def _is_allowed(host: bytes, names: Sequence[str]) -> bool:
-    """Whether a `Host` is an address or one of some names, whatever its port."""
+    """Return whether a `Host` is an address or one of the names, with any port."""
     name = re.sub(r":\d*$", "", host.decode("latin-1")).lower().rstrip(".")
     try:
         ipaddress.ip_address(name.strip("[]"))
@@ -128,8 +121,8 @@ def _is_allowed(host: bytes, names: Sequence[str]) -> bool:
 
 
 def _id_of(scope: Scope) -> bytes:
-    """The client's own id of a request where it is sane, or a new one."""
+    """The client's own id of a request if it is valid, or a new one."""
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+        if name == b"x-request-id" and _VALID_ID.fullmatch(value):
             return bytes(value)
     return f"req-{secrets.token_hex(16)}".encode()

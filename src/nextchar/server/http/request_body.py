@@ -1,4 +1,4 @@
-"""From the bytes of a request to a shape, whatever the bytes: too many, no text, no JSON."""
+"""Reading of a request's body, and decoding to a struct of the schema."""
 
 from __future__ import annotations
 
@@ -11,61 +11,67 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from nextchar.server.http.api_errors import ApiError, ClientGone
+from nextchar.server.http.api_errors import ApiError, ClientGone, field_error
 
-SECONDS = 30.0  # that a body may take to arrive
-DRAINED = 64 << 20  # bytes of one that is too large that are read on, so that its answer is seen
-_PLACE = re.compile(r" - at `\$\.?(?P<field>\w*)(?P<rest>.*)`$")
+SECONDS = 30.0  # within which a body must arrive
+DRAINED = 64 << 20  # bytes of a too large body that are read, so that the client sees the error
+_LOCATION = re.compile(r" - at `\$\.?(?P<field>\w*)(?P<rest>.*)`$")
+_WORDS = {  # of msgspec's messages
+    "Expected": "must be",
+    "Invalid enum value": "must not be",
+    "Number out of range": "is out of range",
+}
 
-Shape = TypeVar("Shape")
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
-async def read_shape(request: Request, decoder: msgspec.json.Decoder[Shape], most: int) -> Shape:
-    """The shape that a request's body holds.
+async def read_body(
+    request: Request, decoder: msgspec.json.Decoder[Struct], max_bytes: int
+) -> Struct:
+    """Read and decode the body of a request.
 
-    most: bytes. Raises Refusal: 415 for what is not called JSON, 413 for too much, 408 for what
-    does not come, 400 for what is none of the shape.
+    Raises ApiError: 415 if the content type is not JSON, 413 if the body is too large, 408 if it
+    does not arrive in time, 400 if it does not match the schema.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise ApiError(415, f"content-type: wants application/json, got {kind[:100] or 'none'!r}")
-    return read_json(await _read(request, most), decoder)
+        raise ApiError(415, f"content-type must be application/json, got {kind[:100]!r}")
+    return _decode(await _read(request, max_bytes), decoder)
 
 
-def read_json(body: bytes, decoder: msgspec.json.Decoder[Shape]) -> Shape:
-    """The shape of some JSON."""
+def _decode(body: bytes, decoder: msgspec.json.Decoder[Struct]) -> Struct:
     try:
-        body.decode()  # also where a field is skipped
+        body.decode()  # msgspec does not check the fields that it skips
         return decoder.decode(body)
     except UnicodeDecodeError as error:
-        raise ApiError(400, f"the body is no UTF-8 (byte {error.start})") from None
+        raise ApiError(400, f"the body is not UTF-8 (byte {error.start})") from None
     except msgspec.ValidationError as error:
-        raise _misfit(str(error)) from None
+        raise _mismatch(str(error)) from None
     except msgspec.DecodeError as error:
         raise _malformed(body, str(error)) from None
     except RecursionError:
-        raise ApiError(400, "the body's JSON is nested too deeply") from None
+        raise ApiError(400, "the JSON of the body is nested too deeply") from None
 
 
-async def _read(request: Request, most: int) -> bytes:
-    claimed = request.headers.get("content-length", "0")  # digits, or the request were malformed
-    large, size, chunks = int(claimed) > most, 0, bytearray()
+async def _read(request: Request, max_bytes: int) -> bytes:
+    claimed = request.headers.get("content-length", "0")  # only digits: the parser checks it
+    is_large, size, chunks = int(claimed) > max_bytes, 0, bytearray()
     try:
         async with asyncio.timeout(SECONDS):
             async for chunk in _chunks(request):
                 size += len(chunk)
-                large = large or size > most
-                if not large:
+                is_large = is_large or size > max_bytes
+                if not is_large:
                     chunks += chunk
-                elif size > max(DRAINED, most):
+                elif size > max(DRAINED, max_bytes):
                     break
     except TimeoutError:
         raise ApiError(
             408, f"the body did not arrive within {SECONDS:g} s", headers={"connection": "close"}
         ) from None
-    if large:
-        told = f"the body is larger than this server's limit of {most} bytes"
-        raise ApiError(413, told, headers={"connection": "close"})
+    if is_large:
+        message = f"the body must have at most {max_bytes} bytes here"
+        raise ApiError(413, message, headers={"connection": "close"})
     return bytes(chunks)
 
 
@@ -79,43 +85,38 @@ async def _chunks(request: Request) -> Any:
             return
 
 
-def _misfit(told: str) -> ApiError:
-    """JSON that has not the shape: `Expected ..., got ... - at $.field`."""
-    place = _PLACE.search(told)
-    what = told[: place.start()] if place else told
-    missing = re.fullmatch(r"Object missing required field `(\w+)`", what)
-    if missing:
-        return ApiError(400, f"{missing[1]}: is missing", param=missing[1])
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
-    if unknown:
-        return ApiError(400, f"{unknown[1]}: is no field of a request", param=unknown[1])
-    what = (
-        what.replace("Expected", "wants")
-        .replace("Number", "number")
-        .replace("Integer", "an integer")
-    )
-    if place is None or not place["field"]:
-        return ApiError(400, f"the body: {what}")
-    field = place["field"]
-    return ApiError(400, f"{field}{place['rest']}: {what}", param=field)
+def _mismatch(message: str) -> ApiError:
+    """Turn msgspec's message `Expected ..., got ... - at $.field` into ours."""
+    location = _LOCATION.search(message)
+    problem = message[: location.start()] if location else message
+    if missing := re.fullmatch(r"Object missing required field `(\w+)`", problem):
+        return field_error(missing[1], "is required")
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem):
+        return field_error(unknown[1], "is not a field of this request")
+    for theirs, ours in _WORDS.items():
+        problem = problem.replace(theirs, ours)
+    if location is None or not location["field"]:
+        return ApiError(400, f"the body {problem}")
+    field = location["field"]
+    return ApiError(400, f"{field}{location['rest']} {problem}", param=field)
 
 
-def _malformed(body: bytes, told: str) -> ApiError:
-    """What is no JSON; where it is one but for NaN or an infinity, the field is named."""
+def _malformed(body: bytes, message: str) -> ApiError:
+    """Describe invalid JSON; where only a NaN or an infinity is invalid, name its field."""
     try:
-        whole = json.loads(body)
+        parsed = json.loads(body)
     except (ValueError, RecursionError):
-        whole = None
-    if isinstance(whole, dict):
-        for name, value in whole.items():
-            if _is_not_finite(value):
-                return ApiError(400, f"{name}: NaN and infinities are no JSON", param=name[:100])
-    return ApiError(400, f"the body is no JSON: {told}")
+        parsed = None
+    if isinstance(parsed, dict):
+        for name, value in parsed.items():
+            if not _is_finite(value):
+                return field_error(name[:100], "must be finite; JSON has no NaN or infinity")
+    return ApiError(400, f"the body is not valid JSON: {message}")
 
 
-def _is_not_finite(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     if isinstance(value, dict):
-        return any(map(_is_not_finite, value.values()))
+        return all(map(_is_finite, value.values()))
     if isinstance(value, list):
-        return any(map(_is_not_finite, value))
-    return isinstance(value, float) and not math.isfinite(value)
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)

@@ -1,4 +1,4 @@
-"""Pages: the playground, and the description of the API. All in memory; no path reaches a disk."""
+"""Static pages, the playground among them, served from memory: no path reaches the disk."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-cache",  # ask whether it is still the same
+    "cache-control": "no-cache",  # revalidate by the etag
 }
 
 
 class Page:
-    """A file that is given as it is, or not at all to a client that has it."""
+    """A file; a client that has it already gets 304."""
 
     def __init__(self, data: bytes, media_type: str) -> None:
         self._data = data
@@ -37,7 +37,7 @@ class Page:
         self._tag = tag
 
     async def __call__(self, request: Request) -> Response:
-        """The answer to a GET or HEAD."""
+        """Answer a GET or HEAD."""
         known = request.headers.get("if-none-match", "").split(",")
         if any(each.strip().removeprefix("W/") == self._tag for each in known):
             return Response(status_code=304, headers=self._headers)
@@ -45,7 +45,7 @@ class Page:
 
 
 def playground() -> dict[str, Page]:
-    """The pages of the playground by their paths; `/` is the first one."""
+    """Return the files of the playground by path; `/` is its page."""
     folder = resources.files("nextchar.server") / "playground"
     files = {each.name: each for each in folder.iterdir() if each.is_file()}
     pages = {

@@ -1,10 +1,10 @@
-// The completion API: the models there are, and a text as it is written.
-import { recall, remember } from "./memory.js";
-import { t } from "./words.js";
+// Client of the completion API: the list of models, and streamed completions.
+import { load, save } from "./storage.js";
+import { t } from "./i18n.js";
 
-let key = recall("key", "", "sessionStorage");
+let key = load("key", "", "sessionStorage");
 
-/** What the server, or the way to it, refused. status 0: there was no answer. */
+/** An error of the server or of the connection. status 0: no answer. */
 export class ApiError extends Error {
   constructor(status, message, param = null) {
     super(message);
@@ -13,21 +13,21 @@ export class ApiError extends Error {
   }
 }
 
-/** Send this API key from now on; it is forgotten with the tab. */
+/** Set the API key of later requests; it is kept until the tab is closed. */
 export function useKey(value) {
   key = value.trim();
-  remember("key", key, "sessionStorage");
+  save("key", key, "sessionStorage");
 }
 
 /** The models of the server: [{id, meta}]. */
 export async function models() {
-  const answer = await ask("v1/models");
+  const answer = await request("v1/models");
   return (await answer.json()).data;
 }
 
-/** The choice of each piece of a completion as it comes: {text, logprobs, finish_reason, seed}. */
+/** Stream a completion; yields the choice of each event: {text, logprobs, finish_reason, seed}. */
 export async function* complete(body, signal) {
-  const answer = await ask("v1/completions", {
+  const answer = await request("v1/completions", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ ...body, stream: true }),
@@ -35,47 +35,47 @@ export async function* complete(body, signal) {
   });
   for await (const data of events(answer.body.getReader())) {
     if (data === "[DONE]") return;
-    const piece = JSON.parse(data);
-    if (piece.error) throw new ApiError(answer.status, piece.error.message, piece.error.param);
-    if (piece.choices.length) yield piece.choices[0];
+    const { error, choices } = JSON.parse(data);
+    if (error) throw new ApiError(answer.status, error.message, error.param);
+    if (choices.length) yield choices[0];
   }
-  throw new ApiError(0, t("The connection ended before the text did."));
+  throw new ApiError(0, t("The connection closed before the text was complete."));
 }
 
-async function ask(path, { headers, ...options } = {}) {
+async function request(path, { headers, ...options } = {}) {
   const authorization = key ? { authorization: `Bearer ${key}` } : {};
   const all = new Headers({ ...headers, ...authorization });
   let answer;
   try {
-    // relative to the page, so that it works behind a proxy's prefix too
+    // relative to the page, to work behind a proxy with a prefix
     answer = await fetch(new URL(path, document.baseURI), { ...options, headers: all });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, t("The server cannot be reached. Is nextchar serve still running?"));
   }
-  if (!answer.ok) throw await refusal(answer);
+  if (!answer.ok) throw await errorOf(answer);
   return answer;
 }
 
-async function refusal(answer) {
+async function errorOf(answer) {
   const { message, param } = await answer.json().then((body) => body?.error ?? {}, () => ({}));
   const wait = answer.headers.get("retry-after");
-  const words = message ?? t("The server answered {status}.", { status: answer.status });
+  const text = message ?? t("The server answered {status}.", { status: answer.status });
   const hint = wait ? ` ${t("Try again in {wait} s.", { wait })}` : "";
-  return new ApiError(answer.status, words + hint, param);
+  return new ApiError(answer.status, text + hint, param);
 }
 
-/** Server-sent events → the data of each. Lines that are comments (pings) are passed over. */
+/** The data of each server-sent event. Comment lines (pings) are skipped. */
 async function* events(reader) {
   const utf8 = new TextDecoder();
-  let held = "";
+  let rest = "";
   for (;;) {
     const { done, value } = await read(reader);
     if (done) return;
-    const lines = (held + utf8.decode(value, { stream: true })).split(/\r?\n/);
-    held = lines.pop();
+    const lines = (rest + utf8.decode(value, { stream: true })).split(/\r?\n/);
+    rest = lines.pop();
     for (const line of lines) {
-      if (line.startsWith("data:")) yield line.slice(5).trim(); // ours are one line each
+      if (line.startsWith("data:")) yield line.slice(5).trim(); // the server sends one line for each event
     }
   }
 }

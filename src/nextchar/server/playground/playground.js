@@ -1,201 +1,202 @@
-// The playground: a prompt, a text that is written after it, and other ways it could have gone.
+// The playground: a prompt, the generated text, and the alternatives of each character.
 import { ApiError, complete, models, useKey } from "./api.js";
-import { Card } from "./card.js";
-import { recall, remember } from "./memory.js";
-import { Pointing } from "./pointing.js";
-import { mark, read, setUp, useSeed } from "./settings.js";
-import { Sheet } from "./sheet.js";
+import { AlternativesCard } from "./alternatives.js";
+import { load, save } from "./storage.js";
+import { Pointer } from "./pointer.js";
+import { initSettings, markInvalid, readSettings, useSeed } from "./settings.js";
+import { TextView } from "./text_view.js";
 import { Aligner, textOf } from "./tokens.js";
-import { language, number, speak, t } from "./words.js";
+import { language, number, setLanguage, t } from "./i18n.js";
 
-const ALTERNATIVES = 5; // as many as the API gives unless its server was told otherwise
-const HISTORY = 50; // texts that can be gone back to
+const ALTERNATIVES = 5; // the most that the API returns by default
+const HISTORY = 50; // texts that Undo can restore
 const $ = (id) => document.getElementById(id);
 
-const sheet = new Sheet($("text"));
-const card = new Card($("card"), { onPick: rewrite, onGoOn: goOnFrom });
-const pointing = new Pointing(sheet, card, (words) => { $("said").textContent = words; });
+const view = new TextView($("text"));
+const card = new AlternativesCard($("card"), { onPick: rewrite, onContinue: continueFrom });
+const announce = (text) => { $("announcement").textContent = text; };
+const pointer = new Pointer(view, card, announce);
 const history = [];
-let known = []; // the server's models
-let running = null; // the AbortController of the request under way
+let served = []; // the models of the server
+let running = null; // the AbortController of the current request
 let alternatives = ALTERNATIVES;
-let tally = null; // of the last request: {count, seed, since, until, reason}
+let stats = null; // of the last request: {count, seed, since, until, reason}
 
-// ── writing ──────────────────────────────────────────────────────────────────────────────────
+// ── generation ───────────────────────────────────────────────────────────────────────────────
 
-function writeAnew() {
+function write() {
   begin($("prompt").value, []);
 }
 
-function goOn() {
-  begin(sheet.prompt, sheet.cells);
+function continueText() {
+  begin(view.prompt, view.cells);
 }
 
-function goOnFrom(index) {
-  begin(sheet.prompt, sheet.cells.slice(0, index + 1));
+function continueFrom(index) {
+  begin(view.prompt, view.cells.slice(0, index + 1));
 }
 
-/** Write another character at a place, and go on from it. */
+/** Replace a character and continue from it. */
 function rewrite(index, { token, logprob }) {
-  const { others } = sheet.cells[index];
+  const { others } = view.cells[index];
   const cell = { char: textOf(token), logprob, token, parts: 1, others, picked: true };
-  begin(sheet.prompt, [...sheet.cells.slice(0, index), cell]);
+  begin(view.prompt, [...view.cells.slice(0, index), cell]);
 }
 
-/** Write after a prompt and what is kept of a text, unless a setting is wrong. */
+/** Generate after a prompt and the kept part of a text, unless a setting is invalid. */
 async function begin(prompt, cells) {
   let settings;
   try {
-    mark(null);
-    settings = read();
+    markInvalid(null);
+    settings = readSettings();
   } catch (error) {
-    return complain(error);
+    return showError(error);
   }
   stop();
-  if (sheet.cells.length) history.push({ prompt: sheet.prompt, cells: sheet.cells });
+  if (view.cells.length) history.push({ prompt: view.prompt, cells: view.cells });
   history.splice(0, history.length - HISTORY);
   const byKey = $("text").contains(document.activeElement) || card.element.contains(document.activeElement);
   if (byKey) $("text").focus();
   card.hide();
-  sheet.show(prompt, cells);
-  sheet.element.scrollIntoView({ block: "nearest" }); // on a phone it may be below the settings
-  if (byKey && cells.length) sheet.select(cells.length - 1); // arrows go on from where it was changed
-  complain(null);
+  view.show(prompt, cells);
+  view.element.scrollIntoView({ block: "nearest" }); // on a phone it can be below the settings
+  if (byKey && cells.length) view.select(cells.length - 1); // arrow keys start where the text was changed
+  showError(null);
   await run(settings);
 }
 
 async function run(settings) {
-  const mine = (running = new AbortController());
-  tally = { count: 0, seed: settings.seed, since: performance.now(), until: null, reason: null };
-  const ours = tally;
+  const own = (running = new AbortController());
+  const ownStats = (stats = { count: 0, seed: settings.seed, since: performance.now(), until: null, reason: null });
   update();
-  $("said").textContent = t("Writing.");
+  announce(t("Writing."));
   try {
-    await receive(settings, mine.signal, ours);
+    await receive(settings, own.signal, ownStats);
   } catch (error) {
-    if (mine.signal.aborted) ours.reason = "stopped";
-    else complain(error);
+    if (own.signal.aborted) ownStats.reason = "stopped";
+    else showError(error);
   }
-  if (running !== mine) return; // another text is under way by now
+  if (running !== own) return; // another request has started
   running = null;
-  ours.until = performance.now();
-  sheet.draw();
+  ownStats.until = performance.now();
+  view.draw();
   update();
-  const words = ours.reason === "stopped" ? "Stopped after {n} characters." : "Done: {n} characters.";
-  $("said").textContent = $("error").hidden ? t(words, { n: ours.count }) : "";
+  const message = ownStats.reason === "stopped" ? "Stopped after {n} characters." : "Done: {n} characters.";
+  announce($("error").hidden ? t(message, { n: ownStats.count }) : "");
 }
 
-async function receive(settings, signal, counted) {
-  const body = { model: $("model").value, prompt: sheet.text, logprobs: alternatives, ...settings };
+async function receive(settings, signal, requestStats) {
+  const body = { model: $("model").value, prompt: view.text, logprobs: alternatives, ...settings };
   const aligner = new Aligner();
   try {
     for await (const { text, logprobs, finish_reason } of complete(body, signal)) {
       signal.throwIfAborted();
       const cells = aligner.add(text, logprobs);
-      counted.count += cells.length;
-      counted.reason = finish_reason ?? counted.reason;
-      sheet.add(cells);
+      requestStats.count += cells.length;
+      requestStats.reason = finish_reason ?? requestStats.reason;
+      view.add(cells);
     }
   } catch (error) {
     if (error.param !== "logprobs" || !alternatives) throw error;
-    alternatives -= 1; // the server gives fewer
-    await receive(settings, signal, counted);
+    alternatives -= 1; // the server allows fewer
+    await receive(settings, signal, requestStats);
   }
 }
 
 function stop() {
-  running?.abort(); // it closes the connection, upon which the server stops writing
+  running?.abort(); // closes the connection, which stops the server
 }
 
 function undo() {
   stop();
   const { prompt, cells } = history.pop();
   card.hide();
-  tally = null;
-  sheet.show(prompt, cells);
+  stats = null;
+  view.show(prompt, cells);
   $("prompt").value = prompt;
   update();
 }
 
-// ── what is shown around the text ────────────────────────────────────────────────────────────
+// ── state around the text ────────────────────────────────────────────────────────────────────
 
 function update() {
   const [writing, focused] = [running !== null, document.activeElement];
   $("write").hidden = writing;
   $("stop").hidden = !writing;
   if (focused === $("write") || focused === $("stop")) $(writing ? "stop" : "write").focus();
-  $("more").disabled = writing || !sheet.text;
+  $("more").disabled = writing || !view.text;
   $("undo").disabled = !history.length;
-  $("copy").disabled = !sheet.text;
-  sheet.element.classList.toggle("writing", writing);
-  sheet.element.setAttribute("aria-busy", writing);
-  tell();
+  $("copy").disabled = !view.text;
+  view.element.classList.toggle("writing", writing);
+  view.element.setAttribute("aria-busy", writing);
+  showStats();
 }
 
-/** How many characters there are, and how fast they came. */
-function tell() {
-  const parts = sheet.cells.length ? [t("{n} characters", { n: number(sheet.cells.length) })] : [];
-  if (tally?.count) {
-    const seconds = ((tally.until ?? performance.now()) - tally.since) / 1000;
-    parts.push(t("{n} per second", { n: number(Math.round(tally.count / seconds)) }));
-    if (tally.reason === "stop") parts.push(t("ended by the model"));
-    if (tally.reason === "stopped") parts.push(t("stopped"));
+/** Show the number of characters and their speed. */
+function showStats() {
+  const parts = view.cells.length ? [t("{n} characters", { n: number(view.cells.length) })] : [];
+  if (stats?.count) {
+    const seconds = ((stats.until ?? performance.now()) - stats.since) / 1000;
+    parts.push(t("{n} per second", { n: number(Math.round(stats.count / seconds)) }));
+    if (stats.reason === "stop") parts.push(t("ended by the model"));
+    if (stats.reason === "stopped") parts.push(t("stopped"));
   }
   $("count").textContent = parts.join(" · ");
-  $("reuse").hidden = !tally;
-  if (!tally) return;
-  $("reuse").textContent = t("seed {seed}", tally);
-  $("reuse").title = t("Use seed {seed} again", tally);
+  $("reuse").hidden = !stats;
+  if (!stats) return;
+  $("reuse").textContent = t("seed {seed}", stats);
+  $("reuse").title = t("Use seed {seed} again", stats);
   $("reuse").setAttribute("aria-label", $("reuse").title);
 }
 
-/** Show an error in words, or with null none. */
-function complain(error) {
+/** Show the message of an error; null for none. */
+function showError(error) {
   $("error").hidden = !error;
   $("error").textContent = error?.message ?? "";
   if (!(error instanceof ApiError)) return;
-  mark(error.param);
+  markInvalid(error.param);
   if (error.status === 401) {
     $("key-form").hidden = false;
     $("key").focus();
   }
 }
 
-async function meet() {
+async function loadModels() {
   try {
-    known = await models();
+    served = await models();
   } catch (error) {
-    return complain(error);
+    return showError(error);
   }
   $("key-form").hidden = true;
-  complain(null);
-  $("model").replaceChildren(...known.map(({ id }) => new Option(id)));
-  $("model-field").hidden = known.length < 2;
+  showError(null);
+  $("model").replaceChildren(...served.map(({ id }) => new Option(id)));
+  $("model-field").hidden = served.length < 2;
   describe();
 }
 
-/** What the model is: shakespeare · LSTM 2 × 256 · 65 symbols. */
+/** Describe the model: shakespeare · LSTM 2 × 256 · 65 symbols. */
 function describe() {
-  const { id, meta = {} } = known.find((each) => each.id === $("model").value) ?? {};
-  const parts = known.length === 1 ? [id] : [];
+  const { id, meta = {} } = served.find((each) => each.id === $("model").value) ?? {};
+  const parts = served.length === 1 ? [id] : [];
   if (meta.cell) parts.push(`${meta.cell.toUpperCase()} ${meta.num_layers} × ${meta.hidden_size}`);
   if (meta.n_vocab) parts.push(t("{n} symbols", { n: number(meta.n_vocab) }));
-  if (meta.n_params) parts.push(t("{n} weights", { n: number(meta.n_params) }));
+  if (meta.n_params) parts.push(t("{n} parameters", { n: number(meta.n_params) }));
   $("about").textContent = parts.join(" · ");
 }
 
 async function copy() {
   try {
-    await navigator.clipboard.writeText(sheet.text);
+    await navigator.clipboard.writeText(view.text);
   } catch {
-    if (!copyOldWay(sheet.text)) return complain(new Error(t("The text could not be copied; select it and copy it by hand.")));
+    if (!copyBySelection(view.text)) return showError(new Error(t("The text could not be copied; select it and copy it by hand.")));
   }
-  $("copy").textContent = $("said").textContent = t("Copied");
+  $("copy").textContent = t("Copied");
+  announce(t("Copied"));
   setTimeout(() => { $("copy").textContent = t("Copy"); }, 1500);
 }
 
-// over plain HTTP from another machine there is no clipboard object
-function copyOldWay(text) {
+// navigator.clipboard does not exist over plain HTTP from another machine
+function copyBySelection(text) {
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);
@@ -206,60 +207,60 @@ function copyOldWay(text) {
   return done;
 }
 
-// ── setting up ───────────────────────────────────────────────────────────────────────────────
+// ── initialisation ───────────────────────────────────────────────────────────────────────────
 
 function onKey(event) {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    writeAnew();
+    write();
   } else if (event.key === "Escape") {
     if (running) return stop();
-    if (card.element.contains(document.activeElement)) sheet.element.focus();
-    pointing.drop();
+    if (card.element.contains(document.activeElement)) view.element.focus();
+    pointer.clear();
   }
 }
 
-function talk(which) {
-  speak(which);
-  $("text").dataset.empty = t("What the model writes appears here. Point at a character to see what else it could have been.");
+function changeLanguage(code) {
+  setLanguage(code);
+  $("text").dataset.empty = t("The generated text appears here. Point at a character to see its alternatives.");
   describe();
-  tell();
+  showStats();
 }
 
 function watchControls() {
   $("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    writeAnew();
+    write();
   });
   $("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     useKey($("key").value);
-    meet();
+    loadModels();
   });
   $("stop").addEventListener("click", stop);
-  $("more").addEventListener("click", goOn);
+  $("more").addEventListener("click", continueText);
   $("undo").addEventListener("click", undo);
   $("copy").addEventListener("click", copy);
-  $("reuse").addEventListener("click", () => useSeed(tally.seed));
+  $("reuse").addEventListener("click", () => useSeed(stats.seed));
   $("model").addEventListener("change", describe);
-  $("shading").checked = recall("shading", "true") === "true";
+  $("shading").checked = load("shading", "true") === "true";
   const shade = () => $("text").classList.toggle("plain", !$("shading").checked);
   $("shading").addEventListener("change", () => {
-    remember("shading", $("shading").checked);
+    save("shading", $("shading").checked);
     shade();
   });
   shade();
   $("language").value = language();
   $("language").addEventListener("change", () => {
-    remember("language", $("language").value);
-    talk($("language").value);
+    save("language", $("language").value);
+    changeLanguage($("language").value);
   });
   document.addEventListener("keydown", onKey);
-  document.addEventListener("visibilitychange", () => document.hidden || sheet.draw());
+  document.addEventListener("visibilitychange", () => document.hidden || view.draw());
 }
 
-sheet.onDrawn = tell;
-setUp();
+view.onDrawn = showStats;
+initSettings();
 watchControls();
-talk(language());
-meet();
+changeLanguage(language());
+loadModels();

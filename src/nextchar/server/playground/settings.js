@@ -1,22 +1,22 @@
-// The settings: sliders and numbers that move together, remembered, and read for a request.
-import { recall, remember } from "./memory.js";
-import { t } from "./words.js";
+// The settings: linked sliders and number fields, stored in the browser and read for a request.
+import { load, save } from "./storage.js";
+import { t } from "./i18n.js";
 
 const BASIC = ["temperature", "top_p", "max_tokens"];
-const FURTHER = ["top_k", "min_p", "repetition_penalty"]; // sent only where they do something
+const FURTHER = ["top_k", "min_p", "repetition_penalty"]; // sent only if not at their defaults
 const $ = (id) => document.getElementById(id);
 
-/** Wire up the sliders. */
-export function setUp() {
-  const kept = JSON.parse(recall("settings", "{}"));
+/** Connect the sliders and restore the stored values. */
+export function initSettings() {
+  const stored = JSON.parse(load("settings", "{}"));
   for (const id of [...BASIC, ...FURTHER]) {
     const [number, slider] = [$(id), $(`${id}-slider`)];
-    if (id in kept) number.value = kept[id];
+    if (id in stored) number.value = stored[id];
     slider.value = number.value;
     for (const [moved, other] of [[slider, number], [number, slider]]) {
       moved.addEventListener("input", () => {
         other.value = moved.value;
-        keep();
+        store();
       });
     }
   }
@@ -26,8 +26,8 @@ export function setUp() {
   fold();
 }
 
-/** The settings as fields of a request. Raises RangeError that names the first wrong one. */
-export function read() {
+/** The settings as fields of a request. Throws a RangeError that names the first invalid one. */
+export function readSettings() {
   const fields = Object.fromEntries(BASIC.map((id) => [id, valueOf($(id))]));
   for (const id of FURTHER) {
     const value = valueOf($(id));
@@ -36,17 +36,17 @@ export function read() {
   return { ...fields, seed: seed() };
 }
 
-/** Say of a field that the server did not like it; of none, take it back. */
-export function mark(wrong) {
+/** Mark a field as invalid, and no other; null for none. */
+export function markInvalid(invalid) {
   for (const id of [...BASIC, ...FURTHER, "seed", "prompt"]) {
     $(id).toggleAttribute("aria-invalid", false);
-    if (id === wrong) $(id).setAttribute("aria-invalid", "true");
+    if (id === invalid) $(id).setAttribute("aria-invalid", "true");
   }
-  if ([...FURTHER, "seed"].includes(wrong)) $("further").open = true;
-  if ([...BASIC, ...FURTHER, "seed"].includes(wrong)) $("settings").open = true;
+  if ([...FURTHER, "seed"].includes(invalid)) $("further").open = true;
+  if ([...BASIC, ...FURTHER, "seed"].includes(invalid)) $("settings").open = true;
 }
 
-/** Write with this seed from now on. */
+/** Use this seed from now on. */
 export function useSeed(value) {
   $("settings").open = $("further").open = true;
   $("seed").value = value;
@@ -54,9 +54,9 @@ export function useSeed(value) {
 
 function valueOf(input) {
   if (input.value !== "" && input.checkValidity()) return Number(input.value);
-  mark(input.id);
+  markInvalid(input.id);
   const [name, { min, max }] = [input.labels[0].textContent, input];
-  throw new RangeError(t("{name}: wants a number from {min} to {max}.", { name, min, max }));
+  throw new RangeError(t("{name} must be a number from {min} to {max}.", { name, min, max }));
 }
 
 function seed() {
@@ -64,11 +64,11 @@ function seed() {
   if (digits === "") return crypto.getRandomValues(new Uint32Array(1))[0];
   const value = Number(digits);
   if (/^\d+$/.test(digits) && Number.isSafeInteger(value)) return value;
-  mark("seed");
-  throw new RangeError(t("Seed: wants digits, or nothing."));
+  markInvalid("seed");
+  throw new RangeError(t("Seed must be digits or empty."));
 }
 
-function keep() {
+function store() {
   const values = [...BASIC, ...FURTHER].map((id) => [id, $(id).value]);
-  remember("settings", JSON.stringify(Object.fromEntries(values)));
+  save("settings", JSON.stringify(Object.fromEntries(values)));
 }

@@ -1,11 +1,11 @@
-// Light, dark or as the system has it. Runs before the page is painted, so that nothing flashes.
+// The theme: light, dark or that of the system. Runs before the first paint to avoid a flash.
 (() => {
   const root = document.documentElement;
   const stored = () => {
     try {
       return localStorage.getItem("nextchar-theme") ?? "auto";
     } catch {
-      return "auto"; // storage is forbidden here
+      return "auto"; // storage is forbidden
     }
   };
   root.dataset.theme = stored();
@@ -17,7 +17,7 @@
       try {
         localStorage.setItem("nextchar-theme", choice.value);
       } catch {
-        // it holds until the page is closed
+        // the theme applies until the page is closed
       }
     });
   });

@@ -1,30 +1,30 @@
-// Tokens and log-probabilities of the API → the characters of a text, each with what is known of it.
+// Alignment of the tokens and log-probabilities of the API with the characters of the text.
 
 /**
- * A written character.
- * char: the character. logprob: natural logarithm of its probability, or null where nobody told.
- * token: its (first) token. parts: of how many tokens it is made; several are bytes.
- * others: [{token, logprob}], the most probable (first) tokens at its place, the best first.
+ * A generated character.
+ * char: the character. logprob: natural logarithm of its probability, or null if unknown.
+ * token: its (first) token. parts: number of its tokens; several are bytes.
+ * others: [{token, logprob}], the most probable (first) tokens at its position, best first.
  */
 const cell = (char, logprob = null, token = char, parts = 1, others = []) => ({
   char, logprob, token, parts, others,
 });
 
-const NOTHING = "\ufffd"; // what bytes become that are no character
+const REPLACEMENT = "\ufffd"; // stands for bytes that are no character
 
-/** Puts pieces of text together with their tokens, which may come a little before the text does. */
+/** Aligns streamed text with its tokens, which may arrive before the text. */
 export class Aligner {
   #utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-  #parts = []; // tokens of a character that is not whole yet
-  #known = []; // characters whose text did not come yet
+  #parts = []; // tokens of an incomplete character
+  #known = []; // characters whose text has not arrived
 
-  /** The written characters of one piece. logprobs: as the API has it, or null. */
+  /** The cells of the text in one event. logprobs: of the API, or null. */
   add(text, logprobs) {
     logprobs?.tokens.forEach((token, i) => this.#take(token, i, logprobs));
     return Array.from(text, (char) => {
       if (this.#known[0]?.char === char) return this.#known.shift();
-      if (char === NOTHING && !this.#known.length) return joined(char, this.#parts.splice(0)); // the end
-      this.#known = []; // the text is not what its tokens say: it is right, and they are dropped
+      if (char === REPLACEMENT && !this.#known.length) return joined(char, this.#parts.splice(0)); // at the end
+      this.#known = []; // text and tokens differ: the text is right
       return cell(char);
     });
   }
@@ -36,7 +36,7 @@ export class Aligner {
     this.#parts.push({ token, logprob: token_logprobs[i], others });
     const whole = Array.from(this.#decoded(token));
     whole.forEach((char, n) => {
-      // bytes that came to nothing are a character too, known only by the token after them
+      // invalid bytes are a character too, recognised only at the token after them
       const after = n < whole.length - 1 || isLead(token) ? 1 : 0;
       this.#known.push(joined(char, this.#parts.splice(0, this.#parts.length - after)));
     });
@@ -45,7 +45,7 @@ export class Aligner {
   #decoded(token) {
     const bytes = bytesOf(token);
     if (bytes) return this.#utf8.decode(Uint8Array.from(bytes), { stream: true });
-    return this.#utf8.decode() + token; // what bytes were left before it are no character
+    return this.#utf8.decode() + token; // bytes left over are no character
   }
 }
 
@@ -56,22 +56,22 @@ function joined(char, parts) {
   return cell(char, logprob, token, parts.length, others);
 }
 
-/** The bytes that a token like `bytes:\xe2` stands for, or null if it is text. */
+/** The bytes of a token like `bytes:\xe2`, or null for text. */
 function bytesOf(token) {
   if (!/^(bytes:)?(\\x[0-9a-f]{2})+$/i.test(token)) return null;
   return Array.from(token.matchAll(/\\x(..)/g), ([, hex]) => parseInt(hex, 16));
 }
 
-/** Whether more bytes have to come before this one is a character. */
+/** True for the first byte of a character of several bytes. */
 const isLead = (token) => (bytesOf(token)?.[0] ?? 0) >= 0xc2;
 
-/** Whether a prompt can end in this token: half a character cannot be sent as text. */
+/** True if a prompt can end in this token: an incomplete character cannot be sent as text. */
 export function isText(token) {
   const bytes = bytesOf(token);
   return bytes === null || bytes.every((byte) => byte < 128);
 }
 
-/** The text that a token stands for. */
+/** The text of a token. */
 export function textOf(token) {
   const bytes = bytesOf(token);
   return bytes === null ? token : new TextDecoder().decode(Uint8Array.from(bytes));
@@ -79,7 +79,7 @@ export function textOf(token) {
 
 const NAMES = { " ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "\u3000": "␣␣" };
 
-/** A token as it can be seen: `↵` for a line break, `◌́` for an accent, `\xe2` for a byte. */
+/** A visible form of a token: `↵` for a line break, `◌́` for an accent, `\xe2` for a byte. */
 export function visible(token) {
   if (bytesOf(token)) return token.replace(/^bytes:/, "");
   if (NAMES[token]) return NAMES[token];
@@ -88,17 +88,17 @@ export function visible(token) {
   return token;
 }
 
-/** What a token is called where its sign alone says too little, for t(). */
+/** The name of a token whose sign is not clear by itself, as a key of t(). */
 export function nameOf(token) {
   return { " ": "space", "\n": "line break", "\t": "tab" }[token] ?? "";
 }
 
 const LIMITS = [0.9, 0.5, 0.2, 0.05, 0.01];
 
-/** How surprising: 0 for more than 90 %, 5 for less than 1 %; null where it is not known. */
+/** Level of surprise: 0 for at least 90 %, 5 for less than 1 %; null if unknown. */
 export function level(logprob) {
   if (logprob === null) return null;
   const p = Math.exp(logprob);
-  const found = LIMITS.findIndex((limit) => p >= limit);
-  return found < 0 ? LIMITS.length : found;
+  const index = LIMITS.findIndex((limit) => p >= limit);
+  return index < 0 ? LIMITS.length : index;
 }

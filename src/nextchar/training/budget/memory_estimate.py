@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from nextchar.errors import SettingsError
+from nextchar.formatting.quantities import memory_size
 from nextchar.kernels.engine import SCORING_LANES
 from nextchar.kernels.gemm.gemm import CHUNK as TILE_CHUNK
 from nextchar.kernels.gemm.gemm import DEPTH
@@ -28,6 +29,8 @@ from nextchar.model.scorer import CHUNK
 from nextchar.settings.config import TrainingSettings
 from nextchar.training.optim.optimizers import slots_of
 
+BEST = 1  # copies of the parameters: the best model so far
+WRITING = 2  # copies of a checkpoint while it is written: safetensors' own and the bytes it returns
 _UNLIMITED = 1 << 62  # what some kernels say for no limit, and more than there is anywhere
 
 
@@ -101,7 +104,7 @@ def _need(
     return MemoryNeed(
         weights=packed + (threads + 1) * flat,
         lanes=threads * training + min(threads, SCORING_LANES) * scoring,
-        copies=(own + good + max(own, 2)) * flat,  # max: a checkpoint's bytes, or two models
+        copies=(own + good + BEST + WRITING * own) * flat,
     )
 
 
@@ -154,9 +157,9 @@ def require_memory(architecture: Architecture, settings: TrainingSettings, **how
     if need.lanes > weights:
         lower = f"batch_size (now {how['B']}), seq_length (now {how['T']}), {lower}"
     raise SettingsError(
-        f"a run with these settings needs about {_told(need.total)} of memory, {whose} "
-        f"{_told(there)}: {_told(weights)} for the weights and {_told(need.lanes)} for the "
-        f"batches; lower {lower}"
+        f"a run with these settings needs about {memory_size(need.total)} of memory, {whose} "
+        f"{memory_size(there)}: {memory_size(weights)} for the weights and "
+        f"{memory_size(need.lanes)} for the batches; lower {lower}"
     )
 
 
@@ -207,8 +210,3 @@ def _address_space() -> int:
         return _UNLIMITED
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return _UNLIMITED if soft == resource.RLIM_INFINITY else soft
-
-
-def _told(size: float) -> str:
-    """12345678901 → 12.3 GB."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"

@@ -24,6 +24,7 @@ from nextchar.apps.explain.render.shading import (
     percent,
     surprise_text,
 )
+from nextchar.formatting.units import to_bits
 from nextchar.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def test_the_text_is_shown_as_it_is(page: Page, path: Path, made: Explanation) -
     shown = page.locator(".text.tall").first.text_content()
     assert shown is not None
     known = made.model.vocabulary.decode(made.shown.codes)
-    assert shown.replace("⏎\n", "\n").replace("␍", "\r") == known
+    assert shown.replace("↵\n", "\n").replace("␍", "\r") == known
 
 
 def test_each_character_has_the_shade_of_its_bits(made: Explanation) -> None:
@@ -196,8 +197,8 @@ def test_the_curves_are_the_figures(made: Explanation) -> None:
     np.testing.assert_array_equal(first.lines[0].y, influence.replaced)
     np.testing.assert_array_equal(first.lines[1].y, influence.deleted)
     np.testing.assert_array_equal(second.lines[0].x, context.lengths)
-    np.testing.assert_array_equal(second.lines[0].y, context.bits)
-    assert set(second.lines[1].y) == {context.full}
+    np.testing.assert_array_equal(second.lines[0].y, to_bits(context.loss))
+    assert set(second.lines[1].y) == {to_bits(context.full_loss)}
 
 
 def test_json_has_all_figures_in_plain_numbers(made: Explanation) -> None:

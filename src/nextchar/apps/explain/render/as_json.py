@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from nextchar.apps.evaluate import as_json
-from nextchar.apps.explain.code_labels import name_of
 from nextchar.apps.explain.neurons import Match
 from nextchar.apps.explain.surprise import Passage
 from nextchar.apps.explain.text_analysis import Surprising, TextAnalysis
+from nextchar.formatting.units import to_bits
+from nextchar.formatting.visible_text import code_name
 
 DIGITS = 6  # after the point
 
@@ -85,10 +86,10 @@ def _memory(explanation: TextAnalysis) -> dict[str, Any]:
             "deleted_bits": _numbers(found.influence.deleted),
         },
         "context": {
-            "characters": found.context.targets,
-            "length": found.context.lengths.tolist(),
-            "bits_per_char": _numbers(found.context.bits),
-            "all": round(found.context.full, DIGITS),
+            "characters": found.context.positions,
+            "length": list(found.context.lengths),
+            "bits_per_char": _numbers(to_bits(found.context.loss)),
+            "all": round(to_bits(found.context.full_loss), DIGITS),
         },
         "at": {
             "line": found.where.line,
@@ -114,11 +115,7 @@ def _symbols(explanation: TextAnalysis) -> list[dict[str, Any]]:
 
 
 def _symbol(explanation: TextAnalysis, code: int) -> str:
-    """The character itself; of a byte that is none, or of what is unknown, its name."""
-    vocabulary = explanation.model.vocabulary
-    if code == vocabulary.unknown_code or (vocabulary.is_bytes and code > 127):
-        return name_of(vocabulary, code)
-    return vocabulary.decode([code])
+    return code_name(explanation.model.vocabulary, code)
 
 
 def _numbers(values: Any) -> list[float | None]:

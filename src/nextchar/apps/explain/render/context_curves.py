@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nextchar.apps.explain.context import Context, Influence
+from nextchar.apps.context_loss import ContextLoss
+from nextchar.apps.explain.context import Influence
 from nextchar.apps.explain.text_analysis import TextAnalysis
 from nextchar.apps.html.charts import Axis, Figure, Line
+from nextchar.formatting.units import to_bits
 
 
 def all_curves(explanation: TextAnalysis) -> list[Figure]:
@@ -33,17 +35,17 @@ def influence_curves(found: Influence) -> Figure:
     )
 
 
-def context_curves(found: Context) -> Figure:
+def context_curves(found: ContextLoss) -> Figure:
     """The loss after ever more characters."""
-    x = found.lengths.astype(np.float64)
+    x = np.array(found.lengths, float)
     return Figure(
         "context",
         "Loss when only the last characters are read",
         Axis("characters read", log=True),
         Axis("bits per character", low=0),
         (
-            Line("only these", x, found.bits, 2),
-            Line("all that stands before", x, np.full(len(x), found.full), None),
+            Line("only these", x, to_bits(found.loss), 2),
+            Line("all that stands before", x, np.full(len(x), to_bits(found.full_loss)), None),
         ),
-        note=f"Mean over {found.targets} characters of the text, the same ones for each length.",
+        note=f"Mean over {found.positions} characters of the text, the same ones for each length.",
     )

@@ -6,15 +6,14 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from nextchar.apps.explain.code_labels import visible
 from nextchar.apps.explain.render.page_context import memory_section
 from nextchar.apps.explain.render.page_embeddings import symbols_section
 from nextchar.apps.explain.render.page_neurons import neurons_section
 from nextchar.apps.explain.render.shading import LEVELS, guesses_text, percent, surprise_text
 from nextchar.apps.explain.text_analysis import Surprising, TextAnalysis
-from nextchar.apps.html.frame import framed
 from nextchar.apps.html.markup import tag
-from nextchar.apps.html.template import card, page, section
+from nextchar.apps.html.template import card, framed, page, section
+from nextchar.formatting.visible_text import visible
 from nextchar.settings.fields import require_known
 
 _HEIGHT = 560  # pixels, of the largest frame

@@ -6,13 +6,13 @@ from html import escape
 
 import numpy as np
 
-from nextchar.apps.explain.code_labels import name_of
 from nextchar.apps.explain.render.context_curves import all_curves
 from nextchar.apps.explain.render.shading import LEVELS, guesses_text, influence_text
 from nextchar.apps.explain.text_analysis import TextAnalysis
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.svg import draw_svg
 from nextchar.apps.html.template import card, grid, section
+from nextchar.formatting.visible_text import code_label
 
 
 def memory_section(explanation: TextAnalysis) -> str:
@@ -31,7 +31,7 @@ def _look(explanation: TextAnalysis) -> str:
     order = np.argsort(-found.look.expected, kind="stable")[:5]
     expected = guesses_text(vocabulary, order.tolist(), found.look.expected[order].tolist())
     text = influence_text(vocabulary, found.read, found.look.influence)
-    mark = tag("b", escape(name_of(vocabulary, found.next)), class_="m")
+    mark = tag("b", escape(code_label(vocabulary, found.next)), class_="m")
     steps = "".join(tag("b", "&nbsp;", class_=f"s{n}" if n else None) for n in range(LEVELS + 1))
     return card(
         tag("h3", f"What matters at {escape(str(found.where))}"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 from html import escape
 
-from nextchar.apps.explain.code_labels import name_of
 from nextchar.apps.explain.render.label_map import Point, label_map
 from nextchar.apps.explain.text_analysis import TextAnalysis
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.template import card, section
+from nextchar.formatting.visible_text import code_label
 
 MOST_LABELS = 300  # on the map
 MOST_LIKE = 48  # characters whose neighbours are listed
@@ -22,12 +22,12 @@ def symbols_section(explanation: TextAnalysis) -> str:
     rows = "embedding" if "embedding" in explanation.model.parameters.views else "input weights"
     near = [
         [
-            f"{name_of(vocabulary, int(code))} {cosine:.2f}"
+            f"{code_label(vocabulary, int(code))} {cosine:.2f}"
             for code, cosine in zip(codes, cosines, strict=True)
         ]
         for codes, cosines in zip(found.neighbours, found.cosines, strict=True)
     ]
-    names = [name_of(vocabulary, int(code)) for code in found.codes]
+    names = [code_label(vocabulary, int(code)) for code in found.codes]
     kinds = [_kind(vocabulary.decode([int(code)])) for code in found.codes]
     points = [
         Point(name, float(x), float(y), kind, f"{name}: near {', '.join(close)}")

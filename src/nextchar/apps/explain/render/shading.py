@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.explain.code_labels import glyphs, name_of, visible
+from nextchar.apps.explain.code_labels import glyphs
 from nextchar.apps.explain.surprise import Passage
+from nextchar.formatting.visible_text import code_label, visible
 from nextchar.text.vocabulary import Codes, Vocabulary
 
 LEVELS = 9  # of surprise: whole bits, the last for all above
@@ -78,7 +79,7 @@ def activation_text(text: str, values: NDArray[Any], under: NDArray[Any] | None 
 def guesses_text(vocabulary: Vocabulary, codes: Sequence[int], chances: Sequence[float]) -> str:
     """What was expected: ␣ 41 % · e 11 %."""
     return " · ".join(
-        f"{name_of(vocabulary, int(code))} {percent(chance)}"
+        f"{code_label(vocabulary, int(code))} {percent(chance)}"
         for code, chance in zip(codes, chances, strict=True)
     )
 

@@ -1,18 +1,18 @@
-// The card beside a character: its probability, and what else could have been written there.
-import { boxOf } from "./sheet.js";
+// The card of a character: its probability and the alternatives at its position.
+import { boxOf } from "./text_view.js";
 import { isText, nameOf, visible } from "./tokens.js";
-import { percent, t } from "./words.js";
+import { percent, t } from "./i18n.js";
 
 const GAP = 8; // pixels to the window's edges
 
-export class Card {
-  index = null; // of the character it is about
-  pinned = false; // it stays when the pointer leaves
+export class AlternativesCard {
+  index = null; // of its character
+  pinned = false; // stays when the pointer leaves
 
-  /** onPick(index, alternative) rewrites from a character; onGoOn(index) writes on after it. */
-  constructor(element, { onPick, onGoOn }) {
+  /** onPick(index, alternative) replaces a character; onContinue(index) continues after it. */
+  constructor(element, { onPick, onContinue }) {
     this.element = element;
-    Object.assign(this, { onPick, onGoOn });
+    Object.assign(this, { onPick, onContinue });
     element.addEventListener("click", (event) => this.#click(event));
     element.addEventListener("keydown", (event) => this.#move(event));
   }
@@ -20,7 +20,7 @@ export class Card {
   show(index, cell, span, { pinned = false } = {}) {
     [this.index, this.pinned, this.cell] = [index, pinned, cell];
     this.element.setAttribute("aria-label", summary(cell));
-    this.element.replaceChildren(head(cell), list(cell), foot());
+    this.element.replaceChildren(head(cell), rows(cell), foot());
     if (!this.element.matches(":popover-open")) this.element.showPopover();
     this.place(span);
   }
@@ -30,7 +30,8 @@ export class Card {
     [this.index, this.pinned] = [null, false];
   }
 
-  /** Below its character, touching it so that the pointer can move over; above where there is no room. */
+  /** Place the card below its character, or above if there is no room. They touch, so that the
+   *  pointer can move onto the card. */
   place(span) {
     const { width, height } = this.element.getBoundingClientRect();
     const box = boxOf(span);
@@ -40,13 +41,13 @@ export class Card {
     this.element.style.top = `${below ? box.bottom : box.top - height}px`;
   }
 
-  /** Scroll the page so that a card at the foot of a phone does not lie over its character. */
+  /** Scroll the page so that the card, at the bottom of a phone, does not cover its character. */
   uncover(span) {
     const [over, at] = [boxOf(span).bottom + GAP, this.element.getBoundingClientRect()];
     if (at.width >= innerWidth && over > at.top) scrollBy(0, over - at.top);
   }
 
-  /** Take the nth alternative, as with its button. */
+  /** Choose the nth alternative, as its button does. */
   pick(n) {
     const button = this.element.querySelectorAll("[data-nth]")[n];
     if (button && !button.disabled) button.click();
@@ -61,7 +62,7 @@ export class Card {
     if (!button) return;
     const { index, cell } = this;
     if (button.dataset.nth) this.onPick(index, cell.others[button.dataset.nth]);
-    else this.onGoOn(index);
+    else this.onContinue(index);
   }
 
   #move(event) {
@@ -74,7 +75,7 @@ export class Card {
   }
 }
 
-/** A character, its probability and the best alternatives in one sentence, to be read aloud. */
+/** A character, its probability and the best alternatives as one line for screen readers. */
 export function summary(cell) {
   const all = [{ token: cell.char, logprob: cell.logprob }, ...others(cell)];
   return all
@@ -96,16 +97,16 @@ function make(tag, className, text = "") {
 function head(cell) {
   const line = make("p", "head");
   line.append(make("b", "glyph", visible(cell.char)), make("span", "name", t(nameOf(cell.char))));
-  if (cell.logprob === null) line.append(make("span", "", t("Its probability is not known.")));
+  if (cell.logprob === null) line.append(make("span", "", t("Probability unknown.")));
   else line.append(make("span", "share", percent(cell.logprob)));
   return line;
 }
 
-function list(cell) {
-  const rows = make("div", "others");
-  rows.append(...cell.others.map((other, nth) => row(other, nth, other.token === cell.token)));
-  if (cell.parts > 1) rows.append(make("p", "note", t("the one of {n} bytes that comes first", { n: cell.parts })));
-  return rows;
+function rows(cell) {
+  const list = make("div", "others");
+  list.append(...cell.others.map((other, nth) => row(other, nth, other.token === cell.token)));
+  if (cell.parts > 1) list.append(make("p", "note", t("the first of {n} bytes", { n: cell.parts })));
+  return list;
 }
 
 function row({ token, logprob }, nth, written) {
@@ -125,13 +126,13 @@ function row({ token, logprob }, nth, written) {
 }
 
 function label(token, share, written) {
-  if (!isText(token)) return `${spoken(token)}: ${share}, ${t("half a character")}`;
-  const words = t("Write {char} here instead and go on from it ({percent})", { char: spoken(token), percent: share });
-  return written ? `${words}, ${t("written")}` : words;
+  if (!isText(token)) return `${spoken(token)}: ${share}, ${t("incomplete character")}`;
+  const text = t("Write {char} here instead and continue from it ({percent})", { char: spoken(token), percent: share });
+  return written ? `${text}, ${t("written")}` : text;
 }
 
 function foot() {
-  const button = make("button", "link", t("Go on from here"));
+  const button = make("button", "link", t("Continue from here"));
   button.type = "button";
   return button;
 }

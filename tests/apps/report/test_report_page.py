@@ -1,4 +1,4 @@
-"""The page in a real browser: no error, nothing overlaps, nothing is cut off, at any width."""
+"""The page in a real browser: no errors, no overlaps, no clipped text, at any width."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nextchar.apps.report.watch import write_page
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# texts of one figure whose boxes share more than a pixel, and those that leave the window
+# texts of a chart that overlap by more than a pixel, and texts that leave the window
 OVERLAPPING = """() => {
   const found = [];
   for (const svg of document.querySelectorAll("svg[role=img]")) {
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     others = [
         replace(report.analyses[0], loss=1.5 + 0.1 * n) for n in range(12)
-    ]  # what is measured of them takes a second each, and is tested elsewhere
+    ]  # measuring them would take a second each
     write_page(report_of(read_runs(twelve), others), folder / "twelve.html")
     huge = made_run(folder / "huge", text, 20_000)
     write_page(make_report([huge], analyses=False), folder / "huge.html")
@@ -101,16 +101,16 @@ def test_the_numbers_under_the_pointer_are_those_of_the_figure(folder: Path, pag
     box = page.locator("#loss-step .wide svg").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] - 60, box["y"] + box["height"] / 2)
-    told = page.locator("#loss-step .read-out:visible").inner_text().split("\n")
+    lines = page.locator("#loss-step .tooltip:visible").inner_text().split("\n")
     (run,) = make_report([folder / "one"], analyses=False).runs
-    assert float(told[0]) == pytest.approx(60, abs=0.5)
-    assert [line.split(": ")[0] for line in told[1:]] == ["training", "validation"]
-    for line, name in zip(told[1:], ("train_loss", "val_loss"), strict=True):
+    assert float(lines[0]) == pytest.approx(60, abs=0.5)
+    assert [line.split(": ")[0] for line in lines[1:]] == ["training", "validation"]
+    for line, name in zip(lines[1:], ("train_loss", "val_loss"), strict=True):
         assert float(line.split(": ")[1]) == pytest.approx(run.records[name][-1], abs=0.02)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(
+def test_text_has_contrast_to_its_background(
     folder: Path, new_page: Callable[..., Page], scheme: str
 ) -> None:
     page = new_page(color_scheme=scheme)

@@ -1,12 +1,12 @@
-// The sheet that the text stands on, and a cursor. A span for each character, a block for each line,
-// so that a long text is not laid out anew for what is added at its end; drawn once a frame.
+// The text on the page, with a cursor. Each character is a span and each line a block, so that an
+// addition at the end does not lay out the whole text again. Drawn once a frame.
 import { level } from "./tokens.js";
 
-const NEAR = 80; // pixels from the end within which new text is followed
+const NEAR = 80; // pixels from the end within which the view scrolls with new text
 
-export class Sheet {
+export class TextView {
   prompt = "";
-  cells = []; // of tokens.js; spans are their elements, as far as they are drawn
+  cells = []; // of tokens.js; the spans of those drawn are in #spans
   cursor = null; // index of a cell
 
   #spans = [];
@@ -28,22 +28,22 @@ export class Sheet {
     this.draw();
   }
 
-  /** Append characters; they are seen with the next frame. */
+  /** Append characters; they are drawn in the next frame. */
   add(cells) {
     this.cells.push(...cells);
-    if (document.hidden) return; // no frames come; the text is drawn when it is looked at, or ends
+    if (document.hidden) return; // no frames; the text is drawn when the page is shown again or the text ends
     this.#frame ||= requestAnimationFrame(() => this.draw());
   }
 
-  /** Draw what is not drawn yet. */
+  /** Draw the cells that are not drawn yet. */
   draw() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     const following = isNearEnd(this.element);
-    const fresh = this.cells.slice(this.#spans.length).map(spanOf);
-    for (const span of fresh) this.#append(span);
+    const added = this.cells.slice(this.#spans.length).map(spanOf);
+    for (const span of added) this.#append(span);
     this.element.classList.toggle("empty", !this.prompt && !this.cells.length);
-    if (following && fresh.length) follow(this.element);
+    if (following && added.length) follow(this.element);
     this.onDrawn();
   }
 
@@ -53,7 +53,7 @@ export class Sheet {
     if (span.textContent === "\n") this.element.append(lineOf(""));
   }
 
-  /** The index of the cell that an element within the sheet shows; -1 for none. */
+  /** The index of the cell of an element; -1 for none. */
   indexOf(element) {
     return this.#spans.indexOf(element.closest?.(".c"));
   }
@@ -62,14 +62,14 @@ export class Sheet {
     return this.#spans[index];
   }
 
-  /** Put the cursor on a character; null for none. */
+  /** Move the cursor to a character; null for none. */
   select(index) {
     this.#spans[this.cursor]?.classList.remove("at");
     this.cursor = index;
     this.#spans[index]?.classList.add("at");
   }
 
-  /** Where a key moves the cursor to, or null if it moves nothing. */
+  /** The index that a key moves the cursor to, or null for another key. */
   after(event) {
     const [last, here] = [this.#spans.length - 1, this.cursor ?? 0];
     if (last < 0) return null;
@@ -86,7 +86,7 @@ export class Sheet {
     }
   }
 
-  // the character one line up (-1) or down (1) that is nearest to being straight above or below
+  // the character one line up (-1) or down (1) that is nearest horizontally
   #line(from, way) {
     const start = boxOf(this.#spans[from]);
     let [best, distance, row] = [from, Infinity, null];
@@ -110,18 +110,18 @@ export class Sheet {
   }
 }
 
-/** Where a character stands; of one that a line break cuts, its first part. */
+/** The box of a character; if a line break cuts it, of its first part. */
 export const boxOf = (span) => span.getClientRects()[0] ?? span.getBoundingClientRect();
 
 const sameLine = (one, other) => one.top < other.bottom - 2 && other.top < one.bottom - 2;
 
-function lineOf(given) {
+function lineOf(text) {
   const line = document.createElement("div");
-  if (!given) return line;
-  const before = document.createElement("span");
-  before.className = "given";
-  before.textContent = given;
-  line.append(before);
+  if (!text) return line;
+  const prompt = document.createElement("span");
+  prompt.className = "given";
+  prompt.textContent = text;
+  line.append(prompt);
   return line;
 }
 
@@ -132,7 +132,7 @@ function spanOf({ char, logprob, picked }) {
   return span;
 }
 
-// a wide window scrolls the sheet, a phone the page
+// a wide window scrolls the text, a phone the page
 function scrollerOf(element) {
   return getComputedStyle(element).overflowY === "auto" ? element : document.scrollingElement;
 }
