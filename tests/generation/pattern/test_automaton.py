@@ -323,7 +323,7 @@ MISTAKES = {
     "write (?i:…)",
     "(?P<1>a)": "has a bad group name at position 0, got '1'; choose another one, such as "
     "(?P<name>…)",
-    "(?P<a>b)(?P<a>c)": "has a group name for the second time at position 8, got 'a'; choose "
+    "(?P<a>b)(?P<a>c)": "has a repeated group name at position 8, got 'a'; choose "
     "another one, such as (?P<name>…)",
     "(?~a)": r"has an unknown kind of group at position 0, got '(?~a'; escape the ( as \(",
     "a(?#b": "has a comment without ) at position 1, got '(?#b'; close it",
