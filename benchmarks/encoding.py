@@ -39,15 +39,16 @@ TRAIN = """
 import json, re, resource, sys
 from pathlib import Path
 from nextchar.training.events import Stepped
-from nextchar.training.run import Hooks, start, text_from_paths
+from nextchar.training.run import RunRequest, text_from_paths, train
+from nextchar.training.run_context import Hooks
 speed = []
 def on_event(event):
     if isinstance(event, Stepped):
         speed.append((event.characters, event.seconds))
 batching, steps = sys.argv[2:]
-start(text_from_paths([sys.argv[1]]), hooks=Hooks(on_event), given={
+train(RunRequest(text_from_paths([sys.argv[1]]), given={
     "hidden_size": 128, "num_layers": 1, "steps": int(steps), "eval_characters": 20_000,
-    "eval_every": int(steps), "batching": batching, "threads": 2})
+    "eval_every": int(steps), "batching": batching, "threads": 2}), Hooks(on_event))
 status = Path("/proc/self/status").read_text()
 first, last = speed[0], speed[-1]
 print(json.dumps({

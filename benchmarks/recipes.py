@@ -24,8 +24,10 @@ from nextchar.kernels.engine import Engine
 from nextchar.model.parameters import Parameters
 from nextchar.settings.config import Settings, TrainingSettings
 from nextchar.text.batches import Batch, StreamBatches
-from nextchar.text.corpus import text_corpus
-from nextchar.training.session import train
+from nextchar.text.corpus import prepare, text_corpus
+from nextchar.training.auto.choose import choose_settings
+from nextchar.training.run_context import Hooks
+from nextchar.training.session import train_corpus
 from nextchar.training.trainer import Trainer
 
 CHARACTERS = 400_000
@@ -117,7 +119,7 @@ class Growing:
 
     sizes: tuple[tuple[int, int], ...] = ()
 
-    def __init__(self, codes: Any, settings: TrainingSettings) -> None:
+    def __init__(self, codes: Any, settings: TrainingSettings, share: Any = None) -> None:
         total = STEPS * 32 * 64
         self._phases = [StreamBatches(codes, lanes, length) for lanes, length in self.sizes]
         steps = [total // (len(self.sizes) * lanes * length) for lanes, length in self.sizes]
@@ -150,14 +152,15 @@ def _steps(growing: type[Growing]) -> int:
     return sum(share // (lanes * length) for lanes, length in growing.sizes)
 
 
+MAKE_BATCHES = "nextchar.training.rank_batches.make_batches"
 PATCHES: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "average of weights, 0.998": ("nextchar.training.session.Trainer", Averaged, {}),
     "recurrent dropout 0.1": ("nextchar.kernels.engine.Engine", RecurrentlyDropped, {}),
     "16, 32, 64 lanes": (
-        "nextchar.training.session.make_batches", GrowingLanes, {"steps": _steps(GrowingLanes)},
+        MAKE_BATCHES, GrowingLanes, {"steps": _steps(GrowingLanes)},
     ),
     "32, 64, 128 characters": (
-        "nextchar.training.session.make_batches", GrowingLength, {"steps": _steps(GrowingLength)},
+        MAKE_BATCHES, GrowingLength, {"steps": _steps(GrowingLength)},
     ),
 }  # fmt: skip
 
@@ -165,7 +168,8 @@ PATCHES: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
 def loss_of(text: str, given: Mapping[str, Any]) -> tuple[float, float]:
     """Nats per character over the validation part, and in training at the end."""
     settings = Settings.make("medium", **{**BASE, **given})
-    trained = train(text_corpus(text, settings.text), settings)
+    prepared = prepare(text_corpus(text, settings.text), settings)
+    trained = train_corpus(prepared, choose_settings(prepared, settings, None, Hooks()))
     validation = text[len(text) - len(text) // 10 :]
     score = evaluate(trained.model, [validation], unknown="skip")[0]
     return score.nats_per_char, trained.records[-1].train_loss

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.environment import clean
 from benchmarks.rows import matches
-from nextchar.runs.metrics_file import Content, records_of
+from nextchar.runs.metrics_file import MetricsFile, records_of
 from nextchar.runs.run_files import METRICS
 
 Command = list[str]
@@ -114,7 +114,7 @@ class _Bench:
             {**first, "step": n, "seconds": n / 10, "train_loss": 1 + 2 / n**0.5}
             for n in range(1, 100_001)
         )
-        path.write_bytes(bytes(Content(records)))
+        path.write_bytes(bytes(MetricsFile(records)))
         return "long"
 
     def _train(self, cache: Path, out: str = "", *, keep_validation: bool = False) -> float:

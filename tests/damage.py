@@ -16,9 +16,10 @@ from nextchar.settings.config import Settings
 from nextchar.text.corpus import text_corpus
 from nextchar.text.read_callbacks import ReadCallbacks
 from nextchar.training.events import Note
-from nextchar.training.run import TextInput, start
+from nextchar.training.run import RunRequest, TextInput, train
+from nextchar.training.run_context import Hooks
 from nextchar.training.saving.checkpoint import load_checkpoint
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.session import Trained
 
 TEXT = TextInput(
     lambda how, listener: text_corpus("to be or not to be, that is the question\n" * 20, how)
@@ -80,8 +81,8 @@ class Run:
 
 def make_run(path: Path) -> Run:
     """A run of a few steps."""
-    start(TEXT, given=GIVEN, out=path)
-    trained = start(TEXT, out=path, resume=True)
+    train(RunRequest(TEXT, given=GIVEN, out=path))
+    trained = train(RunRequest(TEXT, out=path, resume=True))
     files = {each: each.read_bytes() for each in path.iterdir() if each.is_file()}
     return Run(path, load_model(path / BEST), trained, read_config(path)[0], files)
 
@@ -115,10 +116,10 @@ def _use_model(run: Run) -> None:
 def _use_checkpoint(run: Run) -> None:
     from nextchar.text.batches import make_batches
     from nextchar.text.corpus import prepare
-    from nextchar.training.assemble import initial_checkpoint, resolve_threads
-    from nextchar.training.process_group import SINGLE_PROCESS
+    from nextchar.training.auto.choose import resolve_threads
+    from nextchar.training.session import initial_checkpoint
 
-    settings = resolve_threads(Settings.make(**GIVEN), SINGLE_PROCESS)
+    settings = resolve_threads(Settings.make(**GIVEN))
     prepared = prepare(TEXT.read(settings.text, ReadCallbacks()), settings)
     fresh = initial_checkpoint(prepared, make_batches(prepared.train, settings.training), settings)
     load_checkpoint(run.path / CHECKPOINT, fresh)
@@ -137,7 +138,7 @@ def _use_run(run: Run) -> None:
         return any(METRICS in note or CONFIG in note for note in notes)
 
     try:
-        trained = start(TEXT, out=run.path, resume=True, hooks=Hooks(on_event, lambda: True))
+        trained = train(RunRequest(TEXT, out=run.path, resume=True), Hooks(on_event, lambda: True))
     except InterruptedRun:  # it was told to end later, and was stopped
         assert said()
         return

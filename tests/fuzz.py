@@ -35,9 +35,9 @@ from nextchar.text.batches import make_batches
 from nextchar.text.corpus import prepare, text_corpus
 from nextchar.text.sources import find_sources, read_text
 from nextchar.text.vocabulary import Vocabulary
-from nextchar.training.assemble import initial_checkpoint
 from nextchar.training.saving.checkpoint import load_checkpoint, save_checkpoint
 from nextchar.training.saving.resume import _require_same
+from nextchar.training.session import initial_checkpoint
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)  # lone surrogates too
 ODD = st.sampled_from(

@@ -11,14 +11,14 @@ from nextchar.api.estimator import write_sample
 from nextchar.model.file import BEST, Model, save_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
-from nextchar.runs.metrics_file import Content
+from nextchar.runs.metrics_file import MetricsFile
 from nextchar.runs.run_files import METRICS
 from nextchar.settings.config import Settings
 from nextchar.text.corpus import prepare
 from nextchar.text.reading import read_corpus
-from nextchar.training.run import start, text_from_paths
+from nextchar.training.run import RunRequest, text_from_paths, train
+from nextchar.training.run_context import Hooks
 from nextchar.training.saving.run_directory import RunDirectory
-from nextchar.training.session import Hooks
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16, "num_layers": 1, "seq_length": 16, "batch_size": 8, "threads": 1,
@@ -29,8 +29,8 @@ SMALL: dict[str, Any] = {
 def trained_run(path: Path, text: Path, **given: Any) -> Path:
     """A run that was really trained, in a second or two."""
     settings = {**SMALL, **given}
-    start(text_from_paths([text]), preset="medium", given=settings, out=path,
-          hooks=Hooks(make_sample=write_sample))  # fmt: skip
+    request = RunRequest(text_from_paths([text]), preset="medium", given=settings, out=path)
+    train(request, Hooks(make_sample=write_sample))
     return path
 
 
@@ -40,7 +40,7 @@ def made_run(path: Path, text: Path, records: int = 20, seed: int = 1, **given: 
     with RunDirectory.create(path) as directory:
         source = {"cpu": "made", "inputs": [str(text)], "validation": []}
         directory.write_config(settings, source)
-        (path / METRICS).write_bytes(bytes(Content(made_records(records, seed))))
+        (path / METRICS).write_bytes(bytes(MetricsFile(made_records(records, seed))))
         directory.write_samples(
             [{"step": n, "fraction": n / 100, "text": f"sample {n}\n<b>&"} for n in (0, 50, 100)]
         )

@@ -632,14 +632,15 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "another network",
             "train other.txt --from model.safetensors --hidden-size 9 --out new",
-            "hidden_size: the model to start from has 8, got 9; leave it out, or train anew",
+            "hidden_size must be 8 as in the model to start from, got 9; leave it out, or train "
+            "from scratch",
             2,
         ),
         Mistake(
             "another alphabet",
             "train other.txt --from model.safetensors --alphabet bytes --out new",
-            "alphabet: the model to start from has characters, got bytes; leave it out, or train "
-            "anew",
+            "alphabet must be 'characters' as in the model to start from, got 'bytes'; leave it "
+            "out, or train from scratch",
             2,
         ),
         Mistake(
@@ -650,7 +651,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a run that was started already",
             f"{_RESUME} --from model.safetensors",
-            "from: a run that is resumed has started already; leave it out",
+            "from cannot be combined with resume: the run has started already; leave it out",
             2,
         ),
     ],
@@ -714,7 +715,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a directory that holds a run",
             f"train prose.txt --out runs/prose {SMALL}",
-            "runs/prose: holds a run already; go on with it (--resume), or give another --out",
+            "runs/prose: holds a run already; continue it (--resume), or give another --out",
         ),
         Mistake(
             "a file in place of a directory",
@@ -739,7 +740,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             "resuming on a text that was changed",
             _RESUME,
             "runs/prose: the checkpoint was made for another text (sha256 …, now …); resume with "
-            "the original one, or start anew with another --out",
+            "the original one, or start again with another --out",
             prepare=lambda folder: (folder / "prose.txt").write_bytes(PROSE.encode() + b"more"),
         ),
         Mistake(
@@ -783,28 +784,29 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a run directory of a later version",
             _RESUME,
-            "runs/prose: a run of format 2, this version of nextchar reads 1; use the version that "
-            "began it, or start anew with another --out",
+            "runs/prose: is a run of format 2, this version of nextchar reads 1; use the version "
+            "that started it, or start again with another --out",
             prepare=edited("config.toml", "format = 1", "format = 2"),
         ),
         Mistake(
             "a number in `metrics.jsonl` that was damaged",
             _RESUME,
-            "runs/prose/metrics.jsonl: cannot be read (line 1: it or a line before it is not what "
-            "was written); mend it, or move it away to go on without its records",
+            "runs/prose/metrics.jsonl: cannot be read (line 1: checksum mismatch: this line or "
+            "an earlier one has been changed); repair it, or move it away to continue without its "
+            "records",
             prepare=edited("metrics.jsonl", '"step": 1', '"step": 2'),
         ),
         Mistake(
             "a line in it that is none",
             _RESUME,
-            "runs/prose/metrics.jsonl: cannot be read (line 1: …); mend it, or move it away to go "
-            "on without its records",
+            "runs/prose/metrics.jsonl: cannot be read (line 1: …); repair it, or move it away to "
+            "continue without its records",
             prepare=edited("metrics.jsonl", '{"step"', "{step"),
         ),
         Mistake(
             "its end lost",
             _RESUME,
-            "metrics.jsonl lacks evaluations that the checkpoint knows of",
+            "metrics.jsonl lacks evaluations that the checkpoint includes",
             status=0,
             prepare=lambda folder: (folder / "runs/prose/metrics.jsonl").unlink(),
         ),

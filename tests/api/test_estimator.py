@@ -210,7 +210,7 @@ def test_a_run_is_kept_and_gone_on_with(tmp_path: Path, fitted: CharRNN) -> None
 
 
 def test_resume_wants_a_directory() -> None:
-    with pytest.raises(SettingsError, match="resume: wants out"):
+    with pytest.raises(SettingsError, match="resume needs out"):
         made().fit(text=TEXT, resume=True, verbose=False)
 
 

@@ -39,8 +39,9 @@ from nextchar.text.read_callbacks import ReadCallbacks
 from nextchar.text.reading import read_corpus
 from nextchar.training.events import Note
 from nextchar.training.process_group import ProcessGroup
-from nextchar.training.run import TextInput, start, text_from_paths
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.run import RunRequest, TextInput, text_from_paths, train
+from nextchar.training.run_context import Hooks
+from nextchar.training.session import Trained
 from prose import PROSE
 
 SMALL: dict[str, Any] = {
@@ -73,7 +74,7 @@ def trained(
     material = TextInput(lambda text_settings, _: text_corpus(PROSE * 12, text_settings))
     hooks = Hooks(note, make_sample=write_sample)
     preset = {"preset": "medium", "given": settings}
-    return start(material, out=out, hooks=hooks, group=group, **preset), notes
+    return train(RunRequest(material, out=out, **preset), hooks, group=group), notes
 
 
 def figures(done: Trained) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def on_disk(group: ProcessGroup, folder: Path) -> None:
         patch.object(DiskCodes, "__getitem__", counted),
         patch.dict(os.environ, NEXTCHAR_CACHE=str(folder / "cache")),
     ):
-        done = start(material, preset="medium", given=SMALL, group=group)
+        done = train(RunRequest(material, preset="medium", given=SMALL), group=group)
     assert max(read) <= 4  # of seven lanes
     np.savez(folder / f"{group.share.rank}.npz", **figures(done))
 

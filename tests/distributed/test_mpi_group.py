@@ -60,7 +60,7 @@ def test_nan_on_one_rank_is_one_decision_by_all(left: Left) -> None:
     folder = left(3) / "a_number_is_nan"
     told = said(folder)
     assert all(each["finite"] for each in told)
-    (back,) = {note for each in told for note in each["notes"] if "back to step" in note}
+    (back,) = {note for each in told for note in each["notes"] if "rolled back to step" in note}
     assert "half the learning rate" in back
     assert (folder / "run" / "metrics.jsonl").read_text().count("diverged_at") == 1
 

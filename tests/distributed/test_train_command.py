@@ -96,7 +96,7 @@ def test_a_signal_to_one_rank_stops_all_and_another_number_of_ranks_goes_on(
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     step = int(re.findall(r"interrupted at step (\d+), nothing is lost", said)[0])
-    assert "go on with: mpiexec -n 3 nextchar train --out run --resume" in said
+    assert "continue with: mpiexec -n 3 nextchar train --out run --resume" in said
     more = str(step + 15)
     again = ["--out", "run", "--resume", "--steps", more, "--threads", "2"]
     status, _, said = ranks.train(2, *again, folder=tmp_path)
@@ -148,7 +148,7 @@ def test_a_mistake_is_told_once(tmp_path: Path, prose: Path) -> None:
     mistakes = (
         ([str(prose), "--out", "run"], "holds a run already", 1),
         (["nothing.txt"], "nothing.txt: ", 1),
-        ([str(prose), "--batch-size", "1"], "cannot be cut over 2 ranks", 2),
+        ([str(prose), "--batch-size", "1"], "cannot be split over 2 ranks", 2),
         ([str(prose), "--hidden-size", "0"], "hidden_size", 2),
         ([str(prose), "--hidden"], "No such option", 2),
     )

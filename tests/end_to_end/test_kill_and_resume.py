@@ -51,7 +51,7 @@ def test_ctrl_c_writes_a_checkpoint_and_resume_gives_the_same_bits(
     step = int(last.split("interrupted at step ")[1].split(",")[0])
     assert last == (
         f"nextchar: interrupted at step {step}, nothing is lost; "
-        "go on with: nextchar train --out run --resume"
+        "continue with: nextchar train --out run --resume"
     )
     assert read_metrics(run)[-1]["step"] == step
     steps = ["--steps", str(step + 20)]

@@ -20,7 +20,8 @@ from nextchar.errors import InterruptedRun
 from nextchar.model.file import Model
 from nextchar.text.cache import spooled
 from nextchar.training.events import Encoding, Event, Note
-from nextchar.training.run import Hooks, Trained, start, text_from_paths
+from nextchar.training.run import RunRequest, Trained, text_from_paths, train
+from nextchar.training.run_context import Hooks
 
 SETTINGS = {
     "hidden_size": 12, "num_layers": 1, "batch_size": 8, "seq_length": 8, "steps": 30,
@@ -51,7 +52,7 @@ def test_a_run_from_disk_gives_the_same_bits(
     given: dict[str, Any], text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run() -> tuple[Any, ...]:
-        return bits(start(text_from_paths([text]), given={**SETTINGS, **given}))
+        return bits(train(RunRequest(text_from_paths([text]), given={**SETTINGS, **given})))
 
     memory = run()
     on_disk(monkeypatch)
@@ -63,24 +64,27 @@ def test_a_run_from_disk_gives_the_same_bits(
 def test_a_run_from_disk_is_resumed_with_the_same_bits(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = bits(start(text_from_paths([text]), given=SETTINGS, out=tmp_path / "whole"))
+    whole = bits(train(RunRequest(text_from_paths([text]), given=SETTINGS, out=tmp_path / "whole")))
     on_disk(monkeypatch)
     asked = itertools.count()
     stop = Hooks(should_stop=lambda: next(asked) > 12)  # some of them while it is encoded
     with pytest.raises(InterruptedRun, match="at step"):
-        start(text_from_paths([text]), given=SETTINGS, out=tmp_path / "run", hooks=stop)
-    assert bits(start(None, out=tmp_path / "run", resume=True)) == whole
+        train(RunRequest(text_from_paths([text]), given=SETTINGS, out=tmp_path / "run"), stop)
+    assert bits(train(RunRequest(None, out=tmp_path / "run", resume=True))) == whole
 
 
 def test_an_entry_damaged_in_the_middle_of_a_run_changes_nothing(
     text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_disk(monkeypatch)
-    clean = bits(start(text_from_paths([text]), given=SETTINGS))
+    clean = bits(train(RunRequest(text_from_paths([text]), given=SETTINGS)))
     (entry,) = (text.parent / "cache" / "texts").iterdir()
     entry.write_bytes(b"\x01" * 100 + entry.read_bytes()[100:])
     events: list[Event] = []
-    assert bits(start(text_from_paths([text]), given=SETTINGS, hooks=Hooks(events.append))) == clean
+    assert (
+        bits(train(RunRequest(text_from_paths([text]), given=SETTINGS), Hooks(events.append)))
+        == clean
+    )
     notes = [event.text for event in events if isinstance(event, Note)]
     assert sum("damaged" in note and "encoding it anew" in note for note in notes) == 1
 
@@ -92,7 +96,7 @@ def test_a_run_is_stopped_while_its_text_is_encoded(
     events: list[Event] = []
     hooks = Hooks(events.append, should_stop=lambda: True)
     with pytest.raises(InterruptedRun, match="while the text was encoded"):
-        start(text_from_paths([text]), given=SETTINGS, out=tmp_path / "run", hooks=hooks)
+        train(RunRequest(text_from_paths([text]), given=SETTINGS, out=tmp_path / "run"), hooks)
     assert [type(event) for event in events] == [Encoding]
     assert not (tmp_path / "run").exists()
     folder = tmp_path / "cache" / "texts"

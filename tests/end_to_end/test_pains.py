@@ -20,8 +20,8 @@ from nextchar import CharRNN, DivergedError, InterruptedRun, UnknownCharacterErr
 from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model, load_model
 from nextchar.runs.run_files import read_metrics
-from nextchar.training.run import start, text_from_paths
-from nextchar.training.session import Hooks
+from nextchar.training.run import RunRequest, text_from_paths, train
+from nextchar.training.run_context import Hooks
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -134,8 +134,8 @@ def interrupted_and_resumed(path: Path, out: Path, at: int) -> None:
 
     hooks = Hooks(on_event=on_event, should_stop=lambda: seen["step"] == at)
     with pytest.raises(InterruptedRun, match="--resume"):
-        start(text_from_paths([path]), given=settings, out=out, hooks=hooks)
-    start(None, out=out, resume=True)
+        train(RunRequest(text_from_paths([path]), given=settings, out=out), hooks)
+    train(RunRequest(None, out=out, resume=True))
 
 
 def test_pain_12_resume_restores_optimizer_learning_rate_and_counter(
@@ -143,10 +143,12 @@ def test_pain_12_resume_restores_optimizer_learning_rate_and_counter(
 ) -> None:
     """A power cut; "resume" restored the weights only."""
     interrupted_and_resumed(prose, tmp_path / "cut", at=5)
-    start(
-        text_from_paths([prose]),
-        given={**TINY, "steps": 12, "eval_every": 3},
-        out=tmp_path / "whole",
+    train(
+        RunRequest(
+            text_from_paths([prose]),
+            given={**TINY, "steps": 12, "eval_every": 3},
+            out=tmp_path / "whole",
+        )
     )
     cut, whole = (load_model(tmp_path / name / "last.safetensors") for name in ("cut", "whole"))
     assert cut.parameters.flat.tobytes() == whole.parameters.flat.tobytes()
@@ -205,7 +207,7 @@ def test_pain_18_learning_by_heart_is_told_and_stopped_and_the_best_model_kept(
     options = ("--hidden-size", 64, "--num-layers", 1, "--eval-every", 10, "--schedule", "constant")
     done = nextchar("train", "noise.txt", "--out", "run", *options, "--steps", 400, "--patience", 5)
     assert "stopped early" in done.stderr
-    assert "learn the text by heart" in done.stderr
+    assert "overfitting: " in done.stderr
     records = read_metrics(tmp_path / "run")
     best = min(records, key=lambda record: record["val_loss"])
     assert records[-1]["step"] < 400

@@ -77,7 +77,7 @@ def test_sigterm_writes_a_checkpoint_and_exits_143(tmp_path: Path, prose: Path) 
     assert (status, last) == (
         143,
         f"nextchar: interrupted at step {step}, nothing is lost; "
-        "go on with: nextchar train --out run --resume",
+        "continue with: nextchar train --out run --resume",
     )
     assert_goes_on(tmp_path / "run", prose)
 
@@ -161,7 +161,7 @@ def test_a_write_over_the_limit_keeps_the_checkpoint_before_it(tmp_path: Path, p
     assert (status, last) == (
         1,
         f"nextchar: {Path('run') / CHECKPOINT}: cannot be written (File too large); the last "
-        "checkpoint is whole: raise the limit on the size of files (ulimit -f) and go on with: "
+        "checkpoint is whole: raise the limit on file sizes (ulimit -f) and continue with: "
         "nextchar train --out run --resume",
     )
     assert_opens(run)
@@ -208,7 +208,7 @@ def test_a_full_disk_keeps_the_last_good_state(tmp_path: Path, prose: Path) -> N
     (told,) = done.stderr.splitlines()
     assert "cannot be written (No space left on device); the last checkpoint is whole" in told
     assert told.endswith(
-        "make room on the disk and go on with: nextchar train --out disk/run --resume"
+        "free some disk space and continue with: nextchar train --out disk/run --resume"
     )
     assert_opens(tmp_path / "found")
     assert step_of(tmp_path / "found") == 5
@@ -249,8 +249,8 @@ def test_a_run_directory_that_goes_away_is_told(moved: bool, tmp_path: Path, pro
     status, last = ended(process)
     assert (status, last) == (
         1,
-        "nextchar: run: the run directory was deleted or moved away under the run, which cannot "
-        "be kept; where it was moved, go on there with --resume",
+        "nextchar: run: the run directory was deleted or moved during training, so nothing more "
+        "can be saved; if you moved it, continue there with --resume",
     )
     assert not (tmp_path / "run").exists()
     if moved:

@@ -21,8 +21,7 @@ from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import score
 from nextchar.settings.config import OPTIMIZERS, NetworkSettings, Settings
 from nextchar.text.batches import Batch, make_batches
-from nextchar.training.optim.clipping import clip
-from nextchar.training.optim.optimizers import make_slots, update
+from nextchar.training.optim.optimizers import clip, make_slots, update
 
 CELLS = ("rnn", "lstm", "gru")
 

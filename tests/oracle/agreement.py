@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from nextchar.model.network import loss_and_gradient
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.settings.config import NetworkSettings, TrainingSettings
-from nextchar.training.optim.clipping import clip
-from nextchar.training.optim.optimizers import make_slots, update
+from nextchar.training.optim.optimizers import clip, make_slots, update
 
 Array = NDArray[Any]
 Record = Mapping[str, Array]

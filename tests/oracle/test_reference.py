@@ -18,8 +18,7 @@ from nextchar.model.parameters import Architecture, Parameters
 from nextchar.settings.config import NetworkSettings, TrainingSettings
 from nextchar.text.batches import StreamBatches
 from nextchar.text.vocabulary import Vocabulary
-from nextchar.training.optim.clipping import clip
-from nextchar.training.optim.optimizers import make_slots, update
+from nextchar.training.optim.optimizers import clip, make_slots, update
 
 CELLS = ("rnn", "lstm")
 SOURCE = Path(reference.__file__)

@@ -1,4 +1,4 @@
-"""What is noted of the machine: the processor by its name, and no host or person."""
+"""The description of the machine: the name of the processor, no host, no user."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def test_the_processor_is_called_by_its_makers_name(tmp_path: Path) -> None:
 
 
 def test_versions_and_the_time_are_noted_and_the_host_is_not() -> None:
-    made = describe()
-    assert datetime.fromisoformat(made["began"]).tzinfo is not None
-    assert made["python"] == platform.python_version()
-    assert made["cores"] >= 1
-    assert platform.node() not in {*map(str, made.values())}
+    machine = describe()
+    assert datetime.fromisoformat(machine["began"]).tzinfo is not None
+    assert machine["python"] == platform.python_version()
+    assert machine["cores"] >= 1
+    assert platform.node() not in {*map(str, machine.values())}

@@ -1,4 +1,4 @@
-"""The lines of metrics.jsonl: what was written comes back, and what was not is told by its line."""
+"""The lines of metrics.jsonl: round trips, and errors that name the damaged line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.runs.metrics_file import CHECKSUM, Content, records_of
-from nextchar.training.saving.metric_records import evaluations_of
+from nextchar.runs.metrics_file import CHECKSUM, MetricsFile, records_of
+from nextchar.training.events import Evaluated
 
 RECORDS = [
     {
@@ -25,7 +25,8 @@ RECORDS = [
     }
     for step in (1, 2, 3)
 ]
-WHOLE = bytes(Content(RECORDS))
+WHOLE = bytes(MetricsFile(RECORDS))
+EVALUATED = [Evaluated.from_record(record) for record in RECORDS]
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 
@@ -33,7 +34,7 @@ numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 @given(st.dictionaries(st.text().filter(lambda name: name not in {CHECKSUM, "step"}), numbers))
 def test_any_record_comes_back_as_it_was(record: dict[str, float]) -> None:
     record = {"step": 7, **record}
-    assert records_of(bytes(Content([record]))) == [record]
+    assert records_of(bytes(MetricsFile([record]))) == [record]
 
 
 def test_lines_of_earlier_versions_are_read() -> None:
@@ -69,10 +70,10 @@ def test_no_flipped_bit_changes_a_number_unnoticed() -> None:
                 noticed += 1
                 continue
             try:
-                evaluated = evaluations_of(read)
+                evaluated = [Evaluated.from_record(record) for record in read]
             except ValueError:
                 continue
-            assert evaluated == evaluations_of(RECORDS)[: len(evaluated)], (place, bit)
+            assert evaluated == EVALUATED[: len(evaluated)], (place, bit)
     assert noticed > 0.8 * 8 * len(WHOLE)
 
 
@@ -91,13 +92,13 @@ def test_a_line_that_is_lost_doubled_or_moved_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("[]", "line 2: no JSON object"),
-        ("1", "line 2: no JSON object"),
-        ("{}", "line 2: no step"),
-        ('{"step": "1"}', "line 2: no step"),
-        ('{"step": true}', "line 2: no step"),
-        ('{"step": 1.5}', "line 2: no step"),
-        ('{"step": 1, "crc32": 5}', "line 2: it or a line before it is not what was written"),
+        ("[]", "line 2: not a JSON object"),
+        ("1", "line 2: not a JSON object"),
+        ("{}", "line 2: step must be"),
+        ('{"step": "1"}', "line 2: step must be"),
+        ('{"step": true}', "line 2: step must be"),
+        ('{"step": 1.5}', "line 2: step must be"),
+        ('{"step": 1, "crc32": 5}', "line 2: checksum mismatch"),
         ("[" * 100_000, "line 2: "),
         ('{"step": ' + "9" * 5000 + "}", "line 2: "),
     ],
@@ -113,7 +114,7 @@ def test_a_line_that_is_no_record_is_named(line: str, words: str) -> None:
 )
 def test_an_evaluation_of_another_type_is_named(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{name} is "):
-        evaluations_of([{**RECORDS[0], name: value}])
+        Evaluated.from_record({**RECORDS[0], name: value})
 
 
 def test_an_evaluation_that_lacks_something_is_named() -> None:
@@ -121,7 +122,7 @@ def test_an_evaluation_that_lacks_something_is_named() -> None:
         record = {key: value for key, value in RECORDS[0].items() if key != name}
         if name != "val_loss":  # None where there was no validation
             with pytest.raises(ValueError, match=f"step 1: {name} is None"):
-                evaluations_of([record])
+                Evaluated.from_record(record)
 
 
 @given(st.binary(max_size=100) | st.text(max_size=100).map(str.encode))

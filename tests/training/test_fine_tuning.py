@@ -1,4 +1,4 @@
-"""Fine-tuning: what a model knew it still knows, and what is new has a place."""
+"""Fine-tuning: a model keeps its knowledge and has room for new characters."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ from nextchar.training.fine_tuning import (
     set_biases_of_new_characters,
     settings_from,
 )
-from nextchar.training.run import BaseModel, TextInput, load_base_model, start
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.run import BaseModel, RunRequest, TextInput, load_base_model, train
+from nextchar.training.run_context import Hooks
+from nextchar.training.session import Trained
 
 NETWORK: dict[str, Any] = {"hidden_size": 8, "num_layers": 1}
 SMALL: dict[str, Any] = {
@@ -46,7 +47,7 @@ OLD = Vocabulary.of_text(PROSE)
 
 
 def untrained(vocabulary: Vocabulary = OLD, dtype: Any = np.float32, **network: Any) -> Model:
-    """A model that minds what it reads, as large weights do."""
+    """A model with large weights, whose output depends on its input."""
     settings = NetworkSettings(**{**NETWORK, **network})
     parameters = initialise(Architecture(settings, len(vocabulary)), 1, dtype)
     parameters.flat *= 4
@@ -56,13 +57,13 @@ def untrained(vocabulary: Vocabulary = OLD, dtype: Any = np.float32, **network: 
 def go(
     text: str, given: dict[str, Any] | None, *, stop: int | None = None, **options: Any
 ) -> tuple[Trained, list[Event]]:
-    """A run, and what it told. given: None for one that is resumed."""
+    """Run a training; return the tuned and the events. given: None resumes a run."""
     events: list[Event] = []
     asked = iter(range(1, 10**6))
     hooks = Hooks(events.append, lambda: next(asked) == stop)
     material = TextInput(lambda how, listener: text_corpus(text, how))
     how: dict[str, Any] = {"resume": True} if given is None else {"preset": "medium"}
-    return start(material, given=given, hooks=hooks, **how, **options), events
+    return train(RunRequest(material, given=given or {}, **how, **options), hooks), events
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +91,10 @@ def test_the_loss_on_the_old_text_stays_where_it_was(
         score(parameters, words.encode(PROSE)).nats_per_char
         for parameters, words in [(model.parameters, OLD), (larger, vocabulary)]
     )
-    # what the new symbols take at the most, and how far the sum over twenty times as many logits
-    # is off: some roundings of a loss of about five
+    # probability of the new symbols at most, and error of the sum over twenty times as many logits:
+    # a few roundings of a loss of about five
     assert after <= before + math.exp(UNSEEN) + 20 * float(np.finfo(dtype).eps)
-    assert after != pytest.approx(before, rel=1e-15) or dtype == "f4"  # they are there all the same
+    assert after != pytest.approx(before, rel=1e-15) or dtype == "f4"  # they exist all the same
 
 
 def test_what_was_there_stays_to_the_bit() -> None:
@@ -136,9 +137,9 @@ def test_new_symbols_become_as_probable_as_they_are_frequent() -> None:
     logits = forward(larger, codes[:, None], larger.zero_state(1))[0]
     mean = np.exp(log_softmax(logits))[:, 0, new].mean(axis=0)
     share = [text.count(chr(point)) / len(text) for point in vocabulary.points[new]]
-    # the others give way in part, and what is measured is not the whole text
+    # the others lose probability too, and only a part of the text is measured
     assert mean[:2] == pytest.approx(share[:2], rel=0.5)
-    assert 0 < mean[2] < 1 / len(text)  # of which the text has none
+    assert 0 < mean[2] < 1 / len(text)  # symbols that the text lacks
 
 
 def test_a_text_shorter_than_what_is_measured_will_do() -> None:
@@ -148,16 +149,16 @@ def test_a_text_shorter_than_what_is_measured_will_do() -> None:
     assert np.isfinite(larger.flat).all()
 
 
-def test_what_is_new_is_told() -> None:
+def test_what_is_new_is_reported() -> None:
     assert describe_new_characters(OLD, OLD) is None
     assert describe_new_characters(Vocabulary.of_text("a"), Vocabulary.of_text("ab")) == (
         "1 character is new to the model: b; its vocabulary has 2 symbols now"
     )
     many = Vocabulary.of_text("".join(map(chr, range(9, 60))))
-    told = describe_new_characters(Vocabulary.of_text("\t"), many)
-    assert told
-    assert told.startswith(r"50 characters are new to the model: \n \x0b")
-    assert "…" in told
+    message = describe_new_characters(Vocabulary.of_text("\t"), many)
+    assert message
+    assert message.startswith(r"50 characters are new to the model: \n \x0b")
+    assert "…" in message
 
 
 # settings
@@ -166,29 +167,35 @@ def test_what_is_new_is_told() -> None:
 def test_network_and_text_settings_are_the_models() -> None:
     text = TextSettings(normalize="NFC", records="line", min_count=2, encoding="latin-1")
     model = Model(untrained(cell="gru").parameters, OLD, text)
-    made = settings_from(model, {"learning_rate": 0.1, "cell": None, "hidden_size": 8})
-    assert made["cell"] == "gru"
-    assert (made["normalize"], made["records"], made["min_count"]) == ("NFC", "line", 2)
-    assert made["learning_rate"] == 0.1
-    assert "encoding" not in made  # the files are others
-    assert "dtype" not in made
+    tuned = settings_from(model, {"learning_rate": 0.1, "cell": None, "hidden_size": 8})
+    assert tuned["cell"] == "gru"
+    assert (tuned["normalize"], tuned["records"], tuned["min_count"]) == ("NFC", "line", 2)
+    assert tuned["learning_rate"] == 0.1
+    assert "encoding" not in tuned  # other files may have another one
+    assert "dtype" not in tuned
     assert settings_from(model, {"min_count": 1})["min_count"] == 1
     assert settings_from(untrained(dtype=np.float64), {})["dtype"] == "float64"
     assert settings_from(untrained(dtype=np.float64), {"dtype": "float32"})["dtype"] == "float32"
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
-        ({"hidden_size": 9}, "hidden_size: the model to start from has 8, got 9; leave it out"),
-        ({"cell": "gru"}, "cell: the model to start from has lstm, got gru"),
-        ({"alphabet": "bytes"}, "alphabet: the model to start from has characters, got bytes"),
-        ({"records": "line"}, "records: the model to start from has %%, got line"),
+        (
+            {"hidden_size": 9},
+            "hidden_size must be 8 as in the model to start from, got 9; leave it out",
+        ),
+        ({"cell": "gru"}, "cell must be 'lstm' as in the model to start from, got 'gru'"),
+        (
+            {"alphabet": "bytes"},
+            "alphabet must be 'characters' as in the model to start from, got 'bytes'",
+        ),
+        ({"records": "line"}, "records must be '%%' as in the model to start from, got 'line'"),
     ],
 )
-def test_what_a_trained_model_cannot_change_is_refused(given: dict[str, Any], told: str) -> None:
+def test_what_a_trained_model_cannot_change_is_refused(given: dict[str, Any], message: str) -> None:
     model = Model(untrained().parameters, OLD, TextSettings(records="%%"))
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         settings_from(model, given)
     assert settings_from(model, {"records": "file"})["records"] == "file"  # ends by the same symbol
 
@@ -197,24 +204,24 @@ def test_what_a_trained_model_cannot_change_is_refused(given: dict[str, Any], to
 
 
 def test_a_run_goes_on_from_a_model_and_learns_what_is_new(trained: Model) -> None:
-    made, events = go(OTHER, {**SMALL, "steps": 60}, base=BaseModel(trained))
-    model = made.model
+    tuned, events = go(OTHER, {**SMALL, "steps": 60}, base=BaseModel(trained))
+    model = tuned.model
     assert set(OLD.points) < set(model.vocabulary.points)
     assert "春" in model.vocabulary
     assert model.architecture.settings == trained.architecture.settings
     notes = [event.text for event in events if isinstance(event, Note)]
     assert any("characters are new to the model" in note for note in notes)
     (before,) = [note for note in notes if note.startswith("before training: validation")]
-    assert made.best_loss < float(before.split()[3]) - 1
+    assert tuned.best_loss < float(before.split()[3]) - 1
     assert model.training["source"]["from"] == "a model in memory"
 
 
 def test_the_first_loss_is_that_of_the_model(trained: Model) -> None:
     _, events = go(PROSE * 8, {**SMALL, "steps": 1}, base=BaseModel(trained))
-    (told,) = [e.text for e in events if isinstance(e, Note) and e.text.startswith("before")]
+    (message,) = [e.text for e in events if isinstance(e, Note) and e.text.startswith("before")]
     kept = (PROSE * 8)[-int(len(PROSE * 8) * 0.1) :]
     # printed to the fourth digit
-    assert float(told.split()[3]) == pytest.approx(
+    assert float(message.split()[3]) == pytest.approx(
         evaluate(trained, [kept])[0].nats_per_char, abs=2e-4
     )
 
@@ -251,7 +258,7 @@ def test_what_says_where_a_run_started_is_checked(trained: Model, tmp_path: Path
     go(OTHER, {**SMALL, "steps": 1}, base=BaseModel(trained), out=tmp_path / "run")
     config = tmp_path / "run" / CONFIG
     config.write_text(config.read_text().replace('from = "a model in memory"', "from = 3"))
-    with pytest.raises(Exception, match=r"source\.from is no name"):
+    with pytest.raises(Exception, match=r"source\.from is not a name"):
         read_config(tmp_path / "run")
 
 
@@ -265,21 +272,21 @@ def test_a_text_that_cannot_be_trained_on_leaves_no_directory(
 
 def test_records_of_a_delimiter_are_gone_on_from() -> None:
     first = go("one%%two%%three%%" * 20, {**SMALL, **NETWORK, "records": "%%"})[0].model
-    made = go("four%%five%%six%%" * 20, SMALL, base=BaseModel(first))[0].model
-    assert made.text.records == "%%"
-    assert made.end_code == len(made.vocabulary) - 1
+    tuned = go("four%%five%%six%%" * 20, SMALL, base=BaseModel(first))[0].model
+    assert tuned.text.records == "%%"
+    assert tuned.end_code == len(tuned.vocabulary) - 1
     plain = go("one two" * 40, {**SMALL, **NETWORK})[0].model
-    made = go("four%%five%%six%%" * 20, {**SMALL, "records": "%%"}, base=BaseModel(plain))[0].model
-    assert made.vocabulary.points[made.end_code or 0] == 0xFDD0
+    tuned = go("four%%five%%six%%" * 20, {**SMALL, "records": "%%"}, base=BaseModel(plain))[0].model
+    assert tuned.vocabulary.points[tuned.end_code or 0] == 0xFDD0
 
 
 def test_float64_stays_float64() -> None:
     first = go(PROSE * 8, {**SMALL, **NETWORK, "dtype": "float64"})[0].model
     given = {name: value for name, value in SMALL.items() if name != "dtype"}
-    made = go(OTHER, {**given, "steps": 1, "learning_rate": 1e-12}, base=BaseModel(first))[0].model
-    assert made.parameters.dtype == np.float64
-    kept = made.vocabulary.codes_of_points(OLD.points)
-    assert made.parameters["W_out"][:, kept] == pytest.approx(first.parameters["W_out"], abs=1e-11)
+    tuned = go(OTHER, {**given, "steps": 1, "learning_rate": 1e-12}, base=BaseModel(first))[0].model
+    assert tuned.parameters.dtype == np.float64
+    kept = tuned.vocabulary.codes_of_points(OLD.points)
+    assert tuned.parameters["W_out"][:, kept] == pytest.approx(first.parameters["W_out"], abs=1e-11)
 
 
 # CharRNN
@@ -289,12 +296,12 @@ def test_fit_starts_from_an_estimator_or_a_file(tmp_path: Path) -> None:
     settings = {**SMALL, **NETWORK, "steps": 5}
     first = CharRNN("medium", **settings).fit(text=PROSE * 8, verbose=False)
     first.save(tmp_path / "first.safetensors")
-    made = [
+    tuned = [
         CharRNN("medium", **{**SMALL, "steps": 5}).fit(text=OTHER, start_from=base, verbose=False)
         for base in (first, tmp_path / "first.safetensors", str(tmp_path / "first.safetensors"))
     ]
-    flats = {each.model_.parameters.flat.tobytes() for each in made}
+    flats = {each.model_.parameters.flat.tobytes() for each in tuned}
     assert len(flats) == 1
-    assert made[0].settings_.network == first.settings_.network
-    with pytest.raises(SettingsError, match="hidden_size: the model to start from has 8, got 9"):
+    assert tuned[0].settings_.network == first.settings_.network
+    with pytest.raises(SettingsError, match=r"hidden_size must be 8 .*, got 9"):
         CharRNN(hidden_size=9).fit(text=OTHER, start_from=first, verbose=False)

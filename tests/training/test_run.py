@@ -1,4 +1,4 @@
-"""Runs that are stopped and gone on with: the same bits, and no mixing of two runs."""
+"""Runs that are interrupted and resumed: the same bits, and no mixing of two runs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from nextchar.text.cache import spooled
 from nextchar.text.corpus import text_corpus
 from nextchar.text.datasets import load
 from nextchar.training.events import Event, Finished, Note, Scored, Started, Stepped
-from nextchar.training.run import TextInput, start, text_from_paths
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.run import RunRequest, TextInput, text_from_paths, train
+from nextchar.training.run_context import Hooks
+from nextchar.training.session import Trained
 
 TEXT = PROSE * 8
-NOISE = "".join(random.Random(7).choices("abcde", k=300))  # nothing but by heart can be learnt
+NOISE = "".join(random.Random(7).choices("abcde", k=300))  # can only be memorised
 SMALL: dict[str, Any] = {
     "hidden_size": 8, "num_layers": 1, "seq_length": 8, "batch_size": 4, "steps": 45, "warmup": 5,
     "threads": 1, "eval_every": 7, "dtype": "float32",
@@ -68,7 +69,7 @@ def material(text: str = TEXT) -> TextInput:
 
 
 def stop_after(steps: int | None) -> Callable[[], bool]:
-    """Asked after each step: True at the one of this number."""
+    """Return a function that is called after each step and returns True at this one."""
     asked = 0
 
     def should_stop() -> bool:
@@ -88,16 +89,16 @@ def go(
     events: list[Event] | None = None,
     **options: Any,
 ) -> Trained:
-    """Begin or go on with a run; `stop` is after how many steps it is interrupted."""
-    told = [] if events is None else events
-    hooks = Hooks(told.append, stop_after(stop))
-    return start(text or material(), given=given, out=out, hooks=hooks, **options)
+    """Start or resume a run. stop: the number of steps after which it is interrupted."""
+    received = [] if events is None else events
+    hooks = Hooks(received.append, stop_after(stop))
+    return train(RunRequest(text or material(), given=given, out=out, **options), hooks)
 
 
 def with_interruptions(
     out: Path, given: dict[str, Any], stops: list[int], text: TextInput | None = None
 ) -> Trained:
-    """A run that is interrupted again and again, each time after some steps more."""
+    """Run a training that is interrupted several times. stops: steps between interruptions."""
     resume = False
     for stop in stops:
         try:
@@ -118,7 +119,7 @@ def without_clock(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """All that two runs left is the same, to the bit, but for the time they took."""
+    """All files of two runs have the same bits, except for times."""
     assert same_tensors(one / LAST, other / LAST)
     assert same_tensors(one / BEST, other / BEST)
     assert same_tensors(one / CHECKPOINT, other / CHECKPOINT, "checkpoint")
@@ -172,7 +173,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_over(
     given = {**SMALL, "dropout": 0.2}
     out = tmp_path / "run"
     with pytest.raises(Killed):
-        start(material(), given=given, out=out, hooks=Hooks(kill))
+        train(RunRequest(material(), given=given, out=out), Hooks(kill))
     assert not (out / CHECKPOINT).exists()
     go(out, given, resume=True)
     assert_same_run(whole_run, out)
@@ -189,7 +190,7 @@ def test_a_run_killed_between_its_metrics_and_its_checkpoint_repeats_the_evaluat
     with pytest.raises(InterruptedRun):
         go(out, given, stop=10)
     with monkeypatch.context() as patched:
-        patched.setattr("nextchar.training.saving.keeping.save_checkpoint", fail)
+        patched.setattr("nextchar.training.trainer.save_checkpoint", fail)
         with pytest.raises(KeyboardInterrupt):
             go(out, given, resume=True)
     assert [record["step"] for record in read_metrics(out)] == [7, 14]
@@ -200,11 +201,11 @@ def test_a_run_killed_between_its_metrics_and_its_checkpoint_repeats_the_evaluat
 # interruption
 
 
-def test_an_interruption_says_how_to_go_on(tmp_path: Path) -> None:
+def test_an_interruption_says_how_to_continue(tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(InterruptedRun) as caught:
         go(out, SMALL, stop=5)
-    assert f"at step 5, nothing is lost; go on with: nextchar train --out {out} --resume" in str(
+    assert f"at step 5, nothing is lost; continue with: nextchar train --out {out} --resume" in str(
         caught.value
     )
 
@@ -218,7 +219,7 @@ def test_to_stop_after_the_last_step_is_no_interruption(tmp_path: Path) -> None:
     assert go(tmp_path / "run", SMALL, stop=45).steps == 45
 
 
-# going on
+# resume
 
 
 def test_resume_needs_nothing_but_the_directory(
@@ -226,12 +227,12 @@ def test_resume_needs_nothing_but_the_directory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given = {**SMALL, "val_fraction": 0.2}
-    start(text_from_paths([prose.name]), given=given, out=tmp_path / "whole")
+    train(RunRequest(text_from_paths([prose.name]), given=given, out=tmp_path / "whole"))
     with pytest.raises(InterruptedRun):
         go(tmp_path / "parts", given, text=text_from_paths([prose.name]), stop=20)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    start(None, out=tmp_path / "parts", resume=True)
+    train(RunRequest(None, out=tmp_path / "parts", resume=True))
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -245,7 +246,7 @@ def test_resume_finds_the_validation_text_again(tmp_path: Path, prose: Path) -> 
     go(tmp_path / "whole", SMALL, **texts)
     with pytest.raises(InterruptedRun):
         go(tmp_path / "parts", SMALL, stop=20, **texts)
-    start(None, out=tmp_path / "parts", resume=True)
+    train(RunRequest(None, out=tmp_path / "parts", resume=True))
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -288,11 +289,11 @@ def test_a_run_killed_just_after_it_was_made_longer_still_gets_there(tmp_path: P
     out = tmp_path / "run"
     go(out, {**SMALL, "steps": 10})
     with pytest.raises(KeyboardInterrupt):
-        start(material(), given={"steps": 20}, out=out, resume=True, hooks=Hooks(kill))
+        train(RunRequest(material(), given={"steps": 20}, out=out, resume=True), Hooks(kill))
     assert go(out, {}, resume=True).steps == 20
 
 
-def test_a_run_that_patience_stopped_goes_on_with_more_patience(tmp_path: Path) -> None:
+def test_a_run_that_patience_stopped_continues_with_more_patience(tmp_path: Path) -> None:
     text = material(NOISE)
     stopped = go(tmp_path / "run", {**BY_HEART, "patience": 2}, text=text)
     resumed = go(tmp_path / "run", {"patience": 100}, text=text, resume=True)
@@ -323,9 +324,7 @@ def test_the_best_model_of_before_a_resume_is_given_back(tmp_path: Path) -> None
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     go(tmp_path / "run", SMALL)
     before = (tmp_path / "run" / LAST).read_bytes()
-    with pytest.raises(
-        RunError, match=r"holds a run already; go on with it \(--resume\)"
-    ) as caught:
+    with pytest.raises(RunError, match=r"holds a run already; continue it \(--resume\)") as caught:
         go(tmp_path / "run", {**SMALL, "steps": 2})
     assert str(tmp_path / "run") in str(caught.value)
     assert (tmp_path / "run" / LAST).read_bytes() == before
@@ -366,7 +365,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "words"), CHANGED)
-def test_settings_changed_in_config_toml_are_told_from_those_of_the_checkpoint(
+def test_settings_changed_in_config_toml_are_distinguished_from_those_of_the_checkpoint(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
     go(tmp_path / "run", {**SMALL, "optimizer": "adam", "steps": 2})
@@ -377,7 +376,7 @@ def test_settings_changed_in_config_toml_are_told_from_those_of_the_checkpoint(
     go(tmp_path / "run", {}, resume=True)
 
 
-def test_an_end_changed_in_config_toml_holds_and_is_told(tmp_path: Path) -> None:
+def test_an_end_changed_in_config_toml_holds_and_is_reported(tmp_path: Path) -> None:
     go(tmp_path / "run", {**SMALL, "steps": 4})
     edit(tmp_path / "run" / CONFIG, "steps = 4", "steps = 9")
     events: list[Event] = []
@@ -406,36 +405,36 @@ def test_a_checkpoint_of_before_settings_were_kept_in_it_is_gone_on_with(tmp_pat
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_metrics_that_lack_evaluations_are_told(tmp_path: Path) -> None:
+def test_metrics_that_lack_evaluations_are_reported(tmp_path: Path) -> None:
     with pytest.raises(InterruptedRun):
         go(tmp_path / "run", SMALL, stop=20)
     (tmp_path / "run" / METRICS).unlink()
     events: list[Event] = []
     trained = go(tmp_path / "run", {}, resume=True, events=events)
-    assert Note(f"{METRICS} lacks evaluations that the checkpoint knows of") in events
+    assert Note(f"{METRICS} lacks evaluations that the checkpoint includes") in events
     assert trained.steps == SMALL["steps"]
 
 
-def test_a_record_of_other_fields_is_told(tmp_path: Path) -> None:
+def test_a_record_of_other_fields_is_reported(tmp_path: Path) -> None:
     go(tmp_path / "run", {**SMALL, "steps": 2})
     (tmp_path / "run" / METRICS).write_text('{"step": 1}\n')
     with pytest.raises(RunError, match=r"metrics.jsonl: cannot be read \(step 1: epoch is None\)"):
         go(tmp_path / "run", {}, resume=True)
 
 
-def test_what_is_no_text_is_told_before_training_starts(tmp_path: Path) -> None:
+def test_what_is_no_text_is_reported_before_training_starts(tmp_path: Path) -> None:
     events: list[Event] = []
     noise = "".join(map(chr, np.random.default_rng(0).integers(0, 256, 3000).tolist()))
     go(None, {**SMALL, "steps": 2}, text=material(noise), events=events)
-    told = [each for each in events if not (isinstance(each, Note) and each.is_by_the_way)]
-    assert "looks binary or wrongly decoded" in str(told[0])
+    received = [each for each in events if not (isinstance(each, Note) and each.is_by_the_way)]
+    assert "looks binary or wrongly decoded" in str(received[0])
 
 
 def test_a_preset_counts_as_the_settings_that_it_gives(tmp_path: Path) -> None:
     go(tmp_path / "run", {**SMALL, "steps": 2})
     hidden_size = PRESETS["small"]["hidden_size"]
     with pytest.raises(RunError, match=f"--hidden-size was 8, now {hidden_size}"):
-        start(material(), preset="small", out=tmp_path / "run", resume=True)
+        train(RunRequest(material(), preset="small", out=tmp_path / "run", resume=True))
 
 
 @pytest.mark.parametrize("other", [TEXT.replace("worst", "first"), TEXT + "\N{SNOWMAN}" * 200])
@@ -459,30 +458,30 @@ def test_resume_on_another_validation_text_says_so(tmp_path: Path) -> None:
         assert text_corpus(text, how).sha256[:8] in str(caught.value)
 
 
-def test_resume_wants_a_directory() -> None:
-    with pytest.raises(SettingsError, match="resume: wants out"):
-        start(material(), resume=True)
+def test_resume_needs_a_directory() -> None:
+    with pytest.raises(SettingsError, match="resume needs out"):
+        train(RunRequest(material(), resume=True))
 
 
 def test_a_text_is_needed(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="a text to train on is needed"):
-        start(None, out=tmp_path / "run")
+        train(RunRequest(None, out=tmp_path / "run"))
 
 
-def test_a_run_on_a_text_in_memory_wants_it_again(tmp_path: Path) -> None:
+def test_a_run_on_a_text_in_memory_needs_it_again(tmp_path: Path) -> None:
     go(tmp_path / "run", {**SMALL, "steps": 2})
     with pytest.raises(SettingsError, match="text="):
-        start(None, out=tmp_path / "run", resume=True)
+        train(RunRequest(None, out=tmp_path / "run", resume=True))
 
 
 @pytest.mark.parametrize("name", ["no such file", "x" * 1000, "a\0b"])
-def test_a_text_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
+def test_a_text_that_is_not_there_is_reported(tmp_path: Path, name: str) -> None:
     with pytest.raises(TextError):
-        start(text_from_paths([name]), out=tmp_path / "run")
+        train(RunRequest(text_from_paths([name]), out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
-# what is noted and told
+# config.toml and notes
 
 
 def test_the_settings_in_force_are_noted_with_the_threads(tmp_path: Path, prose: Path) -> None:
@@ -491,7 +490,7 @@ def test_the_settings_in_force_are_noted_with_the_threads(tmp_path: Path, prose:
     settings, source = read_config(tmp_path / "run")
     assert settings.training.threads is not None
     assert settings.network.hidden_size == 8
-    assert list(source)[-2:] == ["inputs", "validation"]  # a file that lost its end lacks them
+    assert list(source)[-2:] == ["inputs", "validation"]  # a file without its end lacks them
     assert (source["inputs"], source["validation"]) == ([str(prose.resolve())], [])
     assert source["cores"] >= 1
     assert {path.name for path in (tmp_path / "run").glob("[!.]*")} == {
@@ -508,10 +507,9 @@ def test_validation_characters_that_training_never_saw_are_counted() -> None:
 
 def test_the_test_part_is_scored_once_by_the_model_that_is_kept(tmp_path: Path) -> None:
     events: list[Event] = []
-    run = start(
-        material(), given={**SMALL, "test_fraction": 0.1}, out=tmp_path / "run",
-        hooks=Hooks(events.append),
-    )  # fmt: skip
+    given = {**SMALL, "test_fraction": 0.1}
+    request = RunRequest(material(), given=given, out=tmp_path / "run")
+    run = train(request, Hooks(events.append))
     (tested,) = (event for event in events if isinstance(event, Scored))
     end = len(TEXT) - int(0.1 * len(TEXT))
     part = TEXT[end - int(0.1 * len(TEXT)) : end]
@@ -523,7 +521,7 @@ def test_the_test_part_is_scored_once_by_the_model_that_is_kept(tmp_path: Path) 
 
 def test_without_a_test_part_nothing_is_said_of_it() -> None:
     events: list[Event] = []
-    assert start(material(), given=SMALL, hooks=Hooks(events.append)).test_loss is None
+    assert train(RunRequest(material(), given=SMALL), Hooks(events.append)).test_loss is None
     assert not [event for event in events if isinstance(event, Scored)]
 
 
@@ -537,7 +535,7 @@ def test_a_run_ends_with_finite_numbers_of_the_asked_type() -> None:
 # records
 
 
-def test_records_on_disk_are_trained_on_and_told_to_be_split_by_position(
+def test_records_on_disk_are_trained_on_and_reported_as_split_by_position(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
@@ -570,7 +568,7 @@ def test_words_of_the_documentation_are_learnt_as_records() -> None:
         return evaluate(model, [f"\n{word}\n"])[0].nats_per_char
 
     sample = words[:: len(words) // 60]
-    lists = [[loss(word) for word in made] for made in (sample, [w[::-1] for w in sample])]
-    assert np.mean(lists[0]) < np.mean(lists[1]) - 0.3  # words backwards are none
+    lists = [[loss(word) for word in texts] for texts in (sample, [w[::-1] for w in sample])]
+    assert np.mean(lists[0]) < np.mean(lists[1]) - 0.3  # reversed words are not words
     logits = forward(model.parameters, np.zeros((1, 1), int), model.parameters.zero_state(1))[0]
     assert np.exp(log_softmax(logits))[0, 0, 0] < 0.01  # no record is empty

@@ -1,4 +1,4 @@
-"""Samples on the way: when one is kept, that a resumed run keeps the same ones, and none for 0."""
+"""Samples during training: when one is kept, the same ones after a resume, none for 0."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from nextchar.model.file import Model
 from nextchar.runs.run_files import SAMPLES, read_samples
 from nextchar.settings.config import Settings
 from nextchar.training.events import Event, Sampled
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.sample_writer import SampleWriter, is_due
 from nextchar.training.saving.run_directory import RunDirectory
 
 
 def kept_of(most: int, evaluations: int) -> list[float]:
-    """The fractions at which samples are kept in a run of so many evaluations."""
+    """Fractions at which samples are kept in a run with this number of evaluations."""
     kept: list[float] = []
     for number in range(evaluations + 1):
         if is_due(number / evaluations, kept[-1] if kept else None, most):
@@ -35,27 +36,26 @@ def test_never_more_than_asked_for(most: int) -> None:
     assert len(kept_of(most, 2**14)) == most
 
 
-def gallery(
+def writer_of(
     directory: RunDirectory, events: list[Event], step: int = 0, **settings: int
 ) -> SampleWriter:
     training = Settings.make("medium", **settings).training
     write = lambda model, at: f"at {at}"  # noqa: E731
-    return SampleWriter(
-        training, directory, write, events.append, lambda what: nullcontext(), step=step
-    )
+    context = RunContext(Hooks(events.append, make_sample=write), directory)
+    return SampleWriter(training, context, lambda name: nullcontext(), step)
 
 
 def test_samples_are_kept_shown_and_forgotten(tmp_path: Path, small_model: Model) -> None:
     events: list[Event] = []
     model = lambda: small_model  # noqa: E731
     with RunDirectory.create(tmp_path / "run") as directory:
-        made = gallery(directory, events, sample_every=10)
+        writer = writer_of(directory, events, sample_every=10)
         for step in (0, 10, 50, 100):
-            made.keep_if_due(step, step / 100, model)
-            made.show_if_due(step, step == 100, model)
+            writer.keep_if_due(step, step / 100, model)
+            writer.show_if_due(step, step == 100, model)
         assert [each["step"] for each in read_samples(directory.path)] == [0, 10, 50, 100]
         assert events == [Sampled(step, f"at {step}") for step in (0, 10, 50, 100)]
-        resumed = gallery(directory, events, step=50)
+        resumed = writer_of(directory, events, step=50)
         resumed.keep_if_due(60, 0.6, model)
         resumed.keep_if_due(100, 1.0, model)
         assert [each["step"] for each in read_samples(directory.path)] == [0, 10, 50, 100]
@@ -66,9 +66,9 @@ def test_samples_are_kept_shown_and_forgotten(tmp_path: Path, small_model: Model
 
 def test_none_are_kept_where_none_are_wanted(tmp_path: Path, small_model: Model) -> None:
     with RunDirectory.create(tmp_path / "run") as directory:
-        made = gallery(directory, [], keep_samples=0)
-        made.keep_if_due(0, 0.0, lambda: small_model)
-        assert made.rehearsal(small_model) is None
+        writer = writer_of(directory, [], keep_samples=0)
+        writer.keep_if_due(0, 0.0, lambda: small_model)
+        assert writer.rehearsal(small_model) is None
         assert not (directory.path / SAMPLES).exists()
 
 

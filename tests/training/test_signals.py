@@ -41,7 +41,7 @@ def test_the_handler_of_before_is_put_back() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_each_run_has_a_request_of_its_own() -> None:
+def test_each_run_has_a_separate_request() -> None:
     with stop_on_interrupt():
         signal.raise_signal(signal.SIGINT)
     with stop_on_interrupt() as should_stop:
@@ -62,10 +62,10 @@ def test_in_another_thread_nothing_is_changed() -> None:
     assert answers == [before, False]
 
 
-def test_what_ends_an_interrupted_run_says_how_to_go_on() -> None:
+def test_what_ends_an_interrupted_run_says_how_to_continue() -> None:
     assert str(interrupted(7, None)) == "interrupted at step 7"
     assert str(interrupted(7, Path("my runs") / "a")) == (
-        "interrupted at step 7, nothing is lost; go on with: "
+        "interrupted at step 7, nothing is lost; continue with: "
         f"nextchar train --out '{Path('my runs') / 'a'}' --resume"
     )
 
@@ -92,7 +92,7 @@ def test_the_error_that_ends_the_run_knows_the_first_signal() -> None:
             raise interrupted(7, None)
         assert caught.value.signal == number
     with pytest.raises(InterruptedRun) as caught, stop_on_interrupt():
-        raise interrupted(7, None)  # asked to by other means
+        raise interrupted(7, None)  # stopped by other means
     assert caught.value.signal == signal.SIGINT
 
 

@@ -1,4 +1,4 @@
-"""The loop: when it ends, what it tells and keeps, and what it never looks at."""
+"""The training loop: its end, events and files, and data that it never looks at."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from nextchar.kernels.isa import HOST
 from nextchar.model.file import BEST, LAST, load_model
 from nextchar.runs.run_files import CHECKPOINT, read_metrics
 from nextchar.settings.config import Settings
-from nextchar.text.corpus import text_corpus
+from nextchar.text.corpus import prepare, text_corpus
+from nextchar.training.auto.choose import choose_settings
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.saving.run_directory import RunDirectory
-from nextchar.training.session import Hooks, Trained, train
+from nextchar.training.session import Trained, train_corpus
 
 TEXT = PROSE * 8
 EPOCH = 39  # steps that SMALL takes for the training part of TEXT
-NOISE = "".join(random.Random(7).choices("abcde", k=300))  # nothing but by heart can be learnt
+NOISE = "".join(random.Random(7).choices("abcde", k=300))  # can only be memorised
 BY_HEART: dict[str, Any] = {
     "hidden_size": 16, "steps": 200, "learning_rate": 0.03, "schedule": "constant",
     "eval_every": 10,
@@ -42,19 +44,17 @@ SMALL: dict[str, Any] = {
 def run(
     text: str = TEXT, *, out: Path | None = None, validation: str | None = None, **given: Any
 ) -> tuple[Trained, list[Event]]:
-    """A small run, and all that it told."""
+    """Run a small training; return the result and the events."""
     if {"epochs", "time"} & given.keys():
         given["steps"] = None
     settings = Settings.make(**{**SMALL, **given})
     events: list[Event] = []
+    other = text_corpus(validation, settings.text) if validation else None
+    prepared = prepare(text_corpus(text, settings.text), settings, other)
+    hooks = Hooks(events.append, make_sample=write_sample)
     with RunDirectory.create(out) if out else contextlib.nullcontext() as directory:
-        trained = train(
-            text_corpus(text, settings.text),
-            settings,
-            validation=text_corpus(validation, settings.text) if validation else None,
-            directory=directory,
-            hooks=Hooks(events.append, make_sample=write_sample),
-        )
+        finished = choose_settings(prepared, settings, None, hooks)
+        trained = train_corpus(prepared, finished, RunContext(hooks, directory))
     # whether something is compiled depends on which tests ran before
     return trained, [event for event in events if COMPILING not in str(event)]
 
@@ -79,7 +79,7 @@ def all_finite(path: Path) -> bool:
 def test_lanes_start_from_the_zero_state_again_in_turn(
     every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a short run's model has seen that state once, and is lost where a text begins."""
+    """Otherwise a short run's model has seen that state once, and fails at the start of a text."""
     zero: list[list[bool]] = []
     compute = Engine.loss_and_gradient
 
@@ -113,7 +113,7 @@ def test_a_run_of_epochs_takes_the_steps_that_they_need(epochs: float, steps: in
 
 
 def test_a_run_of_a_time_says_which_and_evaluates_its_last_step() -> None:
-    """That it ends on time is shown on a clock of its own in test_pace.py."""
+    """tests/training/budget/test_budget.py shows, on a simulated clock, that it ends on time."""
     trained, events = run(time="1s")
     assert of(Started, events) == [Started(0, None, 1.0)]
     stepped = of(Stepped, events)
@@ -206,11 +206,13 @@ def test_the_smoothed_loss_follows_the_loss_slowly() -> None:
     assert second.smoothed_loss == pytest.approx(0.99 * first.loss + 0.01 * second.loss)
 
 
-# what is told
+# events
 
 
 @pytest.mark.skipif(not HOST.has_bfloat16, reason="this CPU does not multiply bfloat16")
-def test_bfloat16_is_chosen_and_told_where_the_cpu_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_chosen_and_reported_where_the_cpu_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     chosen: list[bool] = []
     make = Engine.__init__
 
@@ -219,9 +221,9 @@ def test_bfloat16_is_chosen_and_told_where_the_cpu_has_it(monkeypatch: pytest.Mo
         make(self, *args, bfloat16=bfloat16, **how)
 
     monkeypatch.setattr(Engine, "__init__", look)
-    told = [notes(run(dtype=dtype)[1]) for dtype in ("auto", "bfloat16", "float32", "float64")]
+    reported = [notes(run(dtype=dtype)[1]) for dtype in ("auto", "bfloat16", "float32", "float64")]
     assert chosen == [True, True, False, False]
-    assert ["products in bfloat16" in each for each in told] == [True, False, False, False]
+    assert ["products in bfloat16" in each for each in reported] == [True, False, False, False]
 
 
 def test_events_come_in_order() -> None:
@@ -245,24 +247,24 @@ def test_the_finish_tells_what_the_records_hold(tmp_path: Path) -> None:
     assert trained.best_loss == best.val_loss
 
 
-def test_samples_are_told_when_due_and_are_the_same_when_repeated() -> None:
+def test_samples_are_reported_when_due_and_are_the_same_when_repeated() -> None:
     first, second = (of(Sampled, run(steps=12, sample_every=5)[1]) for _ in range(2))
     assert [sample.step for sample in first] == [5, 10, 12]
     assert all(len(sample.text) == 200 for sample in first)
     assert first == second
 
 
-def test_learning_by_heart_is_told() -> None:
+def test_overfitting_is_reported() -> None:
     _, events = run(NOISE, **BY_HEART)
-    assert "learn the text by heart" in notes(events)
-    assert f"best at step {of(Finished, events)[0].best_step}" in notes(events)
+    assert "overfitting: " in notes(events)
+    assert f"lowest at step {of(Finished, events)[0].best_step}" in notes(events)
 
 
-def test_learning_well_is_not_told_to_be_by_heart() -> None:
+def test_good_learning_is_not_called_overfitting() -> None:
     assert notes(run(steps=60)[1]) == ""
 
 
-# what is kept
+# files
 
 
 def test_the_best_and_the_last_model_are_kept_apart(tmp_path: Path) -> None:
@@ -308,7 +310,7 @@ def test_without_a_validation_part_the_training_loss_decides(tmp_path: Path) -> 
 
 def test_a_text_of_two_hundred_characters_trains_in_fewer_lanes_and_says_so() -> None:
     trained, events = run(TEXT[:200], batch_size=32, seq_length=64, steps=30)
-    assert "trained in 2 lanes of sequences of 64 (asked for 32 and 64)" in notes(events)
+    assert "training uses 2 lanes and sequences of 64 characters, not 32 and 64" in notes(events)
     assert trained.records[-1].train_loss < trained.records[0].train_loss
 
 
@@ -388,7 +390,7 @@ def test_a_validation_text_leaves_the_whole_text_to_train_on() -> None:
     assert trained.records[-1].characters == pairs - pairs % SMALL["batch_size"]
 
 
-# numbers that are no longer finite; going back is in test_recovery.py
+# divergence; rollback is in health/test_rollback.py
 
 HUGE: dict[str, Any] = {
     "optimizer": "sgd", "learning_rate": 1e45, "clip": 0.0, "eval_every": 100,
@@ -412,7 +414,7 @@ def test_a_loss_that_is_no_number_stops_with_the_setting_to_change() -> None:
     assert "lower --learning-rate (now 1e+45) or clip gradients (--clip 1)" in message
 
 
-def test_who_clips_already_is_not_told_to_clip() -> None:
+def test_a_run_that_clips_is_not_advised_to_clip() -> None:
     with pytest.raises(DivergedError, match=r"lower --learning-rate \(now 1e\+45\)$"):
         run(optimizer="sgd", learning_rate=1e45, clip=1.0)
 
@@ -436,7 +438,7 @@ def test_the_last_good_checkpoint_is_kept(tmp_path: Path, val_fraction: float) -
 
 
 def test_weights_that_are_no_numbers_are_never_written(tmp_path: Path) -> None:
-    # the loss of the only step is from before its update: it says nothing of the weights
+    # the loss of the only step is from before its update: it does not depend on the new weights
     with pytest.raises(DivergedError, match="weight"):
         run(out=tmp_path / "run", val_fraction=0, **{**HUGE, "steps": 1})
     assert sorted(path.name for path in (tmp_path / "run").glob("[!.]*")) == [

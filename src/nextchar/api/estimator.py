@@ -20,8 +20,8 @@ from nextchar.settings.config import FIELDS, Settings
 from nextchar.settings.fields import require_known
 from nextchar.text.sources import as_symbols
 from nextchar.text.vocabulary import Unknown, Vocabulary, bytes_of
-from nextchar.training.run import BaseModel, load_base_model, start
-from nextchar.training.session import Hooks
+from nextchar.training.run import BaseModel, RunRequest, load_base_model, train
+from nextchar.training.run_context import Hooks
 from nextchar.training.signals import stop_on_interrupt
 
 SAMPLE_LENGTH = 200  # characters that a training run shows of what it writes so far
@@ -106,7 +106,7 @@ class CharRNN(Shown):
         progress = ConsoleProgress(quiet=not verbose)
         with stop_on_interrupt() as should_stop:
             try:
-                trained = start(
+                request = RunRequest(
                     material_of(X, text, settings),
                     preset=self.preset,
                     given={
@@ -118,8 +118,8 @@ class CharRNN(Shown):
                     base=_base(start_from),
                     out=None if out is None else Path(out),
                     resume=resume,
-                    hooks=Hooks(progress, should_stop, write_sample),
                 )
+                trained = train(request, Hooks(progress, should_stop, write_sample))
             finally:
                 progress.close()
         self.model_: Model = trained.model

@@ -76,13 +76,14 @@ class Shown:
 def records_at(path: Path) -> list[Evaluated]:
     """What a run directory says of its training; nothing where it is a model file, or damaged."""
     from nextchar.runs.run_files import read_metrics
-    from nextchar.training.saving.metric_records import evaluations_of
+    from nextchar.training.events import Evaluated
 
     if not path.is_dir():
         return []
     try:
         # a run that went back has records of that, too
-        return evaluations_of(each for each in read_metrics(path) if "train_loss" in each)
+        records = (each for each in read_metrics(path) if "train_loss" in each)
+        return [Evaluated.from_record(each) for each in records]
     except (NextcharError, ValueError):  # the model is whole all the same
         return []
 

@@ -52,7 +52,6 @@ class MPIProcessGroup:
         self._node: Any = pkl5.Intracomm(world.Split_type(self._mpi.COMM_TYPE_SHARED))
         self.share = Share(world.rank, world.size)
         self.launcher = launch.by
-        self.advice = ""
         self.name = f"rank {world.rank} on {self._mpi.Get_processor_name()}"
         self.all_reduce = self._sums = MPIAllReduce(world)
         self._has_failed = False  # an error was raised on all, and they did not speak since
@@ -68,15 +67,20 @@ class MPIProcessGroup:
         """Threads that suit every rank: each has its part of the cores that it may use."""
         mine = _cores()
         all_of_node = self._node.allgather(mine)
-        used, there = len(frozenset().union(*all_of_node)), os.cpu_count() or 1
-        if used <= there // 2 and "SLURM_JOB_ID" not in os.environ:  # there it is what was asked
-            self.advice = (
-                f"the launcher lets these ranks use {used} of the {there} cores of this machine; "
-                "--bind-to none, given to mpiexec, lets them use all"
-            )
         sharing = sum(1 for each in all_of_node if each & mine)
         fitting = max(1, usable_cores() // sharing)
         return int(self._comm.allreduce(fitting, op=self._mpi.MIN))
+
+    def launch_advice(self) -> str:
+        """Return advice on binding if the launcher withholds half of this machine's cores."""
+        used = len(frozenset().union(*self._node.allgather(_cores())))
+        cores = os.cpu_count() or 1
+        if used > cores // 2 or "SLURM_JOB_ID" in os.environ:  # Slurm gives what a job requested
+            return ""
+        return (
+            f"the launcher lets these ranks use {used} of the {cores} cores of this machine; "
+            "--bind-to none, given to mpiexec, lets them use all"
+        )
 
     def on_rank_zero(self, work: Callable[[], T]) -> T:
         """What some work gives on the first rank; its error is raised on all."""
@@ -121,15 +125,15 @@ class MPIProcessGroup:
         self._now = float(sums[0])
         return [float(each) for each in sums[1:]]
 
-    def any_rank(self, asked: bool) -> bool:
+    def any_rank(self, flag: bool) -> bool:
         """Whether any rank was asked to stop, as of the last step."""
         word = self._sums.word
-        word.asked = asked
+        word.asked = flag
         return word.stop
 
-    def set_compression(self, how: str) -> None:
+    def set_compression(self, name: str) -> None:
         """Have gradients summed as `compress_gradients` says."""
-        self._sums.begin_sum = self._half_sums if how == "bf16" else PlainSum
+        self._sums.begin_sum = self._half_sums if name == "bf16" else PlainSum
 
     def gather_state(self, state: Array) -> Array:
         """The state of all lanes, on the first rank."""

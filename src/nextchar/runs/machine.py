@@ -1,4 +1,4 @@
-"""What a run is made on, for `config.toml`; hosts and people are not named."""
+"""Description of the machine and versions of a run, for `config.toml`; no host or user names."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from nextchar.kernels.threads import usable_cores
 
 
 def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
-    """When, on which processor and with which versions.
-
-    cpuinfo: where Linux tells of the processor.
-    """
+    """Return the time, the processor and the versions. cpuinfo: Linux's file about processors."""
     return {
         "began": datetime.now(UTC).isoformat(" ", "seconds"),
         "nextchar": __version__,
@@ -31,9 +28,9 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
 
 
 def _cpu(cpuinfo: Path) -> str:
-    """The name that its maker gave it."""
+    """Return the model name of the processor."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
+        match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
     except (OSError, UnicodeError):
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+        match = None
+    return match[1].strip() if match else platform.processor() or platform.machine()

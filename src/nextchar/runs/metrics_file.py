@@ -1,8 +1,7 @@
-"""The content of `metrics.jsonl`: lines of one JSON object each, with a checksum.
+"""The format of `metrics.jsonl`: one JSON object a line, with a checksum.
 
-`crc32`, the last field of a line, is that of the records up to it, so that a damaged number is told
-from a measured one wherever the file is read, and a line from one that is there twice or lacks the
-one before it. Lines without it, of earlier versions, are read as well.
+Each line ends with `crc32`, a running checksum over all records so far, so that readers detect
+corrupted, duplicated and missing lines. Lines of earlier versions, without it, are read as well.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ _END = b', "crc32": "%s"}'  # of a line
 _LENGTH = len(_END % bytes(8))
 
 
-class Content:
-    """The whole file of records that are added one by one."""
+class MetricsFile:
+    """The whole content of the file, to which records are appended one by one."""
 
     def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
         self._data, self._crc = bytearray(), 0
         for record in records:
-            self.add(record)
+            self.append(record)
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        """One more at the end."""
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a record at the end."""
         self._crc = _checksum(record, self._crc)
         line = json.dumps({**record, CHECKSUM: f"{self._crc:08x}"}) + "\n"
         self._data += line.encode()
@@ -36,10 +35,10 @@ class Content:
 
 
 def records_of(data: bytes) -> list[dict[str, Any]]:
-    """The records of a file's content, in order.
+    """Return the records of a file's content, in order.
 
-    Raises ValueError, which names the line, where one is damaged. Half a line after whole ones is
-    what a copy that was broken off ends in, and is left out.
+    Raises ValueError, which names the line, if one is damaged. Half a line at the end, as an
+    interrupted copy has, is left out.
     """
     if (whole := _whole(data)) is not None:
         return whole
@@ -58,9 +57,9 @@ def records_of(data: bytes) -> list[dict[str, Any]]:
 
 
 def _whole(data: bytes) -> list[dict[str, Any]] | None:
-    """The records of lines that are all as they were written; None where one is not.
+    """Return the records if all lines have the right checksum, otherwise None.
 
-    Twenty times as fast as one by one: a run may have a hundred thousand.
+    Twenty times as fast as line by line: a run may have a hundred thousand.
     """
     if not data.endswith(b"\n"):
         return None
@@ -69,7 +68,7 @@ def _whole(data: bytes) -> list[dict[str, Any]] | None:
         crc = zlib.crc32(b"}", zlib.crc32(line[:-_LENGTH], crc))
         if line[-_LENGTH:] != _END % (b"%08x" % crc):
             return None
-    import msgspec  # here, since `import nextchar` need not wait for it
+    import msgspec  # here, so that `import nextchar` need not wait for it
 
     try:
         records = msgspec.json.Decoder().decode_lines(data)
@@ -83,16 +82,16 @@ def _whole(data: bytes) -> list[dict[str, Any]] | None:
 
 
 def _record(line: bytes, before: int) -> tuple[dict[str, Any], int]:
-    """The record of a line, and the checksum up to it. before: the checksum up to the last one."""
+    """Return the record of a line, and the checksum up to it. before: that of the last line."""
     record = json.loads(line.decode("utf-8"))
     if not isinstance(record, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("not a JSON object")
     if type(record.get("step")) is not int:
-        raise ValueError("no step, a whole number")
-    wanted = record.pop(CHECKSUM, None)
+        raise ValueError("step must be a whole number")
+    written = record.pop(CHECKSUM, None)
     crc = _checksum(record, before)
-    if wanted is not None and wanted != f"{crc:08x}":
-        raise ValueError("it or a line before it is not what was written")
+    if written is not None and written != f"{crc:08x}":
+        raise ValueError("checksum mismatch: this line or an earlier one has been changed")
     return record, crc
 
 

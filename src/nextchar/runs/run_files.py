@@ -1,6 +1,6 @@
-"""Reading a run directory, which takes nothing from whoever trains there.
+"""Readers of a run directory's files, which never block the process that trains there.
 
-Files are replaced atomically, so that a run can be looked at while it goes on.
+Files are replaced atomically, so that a run can be read while it is being trained.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from nextchar.errors import RunError, in_one_line
 from nextchar.runs.metrics_file import records_of
 from nextchar.settings.config import Settings
 
-FORMAT = 1  # of the directory; one without it is of the first
+FORMAT = 1  # of the directory; a directory without it has the first one
 CONFIG, METRICS, CHECKPOINT = "config.toml", "metrics.jsonl", "checkpoint.safetensors"
 SAMPLES, OWNER, LOCK = "samples.jsonl", ".owner.json", ".lock"
 
 
 def is_held(path: Path) -> bool:
-    """Whether a run is trained right now.
+    """Return whether a run is being trained right now.
 
-    A trainer notes who it is; only where that is so is its lock tried, which a dead one does not
-    hold: whoever begins to train is never in the way.
+    A trainer writes an owner file, and only then is its lock tried, which a dead one does not
+    hold: a process that starts to train never finds the lock taken by a reader.
     """
     if not (path / OWNER).exists():
         return False
@@ -35,12 +35,12 @@ def is_held(path: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-    except OSError:  # a folder that nobody may write to
+    except OSError:  # a read-only folder
         return False
 
 
 def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
-    """The settings of a run and where its text came from. Raises RunError where they are lost."""
+    """Return the settings of a run and the source of its text. Raises RunError if unreadable."""
     try:
         tables = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
         _require_format(path, tables.pop("format", FORMAT))
@@ -48,61 +48,69 @@ def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
         source = _source(tables.pop("source"))
         for name, table in tables.items():
             if not isinstance(table, Mapping):
-                raise ValueError(f"{name} is no table of settings")
+                raise ValueError(f"{name} is not a table of settings")
         return Settings.from_tables(tables), source
     except FileNotFoundError:
-        raise RunError(f"{path}: no run there (no {CONFIG})") from None
+        raise RunError(f"no run there (no {CONFIG})", path=path) from None
     except OSError as error:
-        raise RunError(f"{path / CONFIG}: cannot be read ({_reason(error)})") from error
+        raise _unreadable(path / CONFIG, _reason(error)) from error
     except KeyError as error:
-        raise RunError(f"{path / CONFIG}: cannot be read (no table {error})") from error
+        raise _unreadable(path / CONFIG, f"no table {error}") from error
     except (TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise RunError(f"{path / CONFIG}: cannot be read ({in_one_line(error)})") from error
+        raise _unreadable(path / CONFIG, in_one_line(error)) from error
+
+
+def _unreadable(path: Path, reason: str, remedy: str | None = None) -> RunError:
+    return RunError(f"cannot be read ({reason})", path=path, remedy=remedy)
 
 
 def read_ranks(path: Path) -> int:
-    """How many trained together in a run whose `config.toml` can be read."""
+    """Return the number of processes that trained a run whose `config.toml` is readable."""
     return int(tomllib.loads((path / CONFIG).read_text(encoding="utf-8")).get("ranks", 1))
 
 
-def _require_format(path: Path, found: Any) -> None:
-    if found != FORMAT:
+def _require_format(path: Path, number: Any) -> None:
+    if number != FORMAT:
         raise RunError(
-            f"{path}: a run of format {found!r:.20}, this version of nextchar reads {FORMAT}; use "
-            "the version that began it, or start anew with another --out"
+            f"is a run of format {number!r:.20}, this version of nextchar reads {FORMAT}",
+            path=path,
+            remedy="use the version that started it, or start again with another --out",
         )
 
 
 def _source(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the text came from: lists of names. Raises ValueError where it is something else."""
+    """Return the source of a run's text, lists of names. Raises ValueError for anything else."""
     for name in ("inputs", "validation"):
         value = table.get(name) if isinstance(table, Mapping) else None
         if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
-            raise ValueError(f"source.{name} is no list of names")
+            raise ValueError(f"source.{name} is not a list of names")
     if not isinstance(table.get("from", ""), str):
-        raise ValueError("source.from is no name")
+        raise ValueError("source.from is not a name")
     return dict(table)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The records of a run's `metrics.jsonl`, in order; none where nothing was evaluated yet."""
+    """Return the records of a run's `metrics.jsonl`, in order; none before an evaluation."""
     try:
         return records_of((path / METRICS).read_bytes())
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise RunError(f"{path / METRICS}: cannot be read ({_reason(error)})") from error
+        raise _unreadable(path / METRICS, _reason(error)) from error
     except ValueError as error:
-        raise RunError(
-            f"{path / METRICS}: cannot be read ({error}); mend it, or move it away to go on "
-            "without its records"
-        ) from error
+        raise unreadable_metrics(path, error) from error
+
+
+def unreadable_metrics(path: Path, error: ValueError) -> RunError:
+    """Return the error for a run whose `metrics.jsonl` is damaged."""
+    remedy = "repair it, or move it away to continue without its records"
+    return _unreadable(path / METRICS, str(error), remedy)
 
 
 def read_samples(path: Path) -> list[dict[str, Any]]:
-    """What the model wrote in the course of a run: `step`, `fraction` of the run and `text`.
+    """Return the samples of a run, with `step`, `fraction` of the run and `text`.
 
-    A line that cannot be read is left out, and so is a file: nothing hangs on them.
+    Lines or a file that cannot be read are left out: nothing depends on them.
     """
     try:
         lines = (path / SAMPLES).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -113,9 +121,9 @@ def read_samples(path: Path) -> list[dict[str, Any]]:
 
 def _sample(line: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
-        if type(found["step"]) is int and isinstance(found["text"], str):
-            return {**found, "fraction": float(found["fraction"])}
+        sample = json.loads(line)
+        if type(sample["step"]) is int and isinstance(sample["text"], str):
+            return {**sample, "fraction": float(sample["fraction"])}
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return None

@@ -1,17 +1,19 @@
-"""What a trainer tells while it works. It prints nothing itself: `on_event` is handed in."""
+"""Events that a trainer reports through `on_event`; it prints nothing itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something the user should know, in one line.
+    """A line that the user should read.
 
-    is_by_the_way: changes nothing of what was asked for; who wants quiet is not told.
+    is_by_the_way: it changes nothing that was requested; `--quiet` leaves it out.
     """
 
     text: str
@@ -20,9 +22,9 @@ class Note:
 
 @dataclass(frozen=True)
 class Encoding:
-    """A large text is read and encoded; of small ones nothing is told.
+    """A large text is being read and encoded; small ones report nothing.
 
-    done: bytes read so far; total: of the whole text, None where it is not known.
+    done: bytes read so far; total: of the whole text, None if unknown.
     """
 
     done: int
@@ -31,9 +33,9 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Started:
-    """The first step is about to be taken.
+    """The first step is next.
 
-    total: steps of the run, or None where a time ends it; seconds: that time.
+    total: steps of the run, None if a time ends it; seconds: that time.
     """
 
     step: int
@@ -62,9 +64,9 @@ class Evaluated:
     """One record of `metrics.jsonl`.
 
     Losses are in nats per character: train_loss is the mean since the last evaluation, val_loss
-    None where there is no validation part. is_best: whether no evaluation was better before.
+    None without a validation part. is_best: no earlier evaluation was better.
     gradient_norm: mean since the last evaluation, before clipping; gradient_norm_max: the largest;
-    gradient_norm_clipped: mean after it; clipped_share: of the steps. None where it is not known.
+    gradient_norm_clipped: mean after clipping; clipped_share: of the steps. None if unknown.
     """
 
     step: int
@@ -81,10 +83,34 @@ class Evaluated:
     gradient_norm_clipped: float | None = None
     clipped_share: float | None = None
 
+    def to_record(self) -> dict[str, Any]:
+        """Return the fields that `metrics.jsonl` has: all but is_best, which earlier ones imply."""
+        return {name: value for name, value in vars(self).items() if name != "is_best"}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Return the evaluation of a record; ValueError, which names the step, if it is none."""
+        values = {}
+        for each in dataclasses.fields(cls):
+            if each.name == "is_best":
+                continue
+            value = values[each.name] = record.get(each.name)
+            is_right = isinstance(value, _TYPES[str(each.type)]) and not isinstance(value, bool)
+            if not is_right:
+                raise ValueError(f"step {record['step']}: {each.name} is {value!r:.20}")
+        return cls(**values, is_best=False)  # type: ignore[arg-type]  # checked above
+
+
+_TYPES: Mapping[str, Any] = {
+    "int": int,
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+}
+
 
 @dataclass(frozen=True)
 class Sampled:
-    """What the model writes so far."""
+    """The model wrote a sample."""
 
     step: int
     text: str
@@ -94,7 +120,7 @@ class Sampled:
 class Finished:
     """The run is over, its last checkpoint written.
 
-    best_loss: nats per character of the best model, on validation where there is such a part.
+    best_loss: nats per character of the best model, on the validation part if there is one.
     """
 
     step: int
@@ -107,7 +133,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Scored:
-    """The best model was scored on the test part: nats per character, over so many of them."""
+    """The best model was scored on the test part. loss: nats per character."""
 
     loss: float
     characters: int

@@ -1,16 +1,16 @@
 """Fine-tuning: a run that starts from a trained model, on a text that may have new characters.
 
-The network is the model's. A new character's row of the input weights is the mean of the old ones,
-and so is its column of the output weights. Its bias makes it improbable whatever was read before:
-with K new characters and V old ones, of logits z, each new one has the logit
+The network is the model's. A new character's row of the input weights is the mean of the old rows,
+and so is its column of the output weights. Its bias makes it improbable in any context: with K new
+characters and V old ones, of logits z, each new one has the logit
 
     mean(z) + ln V - ln K - 16  ≤  ln Σ exp(z) - ln K - 16
 
 by Jensen's inequality. Together they have less than exp(-16) = 1.1e-7 of the probability, about a
-rounding of float32, and that is all by which the loss on the old text can be higher.
+rounding of float32, so that the loss on the old text rises by no more than that.
 
-Training then begins with what a low learning rate would take a thousand steps for: new symbols are
-made as probable as they are frequent in the new text.
+Training at a low learning rate would take a thousand steps to learn how frequent the new symbols
+are. Their biases are therefore set first, to the frequencies in the new text.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from nextchar.text.vocabulary import Vocabulary
 
 Codes = NDArray[Any]
 
-_LENGTH, _LANES = 128, 16  # of what is read to see how probable symbols are
+_LENGTH, _LANES = 128, 16  # of the sample on which the probability of symbols is measured
 UNSEEN = -16.0  # log of the probability of all new characters together, at most
-_OF_THE_TEXT = ("alphabet", "normalize", "records", "min_count")
+_TEXT_SETTINGS = ("alphabet", "normalize", "records", "min_count")
 
 
 def settings_from(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given, and what follows from the model beside it.
+    """Return the given settings together with those that a trained model fixes.
 
-    Raises SettingsError where something else was given of what a trained model cannot change.
+    Raises SettingsError if a given setting contradicts the model.
     """
     given = {name: value for name, value in given.items() if value is not None}
     network, text = asdict(model.architecture.settings), asdict(model.text)
@@ -55,22 +55,25 @@ def settings_from(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
         raise _cannot_change("records", model.text.records, records)
     if model.parameters.dtype == np.float64:
         given = {"dtype": "float64", **given}
-    ours = {**network, **{name: text[name] for name in _OF_THE_TEXT}}
+    ours = {**network, **{name: text[name] for name in _TEXT_SETTINGS}}
     return {**{name: own for name, own in ours.items() if own is not None}, **given}
 
 
 def _cannot_change(name: str, own: Any, value: Any) -> SettingsError:
     return SettingsError(
-        f"{name}: the model to start from has {own}, got {value}; leave it out, or train anew"
+        f"must be {own!r} as in the model to start from",
+        setting=name,
+        value=value,
+        remedy="leave it out, or train from scratch",
     )
 
 
 def extended(model: Model, vocabulary: Vocabulary, dtype: Any) -> Parameters:
-    """The model's parameters for a vocabulary that has all of its symbols, and others.
+    """Return the model's parameters for a vocabulary that has all of its symbols, and others.
 
-    What is there stays as it is, but for rounding where the dtype is a narrower one.
+    Old values stay as they are, except for rounding to a narrower dtype.
     """
-    places, new = _places(model.vocabulary, vocabulary), new_codes(model, vocabulary)
+    places, new = _new_codes_of_old(model.vocabulary, vocabulary), new_codes(model, vocabulary)
     parameters = Parameters(Architecture(model.architecture.settings, len(vocabulary)), dtype=dtype)
     for name, old in model.parameters.views.items():
         axis = _axis_of_codes(name, model.architecture)
@@ -86,14 +89,14 @@ def extended(model: Model, vocabulary: Vocabulary, dtype: Any) -> Parameters:
 
 
 def new_codes(model: Model, vocabulary: Vocabulary) -> Codes:
-    """(K,) the codes of a vocabulary that the model has no symbol for."""
-    return np.setdiff1d(np.arange(len(vocabulary)), _places(model.vocabulary, vocabulary))
+    """Return the codes (K,) of a vocabulary whose symbols the model lacks."""
+    return np.setdiff1d(np.arange(len(vocabulary)), _new_codes_of_old(model.vocabulary, vocabulary))
 
 
 def set_biases_of_new_characters(parameters: Parameters, new: Codes, codes: AnyCodes) -> None:
     """Raise the biases of new symbols until their mean probability is their share of a text.
 
-    Of all that these biases could be, that is about the best. Both are measured on a bounded part.
+    These are about the best biases possible. Both are measured on a bounded part of the text.
     new: (K,) codes; codes: (N,) of the text.
     """
     counted = codes[: 1 << 20]
@@ -102,32 +105,28 @@ def set_biases_of_new_characters(parameters: Parameters, new: Codes, codes: AnyC
     read = codes[np.minimum(places + np.arange(_LENGTH)[:, None], len(codes) - 1)]  # (T, B)
     logits = forward(parameters, read, parameters.zero_state(_LANES))[0]  # (T, B, V)
     log_p = log_softmax(logits)[..., new].astype(np.float64).reshape(-1, len(new))
-    share = (counts + 0.5) / len(
-        counted
-    )  # one that is not among those counted is there all the same
-    mean = np.logaddexp.reduce(log_p, axis=0) - math.log(len(log_p))  # (K,) its logarithm
-    parameters["b_out"][new] += np.log(share) - mean
+    share = (counts + 0.5) / len(counted)  # the text may have symbols that were not counted
+    log_mean = np.logaddexp.reduce(log_p, axis=0) - math.log(len(log_p))  # (K,)
+    parameters["b_out"][new] += np.log(share) - log_mean
 
 
-def _places(old: Vocabulary, new: Vocabulary) -> Any:
-    """(V,) the new code of each old one."""
+def _new_codes_of_old(old: Vocabulary, new: Vocabulary) -> Any:
+    """Return the new code of each old one, (V,)."""
     if old.is_bytes:
         return np.arange(len(old))
-    places = new.codes_of_points(old.points)
-    return (
-        places if old.unknown_code is None else np.append(places, np.int32(new.unknown_code or 0))
-    )
+    codes = new.codes_of_points(old.points)
+    return codes if old.unknown_code is None else np.append(codes, np.int32(new.unknown_code or 0))
 
 
 def _axis_of_codes(name: str, architecture: Architecture) -> int | None:
-    """Along which axis of a parameter the codes are; None where it has nothing to do with them."""
+    """Return the axis of a parameter that codes index; None if it has none."""
     if name == "layer0.W_ih":
         return None if architecture.settings.embedding_size else 0
     return {"embedding": 0, "W_out": 1, "b_out": 0}.get(name)
 
 
 def describe_new_characters(old: Vocabulary, new: Vocabulary) -> str | None:
-    """What a text has that a model did not know, in one line; None where there is nothing."""
+    """List the characters of a text that a model lacks, in one line; None if there are none."""
     points = np.setdiff1d(new.points, old.points)
     if not len(points):
         return None

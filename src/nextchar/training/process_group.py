@@ -1,9 +1,9 @@
-"""Those who train one network together, as the trainer sees them, and the one who trains alone.
+"""The processes that train one network together, as the trainer sees them, and one that is alone.
 
-A rank is one of them: a process that computes a share of each batch's lanes. Parameters are the
-same on all. What decides anything is the first rank's (the clock, files, the user's settings) or
-summed over all (losses, gradients, scores), so that all decide alike. `distributed` has those
-who talk over MPI; nothing here knows of it.
+A rank is one process, which computes a share of each batch's lanes. Parameters are the same on
+all. Every decision is based on rank 0 (clock, files, settings) or on sums over all ranks (losses,
+gradients, scores), so that all decide alike. `distributed` implements the group over MPI; nothing
+here knows of it.
 """
 
 from __future__ import annotations
@@ -28,125 +28,133 @@ T = TypeVar("T")
 
 
 class ProcessGroup(Protocol):
-    """All methods but `clock` are called by every rank, in the same order.
+    """Collective operations. Every rank calls all methods but `clock`, in the same order.
 
-    share: which one this is, of how many. all_reduce: what sums gradients; None where one is alone.
-    launcher: what stands before `nextchar` to start as many again, with a space behind.
-    advice: what the user should know of how it was launched, in one line; mostly nothing.
+    share: this rank's number, and the number of ranks. all_reduce: sums gradients; None if alone.
+    launcher: the command that starts as many ranks again (`mpiexec -n 4 `).
     """
 
     share: Share
     all_reduce: GradientAllReduce | None
     launcher: str
-    advice: str
 
     def clock(self) -> float:
-        """Seconds on the first rank's clock, as it was when all last spoke to each other."""
+        """Return seconds on rank 0's clock as of the last collective operation."""
         ...
 
     def threads(self) -> int:
-        """Threads that suit every rank, by the cores that it may use."""
+        """Return the number of threads that suits every rank, by the cores that it may use."""
+        ...
+
+    def launch_advice(self) -> str:
+        """Return advice on the launch command, in one line; an empty string for none."""
         ...
 
     def on_rank_zero(self, work: Callable[[], T]) -> T:
-        """What some work gives, done by the first rank while the others wait.
+        """Call a function on rank 0 while the others wait; return its result on all ranks.
 
         Its error is raised on all.
         """
         ...
 
     def on_all_ranks(self, work: Callable[[], T]) -> T:
-        """What some work gives that every rank does; an error of one is raised on all."""
+        """Call a function on every rank and return its result; raise an error of one on all."""
         ...
 
-    def set_compression(self, how: str) -> None:
-        """Have gradients summed as the setting `compress_gradients` says."""
+    def set_compression(self, name: str) -> None:
+        """Sum gradients as the setting `compress_gradients` says."""
         ...
 
     def sum_over_ranks(self, *numbers: float) -> list[float]:
-        """The sums of numbers over all ranks."""
+        """Return the sums of numbers over all ranks."""
         ...
 
-    def any_rank(self, asked: bool) -> bool:
-        """Whether any rank was asked for something, as of the last step."""
+    def any_rank(self, flag: bool) -> bool:
+        """Return whether the flag was set on any rank, as of the last step."""
         ...
 
     def gather_state(self, state: Array) -> Array:
-        """The state (L, STATES, B, H) of all lanes, on the first rank; on others their own's."""
+        """Return the state (L, STATES, B, H) of all lanes on rank 0, of its own lanes elsewhere."""
         ...
 
     def read_corpus(self, read: Callable[[], Corpus], text: SplittableText) -> Corpus:
-        """A text that is read once, or once on each machine that does not find it encoded.
+        """Read a text once, or once on each machine that has no encoded copy of it.
 
-        text: the same, as what all may encode together before it is read.
+        text: the same text, in a form that all ranks can encode a part of.
         """
         ...
 
     def require_equal(self, facts: Callable[[], Mapping[str, Any]]) -> None:
-        """Raise RunError that says which rank differs in what from the first one."""
+        """Raise RunError, which names rank and fact, if a rank's facts differ from rank 0's."""
         ...
 
     def local_rank_zero_first(self) -> AbstractContextManager[None]:
-        """A context that one rank of each machine goes through before the others, `alone`."""
+        """Context that one rank of each machine enters and leaves before the others enter it.
+
+        Within it, `no_sync` holds.
+        """
         ...
 
     def no_sync(self) -> AbstractContextManager[None]:
-        """A context in which `exchange` sums over nobody else."""
+        """Context in which `all_reduce` does not sum over other ranks."""
         ...
 
 
 class SingleProcess:
-    """One who trains alone: every question is answered by itself."""
+    """A process group of one."""
 
     share: Share = ALL
     all_reduce: GradientAllReduce | None = None
     launcher = ""
-    advice = ""
 
     def clock(self) -> float:
-        """Seconds."""
+        """Return seconds."""
         return time.perf_counter()
 
     def threads(self) -> int:
-        """The cores there are."""
+        """Return the number of usable cores."""
         return usable_cores()
 
+    def launch_advice(self) -> str:
+        """Return no advice."""
+        return ""
+
     def on_rank_zero(self, work: Callable[[], T]) -> T:
-        """Do it."""
+        """Call the function."""
         return work()
 
     def on_all_ranks(self, work: Callable[[], T]) -> T:
-        """Do it."""
+        """Call the function."""
         return work()
 
-    def set_compression(self, how: str) -> None:
-        """Nothing is sent."""
+    def set_compression(self, name: str) -> None:
+        """Do nothing: no gradient is sent."""
 
     def sum_over_ranks(self, *numbers: float) -> list[float]:
-        """The numbers."""
+        """Return the numbers."""
         return list(numbers)
 
-    def any_rank(self, asked: bool) -> bool:
-        """Whether it was asked for."""
-        return asked
+    def any_rank(self, flag: bool) -> bool:
+        """Return the flag."""
+        return flag
 
     def gather_state(self, state: Array) -> Array:
-        """It is whole."""
+        """Return the state, which has all lanes."""
         return state
 
     def read_corpus(self, read: Callable[[], Corpus], text: SplittableText) -> Corpus:
-        """Read it."""
+        """Read the text."""
         return read()
 
     def require_equal(self, facts: Callable[[], Mapping[str, Any]]) -> None:
-        """One is like oneself."""
+        """Do nothing: there is no other rank."""
 
     def local_rank_zero_first(self) -> AbstractContextManager[None]:
-        """Nobody waits."""
+        """Context without effect."""
         return nullcontext()
 
     def no_sync(self) -> AbstractContextManager[None]:
-        """As always."""
+        """Context without effect."""
         return nullcontext()
 
 

@@ -1,37 +1,47 @@
-"""A whole run, from settings and a text to a model, for `CharRNN.fit` and `nextchar train`."""
+"""A whole run, from a user's request to a trained model, for `CharRNN.fit` and `nextchar train`.
+
+resolve_request   preset, options and a resumed run's `config.toml` → settings and texts
+read_text         files → codes, split into training, validation and test part
+choose_settings   (auto/choose.py) what `auto` and the machine decide → finished settings
+train_corpus     (session.py) batches, engine and trainer → a model
+"""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nextchar.errors import InterruptedRun, RunError, SettingsError
+from nextchar.kernels import COMPILING
 from nextchar.model.file import START, Model, load_model
 from nextchar.runs.machine import describe
 from nextchar.settings.config import Settings, TextSettings, laid_over
 from nextchar.settings.presets import AUTO
 from nextchar.text.cache.parallel import SplittableText
-from nextchar.text.corpus import Corpus
+from nextchar.text.corpus import Corpus, Prepared, prepare
 from nextchar.text.read_callbacks import ReadCallbacks
 from nextchar.text.reading import read_corpus
-from nextchar.training.events import Encoding, Note
-from nextchar.training.fine_tuning import settings_from
+from nextchar.training.auto.choose import choose_settings
+from nextchar.training.events import Encoding
+from nextchar.training.fine_tuning import describe_new_characters, settings_from
 from nextchar.training.process_group import SINGLE_PROCESS, ProcessGroup
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.saving.resume import resumed_settings
 from nextchar.training.saving.run_directory import RunDirectory
-from nextchar.training.session import Hooks, Trained, train
+from nextchar.training.session import Trained, train_corpus
 
 
 @dataclass(frozen=True)
 class TextInput:
-    """A text to train on: how it is read, and its names where it can be found again.
+    """A text to train on.
 
-    paths: of what is read, as they were given, where several may read a part each.
+    read: reads and encodes it. names: inputs from which a later process can read it again.
+    paths: inputs as they were given, for ranks that encode a part each.
     """
 
     read: Callable[[TextSettings, ReadCallbacks], Corpus]
@@ -41,61 +51,105 @@ class TextInput:
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A trained model that a run starts from, and what the run is to call it."""
+    """A trained model that a run starts from, and its name in `config.toml`."""
 
     model: Model
     name: str = "a model in memory"
 
 
+@dataclass(frozen=True)
+class RunRequest:
+    """A user's request for a run.
+
+    text: None takes that of the run that is resumed; the same holds for validation.
+    given: settings laid over the preset's.
+    base: the model to start from; a resumed run has its own.
+    out: the run directory; None keeps the run in memory.
+    """
+
+    text: TextInput | None
+    preset: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    validation: TextInput | None = None
+    base: BaseModel | None = None
+    out: Path | None = None
+    resume: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """Everything in which the requests of all ranks must be equal."""
+        names = {"text": self.text and self.text.names}
+        names["validation"] = self.validation and self.validation.names
+        return {"preset": self.preset, "resume": self.resume, **names, **self.given}
+
+
+@dataclass(frozen=True)
+class ResolvedRequest:
+    """A request after presets, files and the run that is resumed were consulted.
+
+    settings: complete, except for the choices of `auto`.
+    given: settings that `auto` must keep; None where it chooses nothing.
+    source: origin of the text, for `config.toml`.
+    """
+
+    settings: Settings
+    given: Mapping[str, Any] | None
+    text: TextInput
+    validation: TextInput | None
+    base: Model | None
+    source: Mapping[str, Any]
+
+
 def load_base_model(path: str | PathLike[str]) -> BaseModel:
-    """The model of a file or a run directory. Raises ModelFileError."""
-    return BaseModel(load_model(path), _found_again(str(path)))
+    """Load the model of a file or a run directory. Raises ModelFileError."""
+    return BaseModel(load_model(path), _absolute(str(path)))
 
 
 def text_from_paths(paths: Sequence[str | PathLike[str]]) -> TextInput:
-    """The material of files, folders, `-` and data sets, found again from any working folder."""
-    names = tuple(_found_again(str(path)) for path in paths)
+    """Return the text of files, folders, `-` and data sets."""
+    names = tuple(_absolute(str(path)) for path in paths)
     return TextInput(
-        lambda settings, listener: read_corpus(paths, settings, listener), names, paths
+        lambda settings, callbacks: read_corpus(paths, settings, callbacks), names, paths
     )
 
 
-def _found_again(name: str) -> str:
-    """A file's absolute path; what is none (`-`, a data set) as it is."""
+def _absolute(name: str) -> str:
+    """Return a file's absolute path; other names (`-`, a data set) unchanged."""
     try:
         return str(Path(name).resolve()) if name != "-" and Path(name).exists() else name
-    except (OSError, ValueError, RuntimeError):  # no name a file can have, or links in a circle
+    except (OSError, ValueError, RuntimeError):  # not a valid file name, or a symlink loop
         return name
 
 
-def start(
-    text: TextInput | None,
-    *,
-    preset: str | None = None,
-    given: Mapping[str, Any] | None = None,
-    validation: TextInput | None = None,
-    base: BaseModel | None = None,
-    out: Path | None = None,
-    resume: bool = False,
-    hooks: Hooks | None = None,
-    group: ProcessGroup = SINGLE_PROCESS,
+def train(
+    request: RunRequest, hooks: Hooks | None = None, group: ProcessGroup = SINGLE_PROCESS
 ) -> Trained:
-    """Run a training from what the user gave to the trained model.
+    """Train a model. Every rank of the group makes the same request."""
+    hooks = hooks or Hooks()
+    resolved = resolve_request(request, group)
+    with _opened(request, group) as directory:
+        prepared = read_text(resolved, hooks, group)
+        with compilation_reported(hooks):
+            settings = choose_settings(
+                prepared,
+                resolved.settings,
+                resolved.given,
+                hooks,
+                group,
+                is_trained=resolved.base is not None,
+            )
+            context = RunContext(hooks, directory, group)
+            return train_corpus(
+                prepared, settings, context, base=resolved.base, resume=request.resume
+            )
 
-    text: None takes that of the run that is resumed; so does validation.
-    given: settings laid over the preset's.
-    base: the model to start from; a run that is resumed has it.
-    out: the run directory; None keeps the run in memory.
-    group: who trains along, each with the same arguments.
-    """
-    chooses = not resume and preset in {None, AUTO}
-    names = {"text": text and text.names, "validation": validation and validation.names}
-    told = {"preset": preset, "resume": resume, **names, **(given or {})}
-    group.require_equal(lambda: told)
+
+def resolve_request(request: RunRequest, group: ProcessGroup = SINGLE_PROCESS) -> ResolvedRequest:
+    """Return settings, texts and base model of a request, all that is known without the text."""
+    group.require_equal(request.facts)
     ranks = group.share.size
-    asked = group.on_rank_zero(lambda: _asked(text, preset, given or {}, base, out, resume, ranks))
-    settings, source, base = asked.settings, asked.source, asked.base
-    text = text or text_from_paths(source["inputs"])
+    settings, given, source, base = group.on_rank_zero(lambda: _settings_of(request, ranks))
+    text = request.text or text_from_paths(source["inputs"])
+    validation = request.validation
     if validation is None and source.get("validation"):
         validation = text_from_paths(source["validation"])
     source = {
@@ -105,94 +159,101 @@ def start(
         "validation": list(validation.names if validation else ()),
         **({"from": base.name} if base else {}),
     }
-    listener = _listener(hooks or Hooks())
-    with _opened(out, resume, group) as directory:
-        return train(
-            _corpus(text, settings, listener, group),
-            settings,
-            given=asked.given if chooses else None,
-            validation=_corpus(validation, settings, listener, group) if validation else None,
-            directory=directory,
-            source=source,
-            base=base.model if base else None,
-            resume=resume,
-            hooks=hooks,
-            group=group,
-        )
+    chooses = not request.resume and request.preset in {None, AUTO}
+    return ResolvedRequest(
+        settings,
+        given if chooses else None,
+        text,
+        validation,
+        base.model if base else None,
+        source,
+    )
 
 
-class _RunRequest(NamedTuple):
-    """What was asked for.
-
-    source, base: where the text of a run that goes on came from, and the model it started from.
-    """
+class _Resolved(NamedTuple):
+    """Everything that rank 0 resolves. source: that of the resumed run, empty for a new one."""
 
     settings: Settings
     given: Mapping[str, Any]
-    source: dict[str, Any]
+    source: Mapping[str, Any]
     base: BaseModel | None
 
 
-def _asked(
-    text: TextInput | None,
-    preset: str | None,
-    given: Mapping[str, Any],
-    base: BaseModel | None,
-    out: Path | None,
-    resume: bool,
-    ranks: int,
-) -> _RunRequest:
-    if resume and base:
-        raise SettingsError("from: a run that is resumed has started already; leave it out")
+def _settings_of(request: RunRequest, ranks: int) -> _Resolved:
+    out, base, given = request.out, request.base, request.given
+    if request.resume and base:
+        raise SettingsError(
+            "cannot be combined with resume: the run has started already",
+            setting="from",
+            remedy="leave it out",
+        )
     if base:
         given = settings_from(base.model, given)
-    if not resume:
-        settings, source = Settings.make(preset, **given), dict[str, Any]()
+    if not request.resume:
+        settings, source = Settings.make(request.preset, **given), dict[str, Any]()
     elif out is None:
-        raise SettingsError("resume: wants out, the directory of the run to go on with")
+        raise SettingsError("needs out, the directory of the run to resume", setting="resume")
     else:
-        changed = laid_over(preset, given) if preset or given else {}
+        changed = laid_over(request.preset, given) if request.preset or given else {}
         settings, source = resumed_settings(out, changed, ranks)
-    if text is None and "-" in source.get("inputs", ()):
+    if request.text is None and "-" in source.get("inputs", ()):
         raise RunError(
-            f"{out}: was trained from standard input; give the same text again: "
-            f"nextchar train - --out {shlex.quote(str(out))} --resume"
+            "was trained from standard input",
+            path=out,
+            remedy="give the same text again: "
+            f"nextchar train - --out {shlex.quote(str(out))} --resume",
         )
-    if text is None and not source.get("inputs"):
-        raise SettingsError("a text to train on is needed: give a path, or text=")
+    if request.text is None and not source.get("inputs"):
+        raise SettingsError("a text to train on is needed", remedy="give a path, or text=")
     if out is not None and "from" in source:
         base = BaseModel(load_model(out / START), source["from"])
-    return _RunRequest(settings, given, source, base)
+    return _Resolved(settings, given, source, base)
 
 
 @contextmanager
-def _opened(out: Path | None, resume: bool, group: ProcessGroup) -> Iterator[RunDirectory | None]:
-    """The run directory, for the first rank."""
+def _opened(request: RunRequest, group: ProcessGroup) -> Iterator[RunDirectory | None]:
+    """Context with the run directory, open on rank 0."""
     directory: RunDirectory | None = None
 
     def open_it() -> None:
         nonlocal directory
-        if out is not None:
-            directory = (RunDirectory.open if resume else RunDirectory.create)(out)
+        if request.out is not None:
+            open_or_create = RunDirectory.open if request.resume else RunDirectory.create
+            directory = open_or_create(request.out)
 
     group.on_rank_zero(open_it)
     with directory or nullcontext():
         yield directory
 
 
-def _corpus(
-    text: TextInput, settings: Settings, listener: ReadCallbacks, group: ProcessGroup
-) -> Corpus:
-    together = SplittableText(text.paths, settings.text, listener)
-    return group.read_corpus(lambda: text.read(settings.text, listener), together)
+def read_text(
+    resolved: ResolvedRequest, hooks: Hooks, group: ProcessGroup = SINGLE_PROCESS
+) -> Prepared:
+    """Read the texts of a run and split them. Raises TextError, or InterruptedRun on request."""
+    settings, base = resolved.settings, resolved.base
+    known = base.vocabulary if base else None
+    corpus = _corpus(resolved.text, settings, hooks, group)
+    text = resolved.validation
+    validation = _corpus(text, settings, hooks, group) if text else None
+    prepared = group.on_all_ranks(lambda: prepare(corpus, settings, validation, known))
+    if known and (line := describe_new_characters(known, prepared.vocabulary)):
+        hooks.note(line, is_by_the_way=True)
+    return replace(prepared, source=resolved.source)
 
 
-def _listener(hooks: Hooks) -> ReadCallbacks:
-    """Who is told while a text is read: as a run's own events are, and the run may be stopped."""
-
+def _corpus(text: TextInput, settings: Settings, hooks: Hooks, group: ProcessGroup) -> Corpus:
     def encoding(done: int, total: int | None) -> None:
         hooks.on_event(Encoding(done, total))
         if hooks.should_stop():
             raise InterruptedRun("interrupted while the text was encoded; nothing was trained yet")
 
-    return ReadCallbacks(lambda text: hooks.on_event(Note(text)), encoding)
+    callbacks = ReadCallbacks(hooks.note, encoding)
+    splittable = SplittableText(text.paths, settings.text, callbacks)
+    return group.read_corpus(lambda: text.read(settings.text, callbacks), splittable)
+
+
+def compilation_reported(hooks: Hooks) -> AbstractContextManager[None]:
+    """Context in which compiling the engine is reported, once."""
+    from nextchar.kernels.jit import announce_compilation  # brings Numba along: half a second
+
+    return announce_compilation(lambda: hooks.note(COMPILING, is_by_the_way=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,39 +16,44 @@ from nextchar.settings.config import Settings
 from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
 from nextchar.training.budget.budget import TimeBudget, make_budget
-from nextchar.training.budget.dry_run import measure_final_costs, step_on_copies, warm_up
-from nextchar.training.events import Evaluated, Finished, Note, OnEvent, Started, Stepped
-from nextchar.training.health.divergence import require_finite, require_finite_weights
+from nextchar.training.budget.dry_run import (
+    FinalTasks,
+    measure_final_costs,
+    step_on_copies,
+    warm_up,
+)
+from nextchar.training.evaluation import record_evaluation, score_over_ranks
+from nextchar.training.events import Evaluated, Finished, Started, Stepped
+from nextchar.training.health.early_stopping import is_out_of_patience
 from nextchar.training.health.overfitting import overfitting_warning
-from nextchar.training.health.rollback import Rollback, factor
-from nextchar.training.optim.gradient_norms import count_norm, take_norms
+from nextchar.training.health.rollback import (
+    Rollback,
+    backoff_factor,
+    require_finite,
+    require_finite_weights,
+)
+from nextchar.training.optim.gradient_norms import count_norm
 from nextchar.training.optim.optimizers import Slots
 from nextchar.training.optim.schedules import learning_rate
-from nextchar.training.process_group import SINGLE_PROCESS, ProcessGroup
-from nextchar.training.sample_writer import MakeSample, SampleWriter
-from nextchar.training.saving.checkpoint import Checkpoint, Progress
-from nextchar.training.saving.keeping import keep_checkpoint, keep_evaluation
-from nextchar.training.saving.run_directory import RunDirectory
+from nextchar.training.run_context import RunContext
+from nextchar.training.sample_writer import SampleWriter
+from nextchar.training.saving.checkpoint import Checkpoint, Progress, save_checkpoint, with_states
 from nextchar.training.signals import interrupted
-from nextchar.training.validation_loss import score_over_ranks
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
 
 Array = NDArray[Any]
 
-SMOOTHING = 0.99  # share of the old value in the smoothed loss
-EXPLODED = 1000.0  # nats per character: no text is that surprising, the weights have run away
+EXPLODED = 1000.0  # nats per character: a loss that only diverged weights have
 
 
 class Trainer:
-    """One run over a prepared text.
+    """Training of one network on a prepared text.
 
-    parameters, slots, progress, state: where the run stands; those of a checkpoint to go on.
-    directory: where models, metrics and checkpoints go; None keeps all in memory.
-    on_event: told what happens. should_stop: asked after every step.
-    make_sample: writes some text with a model, given the step.
-    group: who trains along. clock: seconds, of which only differences count; the group's.
+    start: a fresh checkpoint, or that of the run to resume; its arrays are changed.
+    records: evaluations before a resume.
+    clock: seconds, of which only differences count; by default the process group's.
     """
 
     def __init__(
@@ -58,96 +63,86 @@ class Trainer:
         settings: Settings,
         engine: Engine,
         start: Checkpoint,
-        *,
-        directory: RunDirectory | None = None,
-        on_event: OnEvent = lambda event: None,
-        should_stop: Callable[[], bool] = lambda: False,
-        make_sample: MakeSample | None = None,
-        group: ProcessGroup = SINGLE_PROCESS,
+        records: Sequence[Evaluated] = (),
+        context: RunContext | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self.parameters: Parameters = start.parameters
         self.progress: Progress = start.progress
-        self.records: list[Evaluated] = []
+        self.records = list(records)
         self._slots: Slots = start.slots
         self._state: Array = start.state
-        self._recovery = Rollback(settings.training, start, directory, on_event)
         self._prepared, self._batches, self._engine = prepared, batches, engine
         self._all, self._settings = settings, settings.training
-        self._directory, self._on_event = directory, on_event
-        self._should_stop = should_stop
+        self._context = context = context or RunContext()
+        self._group, self._hooks, self._directory = context.group, context.hooks, context.directory
+        self._clock = clock or self._group.clock
+        self._began = self._saved = 0.0
         self._best: Model | None = None
-        self._group = group
-        self._clock = clock = clock or group.clock
-        self._begun = self._saved = 0.0
-        self._pace = make_budget(self._settings, batches.steps_per_epoch, clock)
-        writing = make_sample, on_event, self._pace.timed
+        self._rollback = Rollback(self._settings, start, context)
+        self._budget = make_budget(self._settings, batches.steps_per_epoch, self._clock)
         step = start.progress.step
-        self._gallery = SampleWriter(self._settings, directory, *writing, step=step, group=group)
+        self._samples = SampleWriter(self._settings, context, self._budget.timed, step)
 
-    def run(self) -> Model:
-        """Train to the end; the best model.
+    def fit(self) -> Model:
+        """Train to the end and return the best model.
 
-        Raises DivergedError where a number is no longer finite and going back did not help, and
-        InterruptedRun, after a checkpoint, where `should_stop` said so.
+        Raises DivergedError if a number is no longer finite and rollbacks did not help, and
+        InterruptedRun, after a checkpoint, if `should_stop` returned True.
         """
         self._warm_up()
         if not self.progress.step:  # noise, which costs the run no time
-            self._gallery.keep_if_due(0, 0.0, self.model)
-        self._begun = self._clock() - self.progress.seconds
+            self._samples.keep_if_due(0, 0.0, self.model)
+        self._began = self._clock() - self.progress.seconds
         self._saved = self._clock()
-        self._on_event(Started(self.progress.step, self._pace.total, self._pace.budget))
-        self.progress.done |= self._pace.is_over(self.progress)  # a resumed run may be at its end
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below
+        budget = self._budget
+        self._hooks.on_event(Started(self.progress.step, budget.total, budget.seconds))
+        self.progress.done |= budget.is_over(self.progress)  # a resumed run may be at its end
+        with np.errstate(over="ignore", invalid="ignore"):  # `require_finite` checks
             while True:
                 try:
                     self._loop()
                     break
                 except DivergedError as error:
-                    self._state = self._recovery.go_back(self._checkpoint(), error)
+                    self._state = self._rollback.roll_back(self._checkpoint(), error)
                     self.records = [r for r in self.records if r.step <= self.progress.step]
-                    self._gallery.rewind(self.progress.step)
+                    self._samples.rewind(self.progress.step)
         return self._finish()
 
     def _warm_up(self) -> None:
-        """Take a step whose result is thrown away: compiling is no part of the run's time."""
+        """Take a step whose result is discarded: compilation does not count as training time."""
         batch = self._batches.at(self.progress.step)
         step = step_on_copies(self._engine, self.parameters, self._slots, batch, self._settings)
         warm_up(self._group, self._engine, self.parameters, step)
-        if isinstance(self._pace, TimeBudget) and not self.progress.done:
-            self._rehearse(self._pace, step)
+        if isinstance(self._budget, TimeBudget) and not self.progress.done:
+            self._rehearse(self._budget, step)
 
-    def _rehearse(self, pace: TimeBudget, step: Callable[[], object]) -> None:
-        """Measure what the end will take, and how many characters the time allows to score."""
+    def _rehearse(self, budget: TimeBudget, step: Callable[[], object]) -> None:
+        """Time the tasks of the end, and limit the characters that evaluations score."""
         progress, most = self.progress, self._settings.eval_characters
         length = min(len(self._prepared.validation), most)
-        progress.eval_characters = measure_final_costs(
-            pace,
-            step=step,
-            write=self._write_checkpoint,
-            sample=self._gallery.rehearsal(self.model()),
-            score=self._score,
-            length=length,
-            chosen=(progress.eval_characters or most) if progress.step else None,
-        )
+        sample = self._samples.rehearsal(self.model())
+        tasks = FinalTasks(step, self._write_checkpoint, sample, self._score)
+        chosen = (progress.eval_characters or most) if progress.step else None
+        progress.eval_characters = measure_final_costs(budget, tasks, length, chosen)
         if progress.eval_characters < length:
-            told = f"the first {progress.eval_characters:,} of {length:,} characters"
-            self._on_event(Note(f"evaluations score {told}, to save time"))
+            part = f"the first {progress.eval_characters:,} of {length:,} characters"
+            self._hooks.note(f"evaluations score {part}, to save time")
 
     def _loop(self) -> None:
-        progress, pace = self.progress, self._pace
+        progress, budget = self.progress, self._budget
         while not progress.done:
-            with pace.timed("step"):
+            with budget.timed("step"):
                 self._step()
-            if expectation := pace.expectation(progress):
-                self._on_event(Note(expectation, is_by_the_way=True))
-            progress.done = pace.is_over(progress)
-            if pace.evaluation_is_due(progress):
+            if expectation := budget.expectation(progress):
+                self._hooks.note(expectation, is_by_the_way=True)
+            progress.done = budget.is_over(progress)
+            if budget.evaluation_is_due(progress):
                 self._evaluate()
-            elif pace.save_is_due(self._clock() - self._saved):
+            elif budget.save_is_due(self._clock() - self._saved):
                 self._save()
-            self._gallery.show_if_due(progress.step, progress.done, self.model)
-            if self._group.any_rank(self._should_stop()) and not progress.done:
+            self._samples.show_if_due(progress.step, progress.done, self.model)
+            if self._group.any_rank(self._hooks.should_stop()) and not progress.done:
                 self._interrupt()
         if progress.loss_characters:  # steps that a resumed run had no time to evaluate
             self._evaluate()
@@ -158,9 +153,7 @@ class Trainer:
         batch = self._batches.at(progress.step)
         if batch.fresh or self._state.shape[2] != batch.inputs.shape[1]:
             self._state = self.parameters.zero_state(batch.inputs.shape[1])
-        if (
-            every := settings.restart_every
-        ):  # some lanes each time, so that no step is unlike others
+        if every := settings.restart_every:  # a few lanes at each step, so that all steps are alike
             self._state[:, :, (-progress.step - batch.first) % every :: every] = 0
         rate = self._learning_rate()
         loss, self._state = self._engine.loss_and_gradient(
@@ -186,91 +179,65 @@ class Trainer:
 
     def _count(self, loss: float, characters: int) -> None:
         progress = self.progress
-        progress.characters += characters
-        progress.loss_sum += loss * characters
-        progress.loss_characters += characters
-        old = loss if progress.smoothed_loss is None else progress.smoothed_loss
-        progress.smoothed_loss = SMOOTHING * old + (1 - SMOOTHING) * loss
-        progress.seconds = self._clock() - self._begun
-        self._on_event(
-            Stepped(
-                progress.step,
-                self._pace.fraction(progress),
-                loss,
-                progress.smoothed_loss,
-                progress.characters,
-                progress.seconds,
-            )
-        )
+        smoothed = progress.add_loss(loss, characters)
+        progress.seconds = self._clock() - self._began
+        fraction, total = self._budget.fraction(progress), progress.characters
+        event = Stepped(progress.step, fraction, loss, smoothed, total, progress.seconds)
+        self._hooks.on_event(event)
 
     def _learning_rate(self) -> float:
-        pace, progress = self._pace, self.progress
+        budget, progress = self._budget, self.progress
         rate = learning_rate(
             self._settings,
             step=progress.step,
-            fraction=pace.fraction(progress),
-            total=pace.total,
-            ahead=pace.ahead(progress),
+            fraction=budget.fraction(progress),
+            total=budget.total,
+            fraction_after=budget.fraction_after_next_step(progress),
         )
-        return rate * factor(progress.retries)
+        return rate * backoff_factor(progress.retries)
 
     def _evaluate(self) -> None:
-        """Score the validation part, write metrics, models and a checkpoint."""
-        require_finite_weights(self.parameters, self.progress.step)
+        """Score the validation part; write metrics, models and a checkpoint."""
         progress = self.progress
-        train_loss = progress.loss_sum / progress.loss_characters
-        with self._pace.timed("scoring"):
+        require_finite_weights(self.parameters, progress.step)
+        with self._budget.timed("scoring"):
             score = self._score(progress.eval_characters or self._settings.eval_characters)
-        loss = train_loss if score is None else score.nats_per_char
-        require_finite(loss, "validation loss", progress.step)
-        rate, seconds = self._learning_rate(), progress.seconds
-        speed = progress.loss_characters / max(seconds - progress.since_seconds, 1e-9)
-        is_best = progress.best_loss is None or loss < progress.best_loss
-        progress.stale = 0 if is_best else progress.stale + 1
-        if is_best:
-            progress.best_loss, progress.best_step = loss, progress.step
-        progress.loss_sum, progress.loss_characters = 0.0, 0
-        progress.seconds = progress.since_seconds = self._clock() - self._begun
-        record = Evaluated(
-            step=progress.step,
-            epoch=progress.step / self._batches.steps_per_epoch,
-            characters=progress.characters,
-            seconds=progress.seconds,
-            train_loss=train_loss,
-            val_loss=None if score is None else score.nats_per_char,
-            learning_rate=rate,
-            chars_per_second=speed,
-            is_best=is_best,
-            **take_norms(progress),
+        record = record_evaluation(
+            progress,
+            score,
+            steps_per_epoch=self._batches.steps_per_epoch,
+            learning_rate=self._learning_rate(),
+            seconds=self._clock() - self._began,
         )
-        with self._pace.timed("models"):
+        with self._budget.timed("models"):
             self._keep(record)
-        self._on_event(record)
-        progress.done |= self._pace.is_over(progress)  # it may have taken longer than expected
+        self._hooks.on_event(record)
+        progress.done |= self._budget.is_over(progress)  # scoring may have taken longer than before
         patience = self._settings.patience
-        if patience and progress.stale >= patience and not progress.done:
+        if not progress.done and is_out_of_patience(progress, patience):
             progress.done = True
-            self._on_event(Note(f"stopped early: {patience} evaluations without a better one"))
-        fraction = 1.0 if progress.done else self._pace.fraction(progress)
-        self._gallery.keep_if_due(progress.step, fraction, self.model)
-        self._recovery.offer(self._checkpoint(), loss)
+            self._hooks.note(f"stopped early: {patience} evaluations without a better one")
+        fraction = 1.0 if progress.done else self._budget.fraction(progress)
+        self._samples.keep_if_due(progress.step, fraction, self.model)
+        loss = record.train_loss if record.val_loss is None else record.val_loss
+        self._rollback.update(self._checkpoint(), loss)
         self._save()
 
     def _score(self, characters: int) -> Score | None:
-        """The score of the validation part's first characters."""
+        """Score the first characters of the validation part."""
         codes = self._prepared.validation[:characters]
         return score_over_ranks(self._group, self._engine, self.parameters, codes)
 
     def _keep(self, record: Evaluated) -> None:
-        """Keep the record and the models it speaks of."""
+        """Keep a record and the model that it scored."""
         self.records.append(record)
         model = self.model()
         if record.is_best:
             self._best = model
-        keep_evaluation(self._group, self._directory, record, model)
+        self._context.write(lambda directory: directory.save_evaluation(record, model))
 
     def model(self) -> Model:
-        """A copy of the model as it is now."""
+        """Return a copy of the model as it is now."""
         parameters = Parameters(self.parameters.architecture, self.parameters.flat.copy())
         progress = self.progress
         last = self.records[-1] if self.records else None
@@ -287,18 +254,20 @@ class Trainer:
         return Model(parameters, self._prepared.vocabulary, self._all.text, summary)
 
     def _save(self) -> None:
-        """Write a checkpoint, unless the update just made the parameters infinite."""
+        """Write a checkpoint, unless the last update made a parameter infinite."""
         require_finite_weights(self.parameters, self.progress.step)
         self._saved = self._clock()
-        self.progress.seconds = self._saved - self._begun
-        with self._pace.timed("checkpoint"):
+        self.progress.seconds = self._saved - self._began
+        with self._budget.timed("checkpoint"):
             self._write_checkpoint()
 
     def _write_checkpoint(self) -> None:
-        keep_checkpoint(self._group, self._directory, self._recovery.carried(self._checkpoint()))
+        checkpoint = self._rollback.with_last_good(self._checkpoint())
+        whole = with_states(self._group.gather_state, checkpoint)
+        self._context.write(lambda directory: save_checkpoint(directory.checkpoint, whole))
 
     def _checkpoint(self) -> Checkpoint:
-        """Where the run stands, in its own arrays."""
+        """Return a checkpoint of the run, which shares its arrays."""
         settings, sha256 = self._all.flat(), self._prepared.sha256
         return Checkpoint(
             self.parameters, self._slots, self._state, self.progress, sha256, settings
@@ -311,11 +280,11 @@ class Trainer:
 
     def _finish(self) -> Model:
         progress = self.progress
-        progress.seconds = self._clock() - self._begun
-        if told := overfitting_warning(self.records, progress):
-            self._on_event(Note(told))
+        progress.seconds = self._clock() - self._began
+        if warning := overfitting_warning(self.records, progress):
+            self._hooks.note(warning)
         assert progress.best_loss is not None
-        self._on_event(
+        self._hooks.on_event(
             Finished(
                 progress.step,
                 progress.seconds,

@@ -1,59 +1,32 @@
-"""What the preset `auto` chooses here, found by beginning a run and leaving it at its first step.
+"""Baseline of a sweep: the settings that the preset `auto` chooses on this machine.
 
-So what is wrong with texts, settings or memory is told before there is a study, as a run tells it.
+Wrong texts and settings, and too little memory, are reported here, before there is a study.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from nextchar.errors import InterruptedRun
-from nextchar.runs.run_files import read_config
 from nextchar.settings.presets import AUTO
-from nextchar.training.events import Event, Note, OnEvent, Started
-from nextchar.training.run import start
-from nextchar.training.session import Hooks
+from nextchar.training.auto.choose import choose_settings
+from nextchar.training.rank_batches import make_rank_batches
+from nextchar.training.run import RunRequest, compilation_reported, read_text, resolve_request
+from nextchar.training.run_context import Hooks
 from nextchar.tuning.sweep_texts import Texts
 
 
-class _Chosen(Exception):  # noqa: N818 - it is no error
-    """All is chosen, and the first step is about to be taken."""
-
-
-def auto_baseline(
-    texts: Texts,
-    given: Mapping[str, Any],
-    folder: Path,
-    on_event: OnEvent,
-    should_stop: Callable[[], bool],
-) -> dict[str, Any]:
-    """Every setting by name. given: what is fixed, how a trial ends among it."""
-
-    def listen(event: Event) -> None:
-        if isinstance(event, Note):
-            on_event(event)
-        if isinstance(event, Started):
-            raise _Chosen
-        if should_stop():
-            raise InterruptedRun("interrupted before the first trial; nothing is there yet")
-
-    run = folder / ".auto"
-    shutil.rmtree(run, ignore_errors=True)
-    try:
-        start(
-            texts.text,
-            preset=AUTO,
-            given=given,
-            validation=texts.validation,
-            base=texts.base,
-            out=run,
-            hooks=Hooks(listen, should_stop),
+def auto_baseline(texts: Texts, given: Mapping[str, Any], hooks: Hooks) -> dict[str, Any]:
+    """Return every setting by name. given: fixed settings, the budget of a trial among them."""
+    request = RunRequest(texts.text, AUTO, given, texts.validation, texts.base)
+    resolved = resolve_request(request)
+    prepared = read_text(resolved, hooks)
+    with compilation_reported(hooks):
+        settings = choose_settings(
+            prepared, resolved.settings, resolved.given, hooks, is_trained=resolved.base is not None
         )
-    except _Chosen:
-        settings, _ = read_config(run)
-    finally:
-        shutil.rmtree(run, ignore_errors=True)
+    make_rank_batches(prepared, settings, hooks)
+    if hooks.should_stop():
+        raise InterruptedRun("interrupted before the first trial; nothing was started yet")
     return settings.flat()

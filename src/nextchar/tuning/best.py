@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nextchar.files import write_atomically
 from nextchar.runs.run_files import CONFIG
 from nextchar.training.events import Note
-from nextchar.training.session import Hooks
+from nextchar.training.run_context import Hooks
 from nextchar.tuning.sweep_texts import Texts
 from nextchar.tuning.trial import run_directory, train_as
 

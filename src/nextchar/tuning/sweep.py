@@ -12,7 +12,7 @@ from nextchar.errors import InterruptedRun, RunError
 from nextchar.settings.config import Settings
 from nextchar.settings.fields import seconds_of
 from nextchar.training.events import Event, Note
-from nextchar.training.session import Hooks
+from nextchar.training.run_context import Hooks
 from nextchar.tuning.baseline import auto_baseline
 from nextchar.tuning.best import keep_best, write_repeat
 from nextchar.tuning.console import SweepProgress
@@ -80,7 +80,7 @@ class Sweep:
     def _planned(self, asked: Mapping[str, Any], space: Space) -> SweepPlan:
         """The plan of a new study."""
         given = {**asked["fixed"], "threads": self._session.threads}
-        auto = auto_baseline(self._texts, given, self._folder, self._listen, self._should_stop)
+        auto = auto_baseline(self._texts, given, Hooks(self._listen, self._should_stop))
         whole = space_around(auto, self._known(given), space)
         sha256 = self._texts.sha256(Settings.make(None, **asked["fixed"]).text)
         plan = SweepPlan(asked, sha256, auto, as_json(whole))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from nextchar.errors import DivergedError, InterruptedRun, SettingsError
 from nextchar.training.events import Evaluated, Event, Stepped
-from nextchar.training.run import start
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.run import RunRequest, train
+from nextchar.training.run_context import Hooks
+from nextchar.training.session import Trained
 from nextchar.tuning.space import rounded
 from nextchar.tuning.study import POINTS, SweepPlan
 from nextchar.tuning.sweep_texts import Texts
@@ -111,15 +112,7 @@ def settings_with(plan: SweepPlan, params: Mapping[str, Any], threads: int) -> d
 
 def train_as(given: Mapping[str, Any], texts: Texts, out: Path, hooks: Hooks) -> Trained:
     """Train with all settings given."""
-    return start(
-        texts.text,
-        preset=EXACT,
-        given=given,
-        validation=texts.validation,
-        base=texts.base,
-        out=out,
-        hooks=hooks,
-    )
+    return train(RunRequest(texts.text, EXACT, given, texts.validation, texts.base, out), hooks)
 
 
 def trial_loss(trained: Trained, texts: Texts) -> float:

@@ -14,7 +14,7 @@ from nextchar.model.file import Model, load_model
 from nextchar.settings.config import TextSettings
 from nextchar.text import sources
 from nextchar.text.vocabulary import Vocabulary
-from nextchar.training.run import start, text_from_paths
+from nextchar.training.run import RunRequest, text_from_paths, train
 
 NAMES = ["Anna", "Berta", "Zoë", "Jose\u0301"]
 SMALL: dict[str, Any] = {
@@ -24,7 +24,9 @@ SMALL: dict[str, Any] = {
 
 
 def trained(*paths: str, **settings: Any) -> Model:
-    return start(text_from_paths(paths), preset="medium", given={**SMALL, **settings}).model
+    return train(
+        RunRequest(text_from_paths(paths), preset="medium", given={**SMALL, **settings})
+    ).model
 
 
 @pytest.fixture
@@ -62,12 +64,14 @@ def test_records_of_bytes_and_of_files_are_seen(names: Path, tmp_path: Path) -> 
 
 def test_a_validation_text_of_its_own_changes_nothing(names: Path, tmp_path: Path) -> None:
     (tmp_path / "val").write_text("Bert\nTanna\n")
-    made = start(
-        text_from_paths([str(names)]),
-        preset="medium",
-        given={**SMALL, "records": "line"},
-        validation=text_from_paths([str(tmp_path / "val")]),
-        out=tmp_path / "run",
+    made = train(
+        RunRequest(
+            text_from_paths([str(names)]),
+            preset="medium",
+            given={**SMALL, "records": "line"},
+            validation=text_from_paths([str(tmp_path / "val")]),
+            out=tmp_path / "run",
+        )
     )
     assert records_seen(made.model, ["Anna", "Bert"]) == {"Anna"}
     assert records_seen(load_model(tmp_path / "run"), ["Anna", "Bert"]) == {"Anna"}

@@ -18,7 +18,7 @@ from nextchar.apps.report.report import Report, as_json, make_report
 from nextchar.apps.report.report_page import html
 from nextchar.apps.report.watch import watch_runs, write_page
 from nextchar.errors import RunError
-from nextchar.runs.metrics_file import Content
+from nextchar.runs.metrics_file import MetricsFile
 from nextchar.runs.run_files import CONFIG, METRICS, SAMPLES
 from nextchar.text.cache import spooled
 from nextchar.training.saving.run_directory import RunDirectory
@@ -229,7 +229,7 @@ def test_a_hundred_thousand_records_make_a_page_of_less_than_five_megabytes(
     text = tmp_path / "prose.txt"
     text.write_text(PROSE * 5)
     path = made_run(tmp_path / "run", text)
-    (path / METRICS).write_bytes(bytes(Content(made_records(100_000))))
+    (path / METRICS).write_bytes(bytes(MetricsFile(made_records(100_000))))
     report = make_report([path], analyses=False)
     assert len(report.curves["step"][0].lines[0].x) == 100_000
     page = html(report)
@@ -260,7 +260,7 @@ def test_watching_makes_the_page_anew_until_the_run_ends(tmp_path: Path) -> None
             return
         pages.append(page.read_text())
         records = made_records(3 + 2 * min(len(pages), 2))
-        (path / METRICS).write_bytes(bytes(Content(records)))
+        (path / METRICS).write_bytes(bytes(MetricsFile(records)))
         if len(pages) == 4:
             directory.close()
 

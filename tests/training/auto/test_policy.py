@@ -1,4 +1,4 @@
-"""What `auto` chooses: larger networks for more time, more dropout for more passes."""
+"""Choices of `auto`: larger networks for more time, more dropout for more passes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from nextchar.model.parameters import Architecture
 from nextchar.settings.config import Settings
 from nextchar.training.auto.policy import (
     CHOSEN,
+    FINE_TUNING_FACTOR,
     MOST_PASSES,
-    OF_A_TRAINED_ONE,
     AutoChoice,
     DataFacts,
     choose_auto,
 )
 from nextchar.training.auto.throughput import flops_per_character
 
-SPEED = 150e9  # operations in a second, of two cores of 2023
+SPEED = 150e9  # FLOP/s of two cores of 2023
 known = st.builds(
     DataFacts,
     characters=st.integers(2, 10**10),
-    distinct=st.integers(1, 10**5),
-    work=st.one_of(st.none(), st.floats(1e6, 1e18)),
+    vocabulary_size=st.integers(1, 10**5),
+    flops=st.one_of(st.none(), st.floats(1e6, 1e18)),
 )
 
 
@@ -73,8 +73,8 @@ def test_more_time_for_one_network_is_never_less_dropout(
 
 
 @given_by(known)
-def test_whatever_is_known_a_choice_is_made_and_told_in_three_lines(facts: DataFacts) -> None:
-    given = {} if facts.work is None else {"time": "60s"}
+def test_whatever_is_known_a_choice_is_made_and_explained_in_three_lines(facts: DataFacts) -> None:
+    given = {} if facts.flops is None else {"time": "60s"}
     choice = choose_auto(given, facts)
     assert isinstance(choice, AutoChoice)
     assert len(choice.reasons) == 3
@@ -99,7 +99,7 @@ def test_what_is_given_stays(name: str, characters: int) -> None:
 
 @given_by(known)
 def test_nothing_else_is_chosen(facts: DataFacts) -> None:
-    given = {} if facts.work is None else {"time": "60s"}
+    given = {} if facts.flops is None else {"time": "60s"}
     flat, default = choose_auto(given, facts).settings.flat(), Settings.make(None, **given).flat()
     assert {name for name in flat if flat[name] != default[name]} <= set(CHOSEN)
 
@@ -110,7 +110,7 @@ def test_all_can_be_given_at_once() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
-def test_weight_decay_is_chosen_for_the_optimizer_that_it_was_found_with(optimizer: str) -> None:
+def test_weight_decay_is_chosen_for_the_optimizer_of_its_runs(optimizer: str) -> None:
     assert chosen(epochs=30.0).training.weight_decay > 0
     assert chosen(epochs=30.0, optimizer=optimizer).training.weight_decay == 0
 
@@ -145,7 +145,7 @@ def test_the_reasons_name_what_was_chosen() -> None:
     network, training = choice.settings.network, choice.settings.training
     first, second, third = choice.reasons
     assert f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}" in first
-    assert "60s" in first
+    assert "60 s on this machine" in first
     assert f"{training.batch_size} × {training.seq_length}" in second
     assert f"{training.learning_rate:.2g}" in second
     assert f"dropout {training.dropout:g}" in third
@@ -155,9 +155,9 @@ def test_the_reasons_name_what_was_chosen() -> None:
 def test_a_trained_model_is_trained_on_at_a_lower_rate() -> None:
     given = {"cell": "lstm", "hidden_size": 100, "num_layers": 3}
     fresh = choose_auto(given, DataFacts(10**6, 65)).settings
-    made = choose_auto(given, DataFacts(10**6, 65, is_trained=True))
-    assert made.settings.network == fresh.network
-    assert made.settings.training.learning_rate == pytest.approx(
-        OF_A_TRAINED_ONE * fresh.training.learning_rate
+    choice = choose_auto(given, DataFacts(10**6, 65, is_trained=True))
+    assert choice.settings.network == fresh.network
+    assert choice.settings.training.learning_rate == pytest.approx(
+        FINE_TUNING_FACTOR * fresh.training.learning_rate
     )
-    assert made.reasons[0].endswith("weights, those of the model to start from")
+    assert choice.reasons[0].endswith("parameters, those of the model that the run starts from")

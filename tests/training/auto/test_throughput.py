@@ -1,4 +1,4 @@
-"""Operations are those of the products with weights; the machine's speed is measured by them."""
+"""FLOPs of the products with weights, and the throughput measured in them."""
 
 from __future__ import annotations
 

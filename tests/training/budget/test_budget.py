@@ -1,4 +1,4 @@
-"""Runs that end on time, on a clock that only the engine and the disk of the test move."""
+"""Runs that end on time, on a clock that only the test's engine and disk advance."""
 
 from __future__ import annotations
 
@@ -20,29 +20,30 @@ from nextchar.model.scorer import Score
 from nextchar.settings.config import Settings, TrainingSettings
 from nextchar.text.batches import ALL, Batch, Share, make_batches
 from nextchar.text.corpus import prepare, text_corpus
-from nextchar.training.assemble import initial_checkpoint
+from nextchar.training import trainer
 from nextchar.training.budget.budget import FEWEST, SAVE_SECONDS, StepBudget, TimeBudget, _rounded
 from nextchar.training.events import Evaluated, Event, Finished, Note, Sampled, Started, Stepped
-from nextchar.training.saving import keeping
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.saving.checkpoint import Progress, load_checkpoint
 from nextchar.training.saving.run_directory import RunDirectory
+from nextchar.training.session import initial_checkpoint
 from nextchar.training.trainer import Trainer
 
 TEXT = PROSE * 1200  # 205,200 characters, 20,520 of them to validate on
 SETTINGS: dict[str, Any] = {
     "hidden_size": 4, "num_layers": 1, "seq_length": 8, "batch_size": 4, "threads": 1,
 }  # fmt: skip
-ON_TIME = 0.03  # of what was asked
+ON_TIME = 0.03  # of the setting
 TEXT_PARTS = prepare(text_corpus(TEXT, Settings.make().text), Settings.make(**SETTINGS))
 
 
 @dataclass
 class Machine:
-    """An engine and a disk that take time by a clock of their own, and compute next to nothing.
+    """An engine and a disk with a simulated clock, which compute next to nothing.
 
     step, scoring, writing, sampling: seconds of a step, of scoring a character, of writing a
-    file and of a sample; slowness: what they are multiplied by at a time.
-    spent: seconds by what they were spent on.
+    file and of a sample; slowness: their factor at a given time.
+    spent: seconds by task.
     """
 
     step: float = 0.1
@@ -86,7 +87,7 @@ class Machine:
         return "text"
 
     def start(self) -> None:
-        """What went before the run is no part of it."""
+        """Forget everything before the run."""
         self.started = self.now
         self.spent.clear()
         self.scored.clear()
@@ -95,7 +96,7 @@ class Machine:
 
 @dataclass
 class Run:
-    """What a run told; `seconds` is from its start to its end by the machine's clock."""
+    """Events of a run; `seconds`: from its start to its end by the machine's clock."""
 
     events: list[Event]
     seconds: float
@@ -117,12 +118,12 @@ def run(
     resume: bool = False,
     **given: Any,
 ) -> Run:
-    """A run on a machine; `stop_at`: when it is interrupted, in its own seconds."""
+    """Run on a machine. stop_at: seconds after which it is interrupted."""
     settings = Settings.make(**{**SETTINGS, "time": time, **given})
     batches = make_batches(TEXT_PARTS.train, settings.training)
     events: list[Event] = []
 
-    def tell(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Started):
             machine.start()
         events.append(event)
@@ -133,21 +134,23 @@ def run(
         directory = RunDirectory(out)
         if resume:
             start = load_checkpoint(directory.checkpoint, start)
-    trainer = Trainer(
+    hooks = Hooks(
+        on_event,
+        lambda: stop_at is not None and machine.now - machine.started >= stop_at,
+        machine.make_sample,
+    )
+    run = Trainer(
         TEXT_PARTS,
         batches,
         settings,
         cast(Any, machine),
         start,
-        directory=directory,
-        on_event=tell,
-        should_stop=lambda: stop_at is not None and machine.now - machine.started >= stop_at,
-        make_sample=machine.make_sample,
+        context=RunContext(hooks, directory),
         clock=machine.clock,
     )
     try:
         with suppress(InterruptedRun):
-            trainer.run()
+            run.fit()
     finally:
         if directory:
             directory.close()
@@ -156,10 +159,10 @@ def run(
 
 @pytest.fixture
 def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], None]:
-    """Makes the writing of a file take a machine's time."""
+    """Make writing a file take a machine's time."""
 
     def install(machine: Machine) -> None:
-        write, model = keeping.save_checkpoint, RunDirectory.save_model
+        write, model = trainer.save_checkpoint, RunDirectory.save_model
 
         def slow_write(*args: Any) -> None:
             machine.take("writing", machine.writing)
@@ -169,7 +172,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], None]:
             machine.take("writing", machine.writing)
             model(*args)
 
-        monkeypatch.setattr(keeping, "save_checkpoint", slow_write)
+        monkeypatch.setattr(trainer, "save_checkpoint", slow_write)
         monkeypatch.setattr(RunDirectory, "save_model", slow_model)
 
     return install
@@ -179,10 +182,10 @@ def slower_from(when: float, times: float = 3.0) -> Callable[[float], float]:
     return lambda now: times if now >= when else 1.0
 
 
-def assert_on_time(made: Run, asked: float) -> None:
-    assert made.seconds == pytest.approx(asked, rel=ON_TIME)
-    (finished,) = made.of(Finished)
-    assert finished.seconds == pytest.approx(made.seconds)
+def assert_on_time(result: Run, asked: float) -> None:
+    assert result.seconds == pytest.approx(asked, rel=ON_TIME)
+    (finished,) = result.of(Finished)
+    assert finished.seconds == pytest.approx(result.seconds)
 
 
 # the end
@@ -202,16 +205,16 @@ def test_a_machine_that_changes_its_speed_half_way_ends_on_time(time: int, times
 
 def test_a_machine_that_slows_down_after_the_last_evaluation_but_one_ends_on_time() -> None:
     machine = Machine(step=0.02, scoring=4e-5, slowness=slower_from(20))
-    made = run(machine, "20s", eval_every=900)
-    assert_on_time(made, 20)
-    assert len(made.of(Evaluated)) == 2
+    result = run(machine, "20s", eval_every=900)
+    assert_on_time(result, 20)
+    assert len(result.of(Evaluated)) == 2
 
 
 def test_time_for_a_long_last_evaluation_is_kept_from_the_beginning() -> None:
     machine = Machine(scoring=2 / FEWEST)  # even the fewest characters take two seconds
-    made = run(machine, "20s")
-    assert_on_time(made, 20)
-    assert len(made.of(Evaluated)) == 1
+    result = run(machine, "20s")
+    assert_on_time(result, 20)
+    assert len(result.of(Evaluated)) == 1
 
 
 def test_an_evaluation_that_is_longer_than_expected_is_the_last() -> None:
@@ -224,9 +227,9 @@ def test_an_evaluation_that_is_longer_than_expected_is_the_last() -> None:
         return score(parameters, codes)
 
     machine.score = slow_score  # type: ignore[method-assign]
-    made = run(machine, "20s", eval_every=80)  # due at 8 and 16 seconds
-    assert made.of(Evaluated)[-1].step == made.of(Stepped)[-1].step
-    assert_on_time(made, 20)
+    result = run(machine, "20s", eval_every=80)  # due at 8 and 16 seconds
+    assert result.of(Evaluated)[-1].step == result.of(Stepped)[-1].step
+    assert_on_time(result, 20)
 
 
 def test_time_for_writing_is_kept_before_anything_was_evaluated(
@@ -234,25 +237,25 @@ def test_time_for_writing_is_kept_before_anything_was_evaluated(
 ) -> None:
     machine = Machine(step=0.05, writing=0.5)
     slow_disk(machine)
-    made = run(machine, "20s", out=tmp_path / "run")
-    assert_on_time(made, 20)
+    result = run(machine, "20s", out=tmp_path / "run")
+    assert_on_time(result, 20)
 
 
 def test_time_for_the_sample_at_the_end_is_kept() -> None:
-    made = run(Machine(sampling=2.0), "20s", sample_every=1000)
-    assert len(made.of(Sampled)) == 1
-    assert_on_time(made, 20)
+    result = run(Machine(sampling=2.0), "20s", sample_every=1000)
+    assert len(result.of(Sampled)) == 1
+    assert_on_time(result, 20)
 
 
 def test_the_shortest_time_takes_one_step_and_evaluates_it() -> None:
-    made = run(Machine(), "0.001s")
-    assert len(made.of(Stepped)) == len(made.of(Evaluated)) == 1
+    result = run(Machine(), "0.001s")
+    assert len(result.of(Stepped)) == len(result.of(Evaluated)) == 1
 
 
 @pytest.mark.parametrize(("step", "steps"), [(2.4, 4), (2.6, 4), (3.0, 3), (3.8, 3), (4.2, 2)])
 def test_steps_are_taken_as_long_as_they_bring_the_end_nearer(step: float, steps: int) -> None:
-    made = run(Machine(step=step, scoring=0.0), "10s")
-    assert len(made.of(Stepped)) == steps
+    result = run(Machine(step=step, scoring=0.0), "10s")
+    assert len(result.of(Stepped)) == steps
 
 
 def test_a_step_that_stalled_is_not_expected_again() -> None:
@@ -260,14 +263,14 @@ def test_a_step_that_stalled_is_not_expected_again() -> None:
     assert_on_time(run(machine, "21s"), 21)
 
 
-# going on
+# resume
 
 
 def test_a_resumed_run_takes_the_time_that_was_left(tmp_path: Path) -> None:
     machine = Machine()
     first = run(machine, "30s", out=tmp_path / "run", stop_at=12)
     assert not first.of(Finished)
-    machine.now += 1e6  # nobody minds how long it lay still
+    machine.now += 1e6  # the pause does not count
     rest = run(machine, "30s", out=tmp_path / "run", resume=True)
     assert first.seconds + rest.seconds == pytest.approx(30, rel=ON_TIME)
     assert rest.of(Finished)[0].seconds == pytest.approx(30, rel=ON_TIME)
@@ -306,23 +309,23 @@ def rates(machine: Machine, time: str, **given: Any) -> Any:
 def test_the_learning_rate_has_fallen_to_nearly_zero_at_the_end(
     schedule: str, slowness: Callable[[float], float]
 ) -> None:
-    found = rates(Machine(slowness=slowness), "30s", schedule=schedule)
-    assert found[-1] < 0.02
-    assert found.max() > 0.7
+    result = rates(Machine(slowness=slowness), "30s", schedule=schedule)
+    assert result[-1] < 0.02
+    assert result.max() > 0.7
 
 
 @pytest.mark.parametrize("step", [0.01, 0.1, 1.0])
 def test_warm_up_takes_a_fifth_of_a_short_run(step: float) -> None:
     machine = Machine(step=step, scoring=0.0)
-    found = rates(machine, "20s", schedule="constant", warmup=10**6)
-    assert np.all(np.diff(found) >= 0)
-    assert np.flatnonzero(found == 1)[0] == pytest.approx(len(found) / 5, abs=1)
+    result = rates(machine, "20s", schedule="constant", warmup=10**6)
+    assert np.all(np.diff(result) >= 0)
+    assert np.flatnonzero(result == 1)[0] == pytest.approx(len(result) / 5, abs=1)
 
 
 def test_warm_up_takes_its_steps_where_there_are_many() -> None:
-    found = rates(Machine(step=0.01), "20s", schedule="constant", warmup=50)
-    assert list(found[:50]) == pytest.approx([(n + 1) / 51 for n in range(50)])
-    assert np.all(found[50:] == 1)
+    result = rates(Machine(step=0.01), "20s", schedule="constant", warmup=50)
+    assert list(result[:50]) == pytest.approx([(n + 1) / 51 for n in range(50)])
+    assert np.all(result[50:] == 1)
 
 
 def test_the_shortest_run_does_not_warm_up() -> None:
@@ -344,39 +347,39 @@ def test_evaluations_take_a_tenth_of_the_time_at_most(
 ) -> None:
     machine = Machine(scoring=scoring, writing=0.002, slowness=slowness)
     slow_disk(machine)
-    made = run(machine, f"{time}s", out=tmp_path / "run")
+    result = run(machine, f"{time}s", out=tmp_path / "run")
     assert machine.spent["scoring"] + machine.spent["writing"] < 0.1 * time
-    assert_on_time(made, time)
-    assert made.of(Evaluated)[-1].step == made.of(Stepped)[-1].step
+    assert_on_time(result, time)
+    assert result.of(Evaluated)[-1].step == result.of(Stepped)[-1].step
 
 
 def test_where_they_cost_little_there_are_twenty_evaluations() -> None:
-    made = run(Machine(scoring=1e-7), "60s")
-    seconds = np.array([0.0, *(record.seconds for record in made.of(Evaluated))])
+    result = run(Machine(scoring=1e-7), "60s")
+    seconds = np.array([0.0, *(record.seconds for record in result.of(Evaluated))])
     assert len(seconds) == 21
     assert np.diff(seconds) == pytest.approx(np.full(20, 3.0), abs=0.2)
 
 
 def test_eval_every_is_kept_to_whatever_it_costs() -> None:
-    made = run(Machine(scoring=1 / FEWEST), "60s", eval_every=10)
-    steps = [record.step for record in made.of(Evaluated)]
+    result = run(Machine(scoring=1 / FEWEST), "60s", eval_every=10)
+    steps = [record.step for record in result.of(Evaluated)]
     assert steps[:-1] == [*range(10, 10 * len(steps), 10)]
     assert len(steps) > 20
-    assert_on_time(made, 60)
+    assert_on_time(result, 60)
 
 
 def test_a_short_time_evaluates_on_fewer_characters_and_says_so() -> None:
     machine = Machine(scoring=1e-5)
-    made = run(machine, "12.2s")
+    result = run(machine, "12.2s")
     assert set(machine.scored) == {12_000}  # a hundredth of the time
-    assert "evaluations score the first 12,000 of 20,520 characters, to save time" in made.notes
+    assert "evaluations score the first 12,000 of 20,520 characters, to save time" in result.notes
 
 
 def test_a_long_time_evaluates_on_all_characters() -> None:
     machine = Machine(scoring=1e-5)
-    made = run(machine, "60s")
+    result = run(machine, "60s")
     assert set(machine.scored) == {len(TEXT_PARTS.validation)}
-    assert not any("characters" in note for note in made.notes)
+    assert not any("characters" in note for note in result.notes)
 
 
 def test_all_evaluations_of_a_run_score_the_same_characters(tmp_path: Path) -> None:
@@ -388,42 +391,42 @@ def test_all_evaluations_of_a_run_score_the_same_characters(tmp_path: Path) -> N
 
 
 def test_checkpoints_that_cost_much_are_written_less_often() -> None:
-    pace = pace_of("1h")
-    pace.took("checkpoint", 0.1)
-    assert not pace.save_is_due(SAVE_SECONDS)
-    assert pace.save_is_due(SAVE_SECONDS + 1)
-    pace.took("checkpoint", 3.0)
-    assert not pace.save_is_due(149)
-    assert pace.save_is_due(151)
+    budget = budget_of("1h")
+    budget.record("checkpoint", 0.1)
+    assert not budget.save_is_due(SAVE_SECONDS)
+    assert budget.save_is_due(SAVE_SECONDS + 1)
+    budget.record("checkpoint", 3.0)
+    assert not budget.save_is_due(149)
+    assert budget.save_is_due(151)
 
 
-# what is told
+# notes
 
 
-def test_how_many_steps_will_fit_is_told_once_and_is_right() -> None:
-    made = run(Machine(step=0.025), "60s")
-    (note,) = made.notes
+def test_how_many_steps_will_fit_is_reported_once_and_is_right() -> None:
+    result = run(Machine(step=0.025), "60s")
+    (note,) = result.notes
     assert note == "about 2,300 steps fit into 60s"
-    assert len(made.of(Stepped)) == pytest.approx(2300, rel=0.03)
-    told = made.events.index(Note(note, is_by_the_way=True))
-    assert sum(isinstance(event, Stepped) for event in made.events[:told]) in {80, 81}
+    assert len(result.of(Stepped)) == pytest.approx(2300, rel=0.03)
+    place = result.events.index(Note(note, is_by_the_way=True))
+    assert sum(isinstance(event, Stepped) for event in result.events[:place]) in {80, 81}
 
 
-def test_after_a_resume_it_is_told_how_many_more_will_fit(tmp_path: Path) -> None:
+def test_after_a_resume_the_rest_of_the_steps_is_reported(tmp_path: Path) -> None:
     machine = Machine(step=0.025)
     run(machine, "60s", out=tmp_path / "run", stop_at=45)
     rest = run(machine, "60s", out=tmp_path / "run", resume=True)
     (note,) = rest.notes
-    assert note == "about 550 more steps fit into what is left of 60s"
+    assert note == "about 550 more steps fit into the rest of 60s"
     assert len(rest.of(Stepped)) == pytest.approx(550, rel=0.03)
 
 
 def test_a_run_by_steps_tells_no_number_of_them_and_minds_no_clock() -> None:
     machine = Machine(slowness=slower_from(1, 1000.0))
-    made = run(machine, cast(Any, None), steps=40)
-    assert len(made.of(Stepped)) == 40
-    assert len(made.of(Evaluated)) == 20
-    assert not made.notes
+    result = run(machine, cast(Any, None), steps=40)
+    assert len(result.of(Stepped)) == 40
+    assert len(result.of(Evaluated)) == 20
+    assert not result.notes
 
 
 @pytest.mark.parametrize(
@@ -437,42 +440,42 @@ def test_a_run_by_steps_tells_no_number_of_them_and_minds_no_clock() -> None:
         (1.26e6, "1,300,000"),
     ],
 )
-def test_estimates_are_told_in_two_digits(number: float, words: str) -> None:
+def test_estimates_are_reported_in_two_digits(number: float, words: str) -> None:
     assert _rounded(number) == words
 
 
-# the questions themselves
+# the budget itself
 
 
-def pace_of(time: str) -> TimeBudget:
+def budget_of(time: str) -> TimeBudget:
     return TimeBudget(TrainingSettings(steps=None, time=time))
 
 
 def test_before_anything_is_known_only_the_time_counts() -> None:
-    pace = pace_of("10s")
-    assert pace.fraction(Progress(step=1, seconds=2.5)) == 0.25
-    assert not pace.is_over(Progress(step=1, seconds=9.9))
-    assert pace.is_over(Progress(step=1, seconds=10.0))
+    budget = budget_of("10s")
+    assert budget.fraction(Progress(step=1, seconds=2.5)) == 0.25
+    assert not budget.is_over(Progress(step=1, seconds=9.9))
+    assert budget.is_over(Progress(step=1, seconds=10.0))
 
 
-def test_what_the_end_took_last_is_kept_for_it() -> None:
-    pace = pace_of("10s")
-    pace.took("step", 0.2)
-    pace.took("models", 0.5)
+def test_the_last_cost_of_the_end_is_reserved() -> None:
+    budget = budget_of("10s")
+    budget.record("step", 0.2)
+    budget.record("models", 0.5)
     for scoring, over in ((0.5, 8.9), (2.0, 7.4)):
-        pace.took("scoring", scoring)
-        assert pace.is_over(Progress(step=1, seconds=over))
-        assert not pace.is_over(Progress(step=1, seconds=over - 0.1))
+        budget.record("scoring", scoring)
+        assert budget.is_over(Progress(step=1, seconds=over))
+        assert not budget.is_over(Progress(step=1, seconds=over - 0.1))
 
 
 def test_a_run_without_a_step_is_not_over() -> None:
-    assert not pace_of("1s").is_over(Progress(seconds=100.0))
+    assert not budget_of("1s").is_over(Progress(seconds=100.0))
 
 
 def test_what_takes_longer_than_the_whole_time_leaves_the_schedule_at_its_end() -> None:
-    pace = pace_of("1s")
-    pace.took("scoring", 5.0)
-    assert pace.fraction(Progress(step=1, seconds=0.1)) == 1
+    budget = budget_of("1s")
+    budget.record("scoring", 5.0)
+    assert budget.fraction(Progress(step=1, seconds=0.1)) == 1
 
 
 @pytest.mark.parametrize(("epochs", "total"), [(2.0, 80), (0.51, 21), (1e-9, 1)])
@@ -480,7 +483,7 @@ def test_epochs_are_as_many_steps_as_they_need(epochs: float, total: int) -> Non
     assert StepBudget(TrainingSettings(steps=None, epochs=epochs), 40).total == total
 
 
-def test_a_pace_by_steps_saves_after_some_time_all_the_same() -> None:
-    pace = StepBudget(TrainingSettings(), 40)
-    assert not pace.save_is_due(SAVE_SECONDS)
-    assert pace.save_is_due(SAVE_SECONDS + 1)
+def test_a_budget_of_steps_saves_after_some_time_all_the_same() -> None:
+    budget = StepBudget(TrainingSettings(), 40)
+    assert not budget.save_is_due(SAVE_SECONDS)
+    assert budget.save_is_due(SAVE_SECONDS + 1)

@@ -1,4 +1,4 @@
-"""What is done before a run by time: what its end repeats, compiled first and then measured."""
+"""The dry run before a run by time: tasks of its end, first compiled and then timed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pytest
 
 from nextchar.settings.config import TrainingSettings
 from nextchar.training.budget.budget import FEWEST, TimeBudget
-from nextchar.training.budget.dry_run import measure_final_costs
+from nextchar.training.budget.dry_run import FinalTasks, measure_final_costs
 from nextchar.training.saving.checkpoint import Progress
 
 
 class Stage:
-    """A clock, and acts that take a second each; the first of a kind is compiled, for a minute."""
+    """A clock, and tasks of a second each; the first of a kind is compiled, for a minute."""
 
     def __init__(self, time: str = "100s") -> None:
         self.now = 0.0
         self.done: list[str] = []
-        self.pace = TimeBudget(TrainingSettings(steps=None, time=time), lambda: self.now)
+        self.budget = TimeBudget(TrainingSettings(steps=None, time=time), lambda: self.now)
 
     def act(self, name: str, *, compiled: bool = True) -> Callable[..., None]:
         def do(*args: object) -> None:
@@ -30,20 +30,18 @@ class Stage:
     def measure_final_costs(
         self, *, length: int = 10**6, chosen: int | None = None, samples: int = 0
     ) -> int:
-        return measure_final_costs(
-            self.pace,
+        tasks = FinalTasks(
             step=self.act("step"),
             write=self.act("write"),
             sample=self.act("sample", compiled=False) if samples else None,
             score=self.act("score", compiled=False),
-            length=length,
-            chosen=chosen,
         )
+        return measure_final_costs(self.budget, tasks, length, chosen)
 
     def kept_back(self) -> float:
-        """Seconds that the pace keeps for the end."""
+        """Seconds that the budget reserves for the end."""
         seconds = (n / 4 for n in range(401))
-        over = next(s for s in seconds if self.pace.is_over(Progress(step=1, seconds=s)))
+        over = next(s for s in seconds if self.budget.is_over(Progress(step=1, seconds=s)))
         return 100 - over - 0.5  # half a step
 
 

@@ -27,19 +27,19 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-def held(thing: Any, found: dict[int, int]) -> dict[int, int]:
+def held(thing: Any, sizes: dict[int, int]) -> dict[int, int]:
     """The bytes of all arrays that an object of ours holds, each once."""
     if isinstance(thing, np.ndarray):
         while isinstance(thing.base, np.ndarray):
             thing = thing.base
-        found[id(thing)] = thing.nbytes
+        sizes[id(thing)] = thing.nbytes
     elif isinstance(thing, list | tuple):
         for each in thing:
-            held(each, found)
+            held(each, sizes)
     elif type(thing).__module__.startswith("nextchar") and hasattr(thing, "__dict__"):
         for each in vars(thing).values():
-            held(each, found)
-    return found
+            held(each, sizes)
+    return sizes
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -55,7 +55,7 @@ def test_the_estimate_is_what_an_engine_lays_out(name: str, threads: int) -> Non
     need = estimate_memory(
         architecture, TrainingSettings(), T=T, B=B, threads=threads, dtype=np.float32
     )
-    # what is small whatever the settings are is left out of the estimate
+    # the estimate leaves out whatever is small at any settings
     assert need.weights + need.lanes == pytest.approx(real, rel=0.05)
 
 

@@ -1,4 +1,4 @@
-"""A run whose numbers run away: where it goes back to, with what, how often, and the same bits."""
+"""Runs that diverge: the point of the rollback, the number of retries, the same bits."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from nextchar.runs.run_files import CHECKPOINT, read_metrics
 from nextchar.settings.config import Settings, TrainingSettings
 from nextchar.text.corpus import text_corpus
 from nextchar.training.events import Event, Note, Stepped
-from nextchar.training.health.rollback import MOST, Rollback
+from nextchar.training.health.rollback import MOST_RETRIES, Rollback
 from nextchar.training.optim.optimizers import make_slots
-from nextchar.training.run import TextInput, start
+from nextchar.training.run import RunRequest, TextInput, train
+from nextchar.training.run_context import Hooks, RunContext
 from nextchar.training.saving.checkpoint import Checkpoint, Progress
-from nextchar.training.session import Hooks, Trained
+from nextchar.training.session import Trained
 
 TEXT = PROSE * 8
 # After warm-up, weight decay alone multiplies the matrices by -2.7 a step; at half the rate by
@@ -51,7 +52,7 @@ def go(
     hear: Callable[[Event], None] = lambda event: None,
     **options: Any,
 ) -> tuple[Trained, list[str]]:
-    """Begin or go on with a run, interrupted after so many steps; its model and its notes."""
+    """Start or resume a run; return its model and its notes. stop: the step to interrupt it at."""
     notes: list[str] = []
     asked = 0
 
@@ -66,8 +67,8 @@ def go(
         return asked == stop
 
     material = TextInput(lambda how, listener: text_corpus(TEXT, how))
-    return start(
-        material, given=given, out=out, hooks=Hooks(on_event, should_stop), **options
+    return train(
+        RunRequest(material, given=given, out=out, **options), Hooks(on_event, should_stop)
     ), notes
 
 
@@ -77,7 +78,7 @@ def without_clock(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def left(out: Path) -> list[Any]:
-    """All that a run leaves, but for the time that it took."""
+    """All files of a run, without times."""
     models = [container.read(out / name, "model")[0] for name in (LAST, BEST)]
     tensors, document = container.read(out / CHECKPOINT, "checkpoint")
     bits = [{name: array.tobytes() for name, array in each.items()} for each in (*models, tensors)]
@@ -85,34 +86,34 @@ def left(out: Path) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def recovered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A run that went back once, never interrupted, and its notes."""
+def rolled_back(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A run with one rollback, never interrupted, and its notes."""
     out = tmp_path_factory.mktemp("whole") / "run"
     trained, notes = go(out, GROWING)
     assert trained.steps == 60
     return out, notes
 
 
-def test_it_goes_back_to_an_evaluation_and_on_with_half_the_rate(
-    recovered: tuple[Path, list[str]],
+def test_it_rolls_back_to_an_evaluation_and_halves_the_rate(
+    rolled_back: tuple[Path, list[str]],
 ) -> None:
-    out, notes = recovered
+    out, notes = rolled_back
     (note,) = notes
-    (gone_back,) = (record for record in read_metrics(out) if "retries" in record)
-    step = gone_back["step"]
+    (rolled,) = (record for record in read_metrics(out) if "retries" in record)
+    step = rolled["step"]
     assert note == (
-        f"{gone_back['why']}: back to step {step} and on with half the learning rate "
-        "(0.0125; 1 of 3 times)"
+        f"{rolled['why']}: rolled back to step {step}, continuing with half the learning rate "
+        "(0.0125; rollback 1 of 3)"
     )
     assert step == 5
-    assert 10 < gone_back["diverged_at"] < 15  # the evaluation at step 10 is no point to go back to
-    assert gone_back["peak_learning_rate"] == 0.0125
+    assert 10 < rolled["diverged_at"] < 15  # the evaluation at step 10 is no point to roll back to
+    assert rolled["peak_learning_rate"] == 0.0125
 
 
 def test_the_evaluations_of_the_way_that_was_left_are_forgotten(
-    recovered: tuple[Path, list[str]],
+    rolled_back: tuple[Path, list[str]],
 ) -> None:
-    records = read_metrics(recovered[0])
+    records = read_metrics(rolled_back[0])
     evaluations = [record for record in records if "retries" not in record]
     assert [record["step"] for record in evaluations] == [*range(5, 61, 5)]
     at = next(n for n, record in enumerate(records) if "retries" in record)
@@ -129,15 +130,15 @@ def test_after_the_third_time_the_run_stops_with_advice(tmp_path: Path) -> None:
             HOPELESS,
             hear=lambda event: notes.append(event.text) if isinstance(event, Note) else None,
         )
-    gone_back = [note for note in notes if "back to step 0" in note]
-    assert [note[-15:] for note in gone_back] == [f"; {n} of 3 times)" for n in (1, 2, 3)]
+    rollbacks = [note for note in notes if "back to step 0" in note]
+    assert [note[-17:] for note in rollbacks] == [f" rollback {n} of 3)" for n in (1, 2, 3)]
     assert "\n" not in str(caught.value)
     assert [record["retries"] for record in read_metrics(tmp_path / "run")] == [1, 2, 3]
 
 
-def test_a_run_in_memory_goes_back_too(recovered: tuple[Path, list[str]]) -> None:
+def test_a_run_in_memory_rolls_back_too(rolled_back: tuple[Path, list[str]]) -> None:
     trained, notes = go(None, GROWING)
-    assert notes == recovered[1]
+    assert notes == rolled_back[1]
     assert trained.steps == 60
     assert [record.step for record in trained.records] == [*range(5, 61, 5)]
 
@@ -158,11 +159,11 @@ def test_to_stop_is_to_stop_at_once_and_resume_may_think_better_of_it(tmp_path: 
 @hypothesis_settings(max_examples=10)
 @given_by(stops=st.lists(st.integers(1, 30), min_size=1, max_size=4))
 def test_resume_gives_the_same_bits_wherever_it_was_stopped(
-    recovered: tuple[Path, list[str]],
+    rolled_back: tuple[Path, list[str]],
     tmp_path_factory: pytest.TempPathFactory,
     stops: list[int],
 ) -> None:
-    """Also where the checkpoint is from between two evaluations, before or after going back."""
+    """Even if the checkpoint is from between two evaluations, before or after the rollback."""
     out = tmp_path_factory.mktemp("parts") / "run"
     resume = False
     for stop in [*stops, None]:
@@ -170,27 +171,27 @@ def test_resume_gives_the_same_bits_wherever_it_was_stopped(
             go(out, GROWING, stop=stop, resume=resume)
         except InterruptedRun:
             resume = True
-    assert left(out) == left(recovered[0])
+    assert left(out) == left(rolled_back[0])
 
 
-def test_a_run_killed_after_it_went_back_goes_back_again(
-    recovered: tuple[Path, list[str]], tmp_path: Path
+def test_a_run_killed_after_a_rollback_rolls_back_again(
+    rolled_back: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
     class Killed(BaseException):
         pass
 
-    gone_back = False
+    has_rolled_back = False
 
     def kill(event: Event) -> None:
-        nonlocal gone_back
-        gone_back |= isinstance(event, Note) and "half the learning rate" in event.text
-        if gone_back and isinstance(event, Stepped):
+        nonlocal has_rolled_back
+        has_rolled_back |= isinstance(event, Note) and "half the learning rate" in event.text
+        if has_rolled_back and isinstance(event, Stepped):
             raise Killed
 
     with pytest.raises(Killed):
         go(tmp_path / "run", GROWING, hear=kill)
     go(tmp_path / "run", GROWING, resume=True)
-    assert left(tmp_path / "run") == left(recovered[0])
+    assert left(tmp_path / "run") == left(rolled_back[0])
 
 
 def test_a_checkpoint_carries_the_good_point_only_where_it_is_another(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_a_checkpoint_carries_the_good_point_only_where_it_is_another(tmp_path: 
         assert ("good.parameters" in tensors) == ("good" in document) == carried
 
 
-# what is good
+# good points
 
 
 def point(step: int, value: float) -> Checkpoint:
@@ -218,20 +219,20 @@ def point(step: int, value: float) -> Checkpoint:
     )
 
 
-def recovery(begin: Checkpoint, **given: Any) -> Rollback:
-    return Rollback(TrainingSettings(**given), begin, None, lambda event: None)
+def rollback_of(begin: Checkpoint, **given: Any) -> Rollback:
+    return Rollback(TrainingSettings(**given), begin, RunContext())
 
 
 @pytest.mark.parametrize(("loss", "back_to"), [(2.0, 10), (4.0, 10), (4.3, 0), (math.nan, 0)])
-def test_an_evaluation_far_worse_than_chance_is_no_point_to_go_back_to(
+def test_an_evaluation_far_worse_than_chance_is_no_point_to_roll_back_to(
     loss: float, back_to: int
 ) -> None:
-    """Of eight characters guessing has a loss of ln 8, 2.08."""
-    found = recovery(point(0, 0.5))
-    found.offer(point(10, 1.5), loss)
+    """Guessing among eight characters has a loss of ln 8, 2.08."""
+    rollback = rollback_of(point(0, 0.5))
+    rollback.update(point(10, 1.5), loss)
     now = point(17, np.nan)
     now.progress.seconds = 9.0
-    state = found.go_back(now, DivergedError("the loss became nan", 17))
+    state = rollback.roll_back(now, DivergedError("the loss became nan", 17))
     assert now.progress == Progress(back_to, seconds=9.0, since_seconds=9.0, retries=1)
     assert set(now.parameters.flat) == {1.5 if back_to else 0.5}
     assert state.shape == now.state.shape
@@ -239,22 +240,22 @@ def test_an_evaluation_far_worse_than_chance_is_no_point_to_go_back_to(
 
 def test_the_good_point_is_a_copy() -> None:
     begin = point(0, 0.5)
-    found = recovery(begin)
-    for _ in range(MOST):
+    rollback = rollback_of(begin)
+    for _ in range(MOST_RETRIES):
         begin.parameters.flat[:] = np.nan
         begin.slots["velocity"][:] = np.nan
-        state = found.go_back(begin, DivergedError("", 0))
+        state = rollback.roll_back(begin, DivergedError("", 0))
         assert set(begin.parameters.flat) == {0.5}
         assert not begin.slots["velocity"].any()
         state[:] = np.nan
     with pytest.raises(DivergedError):
-        found.go_back(begin, DivergedError("", 0))
+        rollback.roll_back(begin, DivergedError("", 0))
 
 
 def test_nothing_is_copied_where_the_run_is_to_stop() -> None:
-    found = recovery(point(0, 0.5), on_divergence="stop")
-    found.offer(point(5, 0.5), 1.0)
+    rollback = rollback_of(point(0, 0.5), on_divergence="stop")
+    rollback.update(point(5, 0.5), 1.0)
     now = point(7, 0.5)
-    assert found.carried(now) is now
+    assert rollback.with_last_good(now) is now
     with pytest.raises(DivergedError):
-        found.go_back(now, DivergedError("", 7))
+        rollback.roll_back(now, DivergedError("", 7))

@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from nextchar.settings.config import SCHEDULES, TrainingSettings
 from nextchar.training.optim.schedules import learning_rate
 
 
-def rate(schedule="constant", *, step=10**6, fraction=0.5, total=None, ahead=0.0, **settings):
-    made = TrainingSettings(schedule=schedule, learning_rate=0.01, **settings)
-    return learning_rate(made, step=step, fraction=fraction, total=total, ahead=ahead)
+def rate(
+    schedule="constant", *, step=10**6, fraction=0.5, total=None, fraction_after=0.0, **settings
+):
+    training = TrainingSettings(schedule=schedule, learning_rate=0.01, **settings)
+    return learning_rate(
+        training, step=step, fraction=fraction, total=total, fraction_after=fraction_after
+    )
 
 
 def about(x):
@@ -33,15 +37,15 @@ def test_each_schedule_is_its_formula(fraction):
     ("fraction", "drops"), [(0, 0), (0.24, 0), (0.25, 1), (0.49, 1), (0.5, 2), (0.99, 3), (1, 4)]
 )
 def test_step_drops_after_each_part_of_the_run(fraction, drops):
-    found = rate("step", fraction=fraction, decay_every=0.25, decay_factor=0.5)
-    assert found == about(0.01 * 0.5**drops)
+    result = rate("step", fraction=fraction, decay_every=0.25, decay_factor=0.5)
+    assert result == about(0.01 * 0.5**drops)
 
 
 def test_step_drops_in_time_where_the_parts_are_no_binary_fractions():
     """0.3/0.1 is a hair below 3."""
     for n in range(11):
-        found = rate("step", fraction=n / 10, decay_every=0.1, decay_factor=0.5)
-        assert found == about(0.01 * 0.5**n)
+        result = rate("step", fraction=n / 10, decay_every=0.1, decay_factor=0.5)
+        assert result == about(0.01 * 0.5**n)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -75,17 +79,17 @@ def test_warm_up_takes_a_fifth_of_a_short_run_at_most():
 
 
 def test_warm_up_takes_a_fifth_of_a_short_time_at_most():
-    rates = [rate(step=step, warmup=100, ahead=(step + 1) / 20) for step in range(6)]
+    rates = [rate(step=step, warmup=100, fraction_after=(step + 1) / 20) for step in range(6)]
     assert rates == [about(0.01 * n / 4) for n in (1, 2, 3, 4, 4, 4)]
 
 
 def test_warm_up_takes_its_steps_of_a_long_time():
-    rates = [rate(step=step, warmup=4, ahead=(step + 1) / 10**6) for step in range(6)]
+    rates = [rate(step=step, warmup=4, fraction_after=(step + 1) / 10**6) for step in range(6)]
     assert rates == [about(0.01 * n / 5) for n in (1, 2, 3, 4, 5, 5)]
 
 
 def test_where_the_steps_are_known_time_does_not_matter():
-    assert rate(step=0, warmup=4, total=100, ahead=1.0) == about(0.01 / 5)
+    assert rate(step=0, warmup=4, total=100, fraction_after=1.0) == about(0.01 / 5)
 
 
 @pytest.mark.parametrize("total", [None, 1, 4, 1000])

@@ -1,4 +1,4 @@
-"""The checkpoint: what was saved is what is loaded, and nothing else is."""
+"""The checkpoint: round trips, and refusal of anything else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHA = "ab" * 32
 def fresh(
     *, hidden: int = 8, optimizer: str = "adam", dtype: type = np.float32, sha256: str = SHA
 ) -> Checkpoint:
-    """A start from nothing."""
+    """A fresh checkpoint."""
     network = NetworkSettings(hidden_size=hidden, num_layers=2)
     parameters = initialise(Architecture(network, 5), 1, dtype)
     slots = make_slots(optimizer, parameters.flat)
@@ -38,14 +38,14 @@ def fresh(
 
 @pytest.fixture
 def saved(tmp_path: Path, rng: np.random.Generator) -> tuple[Path, Checkpoint]:
-    """A checkpoint of a run under way, in float32, and its file."""
+    """A checkpoint in the middle of a run, in float32, and its file."""
     checkpoint = fresh()
     for array in (checkpoint.parameters.flat, checkpoint.state, *checkpoint.slots.values()):
         array[:] = rng.standard_normal(array.shape)
     progress = checkpoint.progress
     progress.step, progress.seconds, progress.characters = 7, 1 / 3, 96
     progress.smoothed_loss, progress.loss_sum, progress.best_loss = 0.1 + 0.2, 1e-300, None
-    progress.stale, progress.done = 2, True
+    progress.evaluations_since_best, progress.done = 2, True
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, checkpoint)
     return path, checkpoint
@@ -179,10 +179,10 @@ def test_a_state_of_another_shape_or_type_is_refused(
         load_checkpoint(path, fresh())
 
 
-def test_a_digest_that_is_none_is_not_quoted(saved: tuple[Path, Checkpoint]) -> None:
+def test_an_invalid_digest_is_not_quoted(saved: tuple[Path, Checkpoint]) -> None:
     path = saved[0]
     save_checkpoint(path, replace(fresh(), text_sha256="\x1e\n"))
-    with pytest.raises(ModelFileError, match="text_sha256 is no digest"):
+    with pytest.raises(ModelFileError, match="text_sha256 is not a digest"):
         load_checkpoint(path, fresh())
 
 

@@ -1,7 +1,11 @@
-"""The run directory: one owner, whole files, settings that come back as they were."""
+"""The run directory: one owner, whole files, round trips of settings."""
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +15,39 @@ import pytest
 
 from nextchar.errors import ModelFileError, RunError
 from nextchar.model.file import BEST, LAST, Model, load_model
-from nextchar.runs.run_files import CHECKPOINT, CONFIG, METRICS, read_config, read_metrics
+from nextchar.runs.run_files import (
+    CHECKPOINT,
+    CONFIG,
+    METRICS,
+    OWNER,
+    read_config,
+    read_metrics,
+)
 from nextchar.settings.config import Settings
 from nextchar.settings.presets import PRESETS
 from nextchar.text.corpus import text_corpus
-from nextchar.training.run import TextInput, start
-from nextchar.training.saving.run_directory import RunDirectory, free_name
+from nextchar.training.run import RunRequest, TextInput, train
+from nextchar.training.saving.run_directory import (
+    RunDirectory,
+    free_name,
+    owner_of,
+    remove_owner,
+    write_owner,
+)
 
 SETTINGS = Settings.make(hidden_size=8)
 SOURCE: dict[str, Any] = {"inputs": ["/a text.txt", "数据.txt"], "validation": []}
 
+HOLD = (
+    "import sys, time; from pathlib import Path\n"
+    "from nextchar.training.saving.run_directory import RunDirectory\n"
+    "held = RunDirectory(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
+)
+
 
 @pytest.fixture
 def begun(tmp_path: Path) -> Path:
-    """The directory of a run that was begun."""
+    """The directory of a run that has started."""
     with RunDirectory.create(tmp_path / "run") as directory:
         directory.write_config(SETTINGS, SOURCE)
     return tmp_path / "run"
@@ -60,6 +83,39 @@ def test_a_second_owner_in_another_process_is_refused(begun: Path) -> None:
     assert other() == "mine\n"
 
 
+def test_the_owner_is_reported_with_process_host_and_time(tmp_path: Path) -> None:
+    write_owner(tmp_path)
+    assert re.fullmatch(
+        rf" \(process {os.getpid()} on {re.escape(platform.node())}, "
+        r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d\)",
+        owner_of(tmp_path),
+    )
+    remove_owner(tmp_path)
+    assert owner_of(tmp_path) == ""
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"process": 1}', "\xff"])
+def test_a_note_that_cannot_be_read_tells_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / OWNER).write_bytes(content.encode("latin-1"))
+    assert owner_of(tmp_path) == ""
+
+
+def test_the_second_owner_learns_of_the_first_until_that_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(RunError) as caught:
+            RunDirectory(tmp_path / "run")
+        assert f"process {holder.pid} on {platform.node()}, since" in str(caught.value)
+        holder.kill()
+    assert json.loads((tmp_path / "run" / OWNER).read_text())["process"] == holder.pid
+    with RunDirectory(tmp_path / "run"):  # the owner file and the lock of the dead one do not block
+        assert f"process {os.getpid()} " in owner_of(tmp_path / "run")
+    assert owner_of(tmp_path / "run") == ""
+
+
 def test_a_lock_file_without_an_owner_does_not_block(begun: Path) -> None:
     (begun / ".lock").write_text("left by a machine that lost power")
     RunDirectory.open(begun).close()
@@ -81,7 +137,7 @@ def test_what_a_killed_process_left_is_removed(begun: Path) -> None:
     assert (begun / "notes.tmp").exists()
 
 
-def test_what_cannot_be_a_directory_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_a_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")
     for path in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(RunError, match="cannot be used"):
@@ -124,24 +180,24 @@ def test_settings_come_back_as_they_were(tmp_path: Path, given: dict[str, Any]) 
     [b"", b"\xff", b"[source]\n[network]\nhidden_size = 0", b"[source", b"[source]\nx = 1\n[text]\n"
      b"colour = 1", b"source = 1\n"],
 )  # fmt: skip
-def test_a_damaged_config_is_told(begun: Path, content: bytes) -> None:
+def test_a_damaged_config_is_reported(begun: Path, content: bytes) -> None:
     (begun / CONFIG).write_bytes(content)
     with pytest.raises(RunError, match="cannot be read") as caught:
         read_config(begun)
     assert str(begun / CONFIG) in str(caught.value)
 
 
-@pytest.mark.parametrize("found", ["2", "'1'", "1.5", "[]", "{ a = 1 }", "true_"])
-def test_a_directory_of_another_format_says_which(begun: Path, found: str) -> None:
+@pytest.mark.parametrize("number", ["2", "'1'", "1.5", "[]", "{ a = 1 }", "true_"])
+def test_a_directory_of_another_format_says_which(begun: Path, number: str) -> None:
     text = (begun / CONFIG).read_text(encoding="utf-8")
     assert text.startswith("format = 1\n")
-    (begun / CONFIG).write_text(text.replace("format = 1", f"format = {found}"), encoding="utf-8")
+    (begun / CONFIG).write_text(text.replace("format = 1", f"format = {number}"), encoding="utf-8")
     with pytest.raises(RunError, match=r"a run of format|cannot be read") as caught:
         read_config(begun)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_every_config_that_lost_its_end_is_told(begun: Path) -> None:
+def test_every_config_that_lost_its_end_is_reported(begun: Path) -> None:
     data = (begun / CONFIG).read_bytes()
     for length in range(len(data.rstrip())):
         (begun / CONFIG).write_bytes(data[:length])
@@ -163,7 +219,7 @@ def test_every_config_that_lost_its_end_is_told(begun: Path) -> None:
     ],
     ids=lambda content: content[:30],
 )
-def test_a_config_of_odd_content_is_told_in_a_line(begun: Path, content: bytes) -> None:
+def test_a_config_of_odd_content_is_reported_in_a_line(begun: Path, content: bytes) -> None:
     (begun / CONFIG).write_bytes(content)
     with pytest.raises(RunError, match="cannot be read") as caught:
         read_config(begun)
@@ -203,7 +259,7 @@ def test_a_run_without_evaluations_has_no_metrics(begun: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"{\n", b"[]\n", b"{}\n", b"1\n", b"\xff\n"])
-def test_damaged_metrics_are_told(begun: Path, content: bytes) -> None:
+def test_damaged_metrics_are_reported(begun: Path, content: bytes) -> None:
     (begun / METRICS).write_bytes(content)
     with pytest.raises(RunError, match="cannot be read"):
         read_metrics(begun)
@@ -221,14 +277,14 @@ def test_models_are_kept_under_their_names(begun: Path, small_model: Model) -> N
         assert loaded.parameters.flat.tobytes() == small_model.parameters.flat.tobytes()
 
 
-def test_a_damaged_checkpoint_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_reported_and_left_as_it_is(tmp_path: Path) -> None:
     text = TextInput(lambda how, listener: text_corpus("to be or not to be, " * 20, how))
     given = {"hidden_size": 8, "num_layers": 1, "steps": 2, "threads": 1}
-    start(text, given=given, out=tmp_path / "run")
+    train(RunRequest(text, given=given, out=tmp_path / "run"))
     damaged = (tmp_path / "run" / CHECKPOINT).read_bytes()[:-10]
     (tmp_path / "run" / CHECKPOINT).write_bytes(damaged)
     with pytest.raises(ModelFileError, match=CHECKPOINT):
-        start(text, out=tmp_path / "run", resume=True)
+        train(RunRequest(text, out=tmp_path / "run", resume=True))
     assert (tmp_path / "run" / CHECKPOINT).read_bytes() == damaged
     assert load_model(tmp_path / "run")
 
@@ -273,7 +329,7 @@ def test_a_name_that_is_taken_gets_a_number(
 def test_half_a_line_at_the_end_of_the_metrics_does_not_keep_a_run_from_opening(
     begun: Path,
 ) -> None:
-    """None is ever written; a copy of the directory that was broken off may have one."""
+    """None is ever written; an interrupted copy of the directory may have one."""
     whole = b'{"step": 5}\n{"step": 10}\n'
     (begun / METRICS).write_bytes(whole + b'{"step": 15, "tra')
     assert [record["step"] for record in read_metrics(begun)] == [5, 10]

@@ -1,4 +1,4 @@
-"""What is said when a run's file cannot be written: what is kept, what to mend, how to go on."""
+"""Errors of writing a run's files: cause, remedy, command to resume."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nextchar.runs.run_files import CHECKPOINT
 from nextchar.training.saving.write_errors import explain_write_errors, remedy_for
 
 
-def told(folder: Path, number: int, kind: type[Exception] = ModelFileError) -> str:
-    """What is told of an error of the system in a run directory."""
+def explained(folder: Path, number: int, kind: type[Exception] = ModelFileError) -> str:
+    """Message for a system error in a run directory."""
     reason = OSError(number, os.strerror(number))
     with pytest.raises(RunError) as caught, explain_write_errors(folder, folder / CHECKPOINT):
         raise kind(f"x: cannot be written ({reason.strerror})") from reason
@@ -25,35 +25,35 @@ def told(folder: Path, number: int, kind: type[Exception] = ModelFileError) -> s
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.ENOSPC, "make room on the disk"),
-        (errno.EDQUOT, "make room in your quota"),
+        (errno.ENOSPC, "free some disk space"),
+        (errno.EDQUOT, "free some of your disk quota"),
         (errno.EFBIG, "ulimit -f"),
         (errno.EROFS, "make it writable"),
         (errno.EACCES, "make it writable"),
-        (errno.EIO, "see to that"),
+        (errno.EIO, "fix that"),
     ],
 )
-def test_each_reason_has_its_cure(tmp_path: Path, number: int, words: str) -> None:
+def test_each_reason_has_its_remedy(tmp_path: Path, number: int, words: str) -> None:
     assert words in remedy_for(OSError(number, ""))
-    assert words in told(tmp_path, number)
+    assert words in explained(tmp_path, number)
 
 
-def test_with_a_checkpoint_it_says_how_to_go_on(tmp_path: Path) -> None:
+def test_with_a_checkpoint_it_says_how_to_continue(tmp_path: Path) -> None:
     (tmp_path / "my run").mkdir()
     (tmp_path / "my run" / CHECKPOINT).touch()
     for kind in (ModelFileError, RunError):
-        message = told(tmp_path / "my run", errno.ENOSPC, kind)
+        message = explained(tmp_path / "my run", errno.ENOSPC, kind)
         assert message.startswith("x: cannot be written (No space left on device); the last")
-        assert message.endswith(f"go on with: nextchar train --out '{tmp_path}/my run' --resume")
+        assert message.endswith(f"continue with: nextchar train --out '{tmp_path}/my run' --resume")
 
 
-def test_without_one_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
-    assert told(tmp_path, errno.ENOSPC).endswith("; make room on the disk and begin again")
+def test_without_one_there_is_nothing_to_continue(tmp_path: Path) -> None:
+    assert explained(tmp_path, errno.ENOSPC).endswith("; free some disk space and start again")
 
 
 def test_a_directory_that_is_gone_is_named_as_such(tmp_path: Path) -> None:
-    assert told(tmp_path / "gone", errno.ENOENT).startswith(
-        f"{tmp_path / 'gone'}: the run directory was deleted or moved away"
+    assert explained(tmp_path / "gone", errno.ENOENT).startswith(
+        f"{tmp_path / 'gone'}: the run directory was deleted or moved during training"
     )
 
 

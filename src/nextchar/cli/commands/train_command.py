@@ -117,13 +117,13 @@ def _listeners(group: ProcessGroup, directory: Path, **how: bool) -> RunCallback
 def _train(group: ProcessGroup, show: RunCallbacks, text: TextInput | None, **how: Any) -> Trained:
     """Train until it is done or asked to stop."""
     from nextchar.api.estimator import write_sample
-    from nextchar.training.run import start
-    from nextchar.training.session import Hooks
+    from nextchar.training.run import RunRequest, train
+    from nextchar.training.run_context import Hooks
     from nextchar.training.signals import stop_on_interrupt
 
     with stop_on_interrupt(also=group.share.size > 1) as should_stop:
         try:
             hooks = Hooks(show, should_stop, write_sample)
-            return start(text, hooks=hooks, group=group, **how)
+            return train(RunRequest(text, **how), hooks, group)
         finally:
             show.close()

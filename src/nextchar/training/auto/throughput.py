@@ -1,7 +1,7 @@
-"""How fast this machine trains: measured on a network of middling size, in a fraction of a second.
+"""Training throughput of this machine, measured on a medium network in a fraction of a second.
 
-Work is counted in operations (multiplications and additions) of the products with weights: two in
-the forward pass, two in the backward pass and two for the gradient, for each weight and character.
+FLOPs are the multiplications and additions of products with weights: two in the forward pass, two
+in the backward pass and two for the gradient, for each weight and character.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Precision(NamedTuple):
 
 
 def flops_per_character(architecture: Architecture) -> int:
-    """Operations that training on one character takes.
+    """Return the FLOPs of training on one character.
 
-    Looking a code up, in a one-hot input's weights or in an embedding, multiplies nothing.
+    Looking up a code, in a one-hot input's weights or in an embedding, multiplies nothing.
     """
     looked_up = "embedding" if architecture.settings.embedding_size else "layer0.W_ih"
     multiplied = [
@@ -59,9 +59,9 @@ def measure_throughput(
     lanes: int = LANES,
     length: int = LENGTH,
 ) -> float:
-    """Operations in a second that a training step of the probe does here.
+    """Return the FLOP/s of a training step of the probe on this machine.
 
-    exchange: that of the run, where there is one. lanes, length: of its batches.
+    exchange: the run's all-reduce, if it has one. lanes, length: of the probe's batches.
     """
     from nextchar.kernels.engine import Engine
 
@@ -72,8 +72,13 @@ def measure_throughput(
     settings = TrainingSettings()
     slots = make_slots(settings.optimizer, parameters.flat)
     seconds = []
-    how: Any = {"exchange": exchange, **precision._asdict()}
-    with Engine(architecture, threads=min(threads, lanes), **how) as engine:
+    with Engine(
+        architecture,
+        threads=min(threads, lanes),
+        dtype=precision.dtype,
+        bfloat16=precision.bfloat16,
+        exchange=exchange,
+    ) as engine:
         step = step_on_copies(engine, parameters, slots, Batch(inputs, targets, True), settings)
         for _ in range(1 + STEPS):
             began = time.perf_counter()

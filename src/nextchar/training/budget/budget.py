@@ -1,7 +1,7 @@
-"""When a run ends, evaluates and saves: after a number of steps, or on time.
+"""The budget of a run, steps or time: when it ends, evaluates and saves.
 
-A run by time does not know its number of steps. Its pace notes how long things take, and keeps
-back from the budget what the end will take: scoring, writing and a sample.
+A run by time does not know its number of steps. Its budget records durations, and reserves the
+cost of the end: scoring, writing and a sample.
 """
 
 from __future__ import annotations
@@ -17,24 +17,21 @@ from nextchar.settings.config import TrainingSettings
 from nextchar.settings.fields import seconds_of
 from nextchar.training.saving.checkpoint import Progress
 
-EVALUATIONS = 20  # of a run, where eval_every does not say otherwise
-SAVE_SECONDS = 30.0  # at most this much is lost to a power cut
+EVALUATIONS = 20  # of a run, unless eval_every says otherwise
+SAVE_SECONDS = 30.0  # at most this much is lost in a power cut
 # shares of a time
-ONE_EVALUATION = 0.01  # scoring once; should it take three times as long, the end is still on time
+ONE_EVALUATION = 0.01  # scoring once; if it takes three times as long, the end is still on time
 EVALUATING = 0.06  # all evaluations but the last
 SAVING = 0.02  # checkpoints between evaluations
-FEWEST = 8193  # characters worth scoring: these four lanes take no longer than two would
-RECENT = 5  # steps whose median is the duration of the next: one that stalled says nothing
+FEWEST = 8193  # characters worth scoring: their four lanes take no longer than two would
+RECENT = 5  # steps whose median predicts the next one: a single slow step does not count
 KNOWN_SECONDS, KNOWN_SHARE = 2.0, 0.05  # after the lesser of these the speed is known
 
 
 class StepBudget:
-    """The pace of a run that ends after `total` steps.
+    """The budget of a run that ends after `total` steps. epoch: steps of one pass over the text."""
 
-    epoch: steps of one pass over the text.
-    """
-
-    budget: float | None = None
+    seconds: float | None = None
 
     def __init__(self, settings: TrainingSettings, epoch: int) -> None:
         self._every, self._epoch = settings.eval_every, epoch
@@ -44,24 +41,24 @@ class StepBudget:
             assert settings.steps is not None
             self.total = settings.steps
 
-    def timed(self, what: str) -> AbstractContextManager[None]:
-        """How long things take does not matter here."""
+    def timed(self, name: str) -> AbstractContextManager[None]:
+        """Context that a `TimeBudget` times; durations do not matter here."""
         return nullcontext()
 
     def fraction(self, progress: Progress) -> float:
-        """How much of the run is done, 0 to 1."""
+        """Return the fraction of the run that is done, 0 to 1."""
         return min(progress.step / self.total, 1.0)
 
-    def ahead(self, progress: Progress) -> float:
-        """How much of the run will be done after the next step."""
+    def fraction_after_next_step(self, progress: Progress) -> float:
+        """Return the fraction of the run that will be done after the next step."""
         return min((progress.step + 1) / self.total, 1.0)
 
     def is_over(self, progress: Progress) -> bool:
-        """Whether no step is to follow."""
+        """Return whether the last step has been taken."""
         return progress.step >= self.total
 
     def evaluation_is_due(self, progress: Progress) -> bool:
-        """Whether an evaluation follows the step that was just taken."""
+        """Return whether an evaluation follows the step that was just taken."""
         step, total = progress.step, self.total
         if progress.done:
             return True
@@ -72,18 +69,18 @@ class StepBudget:
         return int((step - 1) / total * EVALUATIONS) < int(step / total * EVALUATIONS)
 
     def save_is_due(self, since: float) -> bool:
-        """Whether to write a checkpoint; `since` is seconds since the last one."""
+        """Return whether a checkpoint is due. since: seconds since the last one."""
         return since > SAVE_SECONDS
 
     def expectation(self, progress: Progress) -> str | None:
-        """What to say of the number of steps: nothing, it is known."""
+        """Return a note on the expected number of steps: None, it is known."""
         return None
 
 
 class TimeBudget:
-    """The pace of a run that ends on time. Its questions are those of `StepBudget`.
+    """The budget of a run that ends on time, with the methods of `StepBudget`.
 
-    clock: only measures how long things take; how late it is, the progress says.
+    clock: measures durations only; the time that has passed is in the progress.
     """
 
     total: int | None = None
@@ -93,106 +90,107 @@ class TimeBudget:
     ) -> None:
         assert settings.time is not None
         self._clock = clock
-        self.budget: float = seconds_of(settings.time)
-        self._asked, self._every = settings.time, settings.eval_every
+        self.seconds: float = seconds_of(settings.time)
+        self._time, self._every = settings.time, settings.eval_every
         self._recent: deque[float] = deque(maxlen=RECENT)
-        self._costs: dict[str, float] = {}  # seconds of each of the things that the end repeats
-        self._step = self._closing = 0.0  # what the next step and the end are expected to take
-        self._steps, self._stepping = 0, 0.0  # steps of this process, and what they took
-        self._told = False
+        self._costs: dict[str, float] = {}  # seconds of each task that the end repeats
+        self._step = self._final_cost = 0.0  # expected seconds of the next step and of the end
+        self._steps, self._stepping = 0, 0.0  # steps of this process, and their seconds
+        self._has_expected = False
 
     @contextmanager
-    def timed(self, what: str) -> Iterator[None]:
-        """Note how long what is done within took, as `took` does."""
+    def timed(self, name: str) -> Iterator[None]:
+        """Context whose duration is recorded."""
         began = self._clock()
         yield
-        self.took(what, self._clock() - began)
+        self.record(name, self._clock() - began)
 
-    def took(self, what: str, seconds: float) -> None:
-        """Note how long a step took, or one of the things that the end of the run will repeat.
+    def record(self, name: str, seconds: float) -> None:
+        """Record the duration of a step, or of a task that the end of the run will repeat.
 
-        A "rehearsal" is a step whose result is thrown away, before the first one.
+        A "rehearsal" is a step whose result is discarded, before the first one.
         """
-        if what in {"step", "rehearsal"}:
+        if name in {"step", "rehearsal"}:
             self._recent.append(seconds)
             self._step = median(self._recent)
         else:
-            self._costs[what] = seconds
-            self._closing = sum(self._costs.values())
-        if what == "step":
+            self._costs[name] = seconds
+            self._final_cost = sum(self._costs.values())
+        if name == "step":
             self._steps, self._stepping = self._steps + 1, self._stepping + seconds
 
     def choose_characters(self, scored: int, length: int, chosen: int | None = None) -> int:
-        """How many of `length` characters evaluations score, where scoring took what it did.
+        """Return how many of `length` characters evaluations score, by the time of scoring.
 
-        scored: how many characters took so long. chosen: takes the place of what is affordable.
+        scored: characters that were scored in that time. chosen: overrides the affordable number.
         """
         seconds = self._costs["scoring"]
-        affordable = int(scored * ONE_EVALUATION * self.budget / max(seconds, 1e-9))
+        affordable = int(scored * ONE_EVALUATION * self.seconds / max(seconds, 1e-9))
         characters = min(chosen or max(affordable // 1000 * 1000, FEWEST), length)
-        self.took("scoring", seconds * characters / scored)
+        self.record("scoring", seconds * characters / scored)
         return characters
 
     def fraction(self, progress: Progress) -> float:
-        """How much of the time for steps is gone."""
+        """Return the fraction of the time for steps that has passed."""
         return min(progress.seconds / self._span(), 1.0)
 
-    def ahead(self, progress: Progress) -> float:
-        """How much of it will be gone after the next step."""
+    def fraction_after_next_step(self, progress: Progress) -> float:
+        """Return the fraction of the time for steps after the next step."""
         return min((progress.seconds + self._step) / self._span(), 1.0)
 
     def is_over(self, progress: Progress) -> bool:
-        """Whether the end is nearer to the time asked for without another step than with it."""
+        """Return whether the run ends closer to its time without another step than with it."""
         return progress.step > 0 and self._left(progress) <= self._step / 2
 
     def evaluation_is_due(self, progress: Progress) -> bool:
-        """Whether an evaluation fits in here, neither too dear nor just before the last one."""
+        """Return whether an evaluation is affordable now, and not just before the last one."""
         if progress.done:
             return True
-        left, cost = self._left(progress), self._closing
+        left, cost = self._left(progress), self._final_cost
         if self._every:
             return progress.step % self._every == 0 and left > cost
-        interval = self._span() / (1 + self._between())
+        interval = self._span() / (1 + self._affordable_evaluations())
         return progress.seconds - progress.since_seconds >= interval and left >= interval / 2
 
     def save_is_due(self, since: float) -> bool:
-        """Whether a checkpoint is due, and not too dear."""
+        """Return whether a checkpoint is due and affordable. since: seconds since the last one."""
         return since > max(SAVE_SECONDS, self._costs["checkpoint"] / SAVING)
 
     def expectation(self, progress: Progress) -> str | None:
-        """How many steps will fit, in one line; said once, when it is known."""
-        if self._told or self._stepping < min(KNOWN_SECONDS, KNOWN_SHARE * self.budget):
+        """Return a note on the expected number of steps, once, when the speed is known."""
+        if self._has_expected or self._stepping < min(KNOWN_SECONDS, KNOWN_SHARE * self.seconds):
             return None
-        self._told = True
-        evaluating = self._between() * self._closing * (1 - self.fraction(progress))
+        self._has_expected = True
+        rest = 1 - self.fraction(progress)
+        evaluating = self._affordable_evaluations() * self._final_cost * rest
         more = max(self._left(progress) - evaluating, 0.0) * self._steps / self._stepping
         steps = _rounded(self._steps + more)
         if progress.step > self._steps:  # some were taken before a resume
-            return f"about {steps} more steps fit into what is left of {self._asked}"
-        return f"about {steps} steps fit into {self._asked}"
+            return f"about {steps} more steps fit into the rest of {self._time}"
+        return f"about {steps} steps fit into {self._time}"
 
     def _span(self) -> float:
-        """Seconds that are there for all before the end."""
-        return max(self.budget - self._closing, 1e-9)
+        """Return the seconds before the end."""
+        return max(self.seconds - self._final_cost, 1e-9)
 
     def _left(self, progress: Progress) -> float:
-        return self.budget - self._closing - progress.seconds
+        return self.seconds - self._final_cost - progress.seconds
 
-    def _between(self) -> int:
-        """Evaluations that the run can afford beside the last one."""
+    def _affordable_evaluations(self) -> int:
+        """Return the number of evaluations that the run can afford before the last one."""
         most = EVALUATIONS - 1
-        return int(min(EVALUATING * self.budget / max(self._closing, 1e-9), most))
+        return int(min(EVALUATING * self.seconds / max(self._final_cost, 1e-9), most))
 
 
-Pace = StepBudget | TimeBudget
+Budget = StepBudget | TimeBudget
 
 
-def make_budget(settings: TrainingSettings, epoch: int, clock: Callable[[], float]) -> Pace:
-    """The pace that the settings ask for; `epoch` is the steps of one pass over the text."""
+def make_budget(settings: TrainingSettings, epoch: int, clock: Callable[[], float]) -> Budget:
+    """Return the budget of the settings; `epoch` is the steps of one pass over the text."""
     return StepBudget(settings, epoch) if settings.time is None else TimeBudget(settings, clock)
 
 
 def _rounded(number: float) -> str:
-    """2345 → 2,300; below a hundred every step is told."""
+    """2345 → 2,300; numbers below a hundred are exact."""
     digits = max(len(str(int(number))) - 2, 0)
     return f"{int(round(number, -digits)):,}"

@@ -1,11 +1,12 @@
-"""What a run by time does before its clock starts: all that its end will take, once.
+"""Dry run before the clock starts: compiles, and times once each task of the run's end.
 
-Compiling is no part of the run's time; what is measured here is kept back for the end.
+Compilation does not count towards a run's time; the measured cost is reserved for the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,38 +22,44 @@ if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
 
 
-def measure_final_costs(
-    pace: TimeBudget,
-    *,
-    step: Callable[[], object],
-    write: Callable[[], object],
-    sample: Callable[[], object] | None,
-    score: Callable[[int], object],
-    length: int,
-    chosen: int | None,
-) -> int:
-    """Measure what steps and the end will take; how many characters evaluations are to score.
+@dataclass(frozen=True)
+class FinalTasks:
+    """Tasks of a run's end, and a step, as functions that can be timed.
 
-    step: takes a step. write: writes a checkpoint. sample: draws one, where the run ends with one.
-    score: scores the first so many characters of the `length` that there are.
-    chosen: how many the evaluations so far scored; later ones are to be comparable with them.
+    step: takes a step. write: writes a checkpoint. sample: writes one; None if the run does not
+    end with one. score: scores the first so many characters of the validation part.
     """
-    with pace.timed("rehearsal"):
-        step()
-    for what in ("checkpoint", "models"):  # the best and the last model are about as much again
-        with pace.timed(what):
-            write()
-    if sample:
-        sample()
-        with pace.timed("sample"):
-            sample()
+
+    step: Callable[[], object]
+    write: Callable[[], object]
+    sample: Callable[[], object] | None
+    score: Callable[[int], object]
+
+
+def measure_final_costs(
+    budget: TimeBudget, tasks: FinalTasks, length: int, chosen: int | None
+) -> int:
+    """Time a step and the tasks of the end; return how many characters evaluations score.
+
+    length: characters of the validation part. chosen: the number that evaluations have scored so
+    far; later ones must be comparable with them.
+    """
+    with budget.timed("rehearsal"):
+        tasks.step()
+    for name in ("checkpoint", "models"):  # the best and the last model cost about as much again
+        with budget.timed(name):
+            tasks.write()
+    if tasks.sample:
+        tasks.sample()
+        with budget.timed("sample"):
+            tasks.sample()
     if length < 2:
         return length
-    score(2)
+    tasks.score(2)
     few = min(FEWEST, length)
-    with pace.timed("scoring"):
-        score(few)
-    return pace.choose_characters(few, length, chosen)
+    with budget.timed("scoring"):
+        tasks.score(few)
+    return budget.choose_characters(few, length, chosen)
 
 
 def step_on_copies(
@@ -62,14 +69,14 @@ def step_on_copies(
     batch: Batch,
     settings: TrainingSettings,
 ) -> Callable[[], None]:
-    """What takes a whole training step and changes nothing: it works on copies."""
+    """Return a function that takes a whole training step on copies and changes nothing."""
     copy = Parameters(parameters.architecture, parameters.flat.copy())
-    their_slots = {name: slot.copy() for name, slot in slots.items()}
+    slots = {name: slot.copy() for name, slot in slots.items()}
     state = copy.zero_state(batch.inputs.shape[1])
 
     def step() -> None:
         engine.loss_and_gradient(copy, batch, state, dropout=settings.dropout)
-        engine.update(copy, their_slots, learning_rate=0.0, step=1, settings=settings)
+        engine.update(copy, slots, learning_rate=0.0, step=1, settings=settings)
 
     return step
 
@@ -77,8 +84,8 @@ def step_on_copies(
 def warm_up(
     group: ProcessGroup, engine: Engine, parameters: Parameters, step: Callable[[], object]
 ) -> None:
-    """Have compiled what a run needs, by one rank of each machine before the others."""
+    """Compile everything that a run needs, on one rank of each machine before the others."""
     with group.local_rank_zero_first():
         step()
-        if group.all_reduce:  # else an evaluation would be compiled by all ranks at once
+        if group.all_reduce:  # otherwise all ranks would compile the evaluation at once
             engine.score(parameters, np.zeros(2, np.int64))

@@ -1,4 +1,4 @@
-"""Whether a run went on for longer than was good for its model."""
+"""Overfitting: a warning at the end of a run whose validation loss rose."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from nextchar.training.events import Evaluated
 from nextchar.training.saving.checkpoint import Progress
 
-RISE = 1.02  # of the validation loss since its best: more than chance
-LATE = 2 / 3  # of the run: where the best model is older, the rest of it was for nothing
+RISE = 1.02  # factor of the best validation loss: above chance
+LATE = 2 / 3  # of the run: if the best model is older, the rest of the run was wasted
 
 
 def overfitting_warning(records: Sequence[Evaluated], progress: Progress) -> str | None:
-    """What to say of a run that learnt its text by heart in the end; None of a good one."""
+    """Return a warning for a run that overfitted in the end; None for a good one."""
     last, best = records[-1] if records else None, progress.best_loss
     if last is None or last.val_loss is None or best is None or last.train_loss >= last.val_loss:
         return None
-    if last.epoch <= 1:  # what was read once is not known by heart
+    if last.epoch <= 1:  # a text that was read once is not memorised
         return None
-    gave_nothing = last.val_loss > best and progress.best_step <= LATE * last.step
-    if last.val_loss <= RISE * best and not gave_nothing:
+    is_wasted = last.val_loss > best and progress.best_step <= LATE * last.step
+    if last.val_loss <= RISE * best and not is_wasted:
         return None
     return (
-        f"validation was best at step {progress.best_step} and rose after it while training went "
-        "on falling: the model began to learn the text by heart. The best model is kept; training "
-        "longer would not help, --dropout, --patience or a shorter run would"
+        f"overfitting: validation loss was lowest at step {progress.best_step:,} and has risen "
+        "since, while training loss kept falling; the best model is saved. Try --dropout, "
+        "--patience or fewer steps"
     )

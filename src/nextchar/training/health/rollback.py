@@ -1,8 +1,8 @@
-"""Where a run goes back to when its numbers run away, and on from with half the learning rate.
+"""Divergence: detected, and answered by a rollback that halves the learning rate.
 
-It goes back to its last good evaluation, or to its beginning: never to a checkpoint that was
-written because time had passed or someone pressed Ctrl-C, for then the result would hang on the
-clock. A checkpoint of such a moment carries the good point along.
+A run rolls back to its last good evaluation, or to its start: never to a checkpoint that was
+written because of the time or Ctrl-C, since the result would then depend on the clock. Such a
+checkpoint carries the last good point along.
 """
 
 from __future__ import annotations
@@ -18,70 +18,83 @@ from numpy.typing import NDArray
 from nextchar.errors import DivergedError
 from nextchar.model.parameters import Parameters
 from nextchar.settings.config import TrainingSettings
-from nextchar.training.events import Note, OnEvent
-from nextchar.training.health.divergence import with_advice
+from nextchar.training.run_context import RunContext
 from nextchar.training.saving.checkpoint import Checkpoint, Progress
-from nextchar.training.saving.run_directory import RunDirectory
 
 Array = NDArray[Any]
 
-MOST = 3  # times that a run goes back
-BACKED_OFF = 0.5  # what each time multiplies the learning rate by
-BY_CHANCE = 2.0  # times the loss of guessing, ln V: what is worse is on its way to infinity
-_GO_ON = ("seconds", "retries")  # of the progress: what does not go back
+MOST_RETRIES = 3
+BACKOFF = 0.5  # factor of the learning rate at each rollback
+WORST_LOSS = 2.0  # times the loss of guessing, ln V: anything above is on its way to infinity
+_NOT_ROLLED_BACK = ("seconds", "retries")  # fields of the progress
 
 
 class Rollback:
-    """Holds a copy of the last good point of a run, where the settings ask for it."""
+    """Copy of the last good point of a run, if the settings ask for rollback."""
 
-    def __init__(
-        self,
-        settings: TrainingSettings,
-        start: Checkpoint,
-        directory: RunDirectory | None,
-        on_event: OnEvent,
-    ) -> None:
-        self._settings, self._directory, self._on_event = settings, directory, on_event
-        self._retry = settings.on_divergence == "retry"
-        self._good = (start.good or _copy(start)) if self._retry else None
+    def __init__(self, settings: TrainingSettings, start: Checkpoint, context: RunContext) -> None:
+        self._settings, self._context = settings, context
+        self._is_on = settings.on_divergence == "retry"
+        self._last_good = (start.last_good or _copy(start)) if self._is_on else None
 
-    def offer(self, now: Checkpoint, loss: float) -> None:
-        """Keep a point that was just evaluated, unless its loss says that it is no good."""
+    def update(self, now: Checkpoint, loss: float) -> None:
+        """Keep a point that was just evaluated, unless its loss is far worse than guessing."""
         vocabulary_size = now.parameters.architecture.vocabulary_size
-        if self._retry and loss <= BY_CHANCE * math.log(vocabulary_size):
-            self._good = _copy(now)
+        if self._is_on and loss <= WORST_LOSS * math.log(vocabulary_size):
+            self._last_good = _copy(now)
 
-    def carried(self, now: Checkpoint) -> Checkpoint:
-        """A checkpoint that says where to go back to, where that is not the checkpoint itself."""
-        if self._good is None or self._good.progress.step == now.progress.step:
+    def with_last_good(self, now: Checkpoint) -> Checkpoint:
+        """Return a checkpoint that carries the last good point, unless it is that point."""
+        if self._last_good is None or self._last_good.progress.step == now.progress.step:
             return now
-        return replace(now, good=self._good)
+        return replace(now, last_good=self._last_good)
 
-    def go_back(self, now: Checkpoint, error: DivergedError) -> Array:
-        """Make the arrays and the progress of a run those of its good point; the state there.
+    def roll_back(self, now: Checkpoint, error: DivergedError) -> Array:
+        """Restore arrays and progress of the last good point; return the state there.
 
-        Raises the error, with advice, where the run is to end by it.
+        Raises the error, with advice, if the run cannot roll back again.
         """
-        directory, progress = self._directory, now.progress
-        if self._good is None or progress.retries == MOST:
+        directory, progress = self._context.directory, now.progress
+        if self._last_good is None or progress.retries == MOST_RETRIES:
             has_checkpoint = directory is not None and directory.checkpoint.exists()
             raise with_advice(error, self._settings, has_checkpoint)
-        _restore(self._good, now)
+        _restore(self._last_good, now)
         progress.retries += 1
-        rate = self._settings.learning_rate * factor(progress.retries)
+        rate = self._settings.learning_rate * backoff_factor(progress.retries)
         if directory:
-            directory.note_divergence(progress, error, rate)
-        told = (
-            f"{error}: back to step {progress.step} and on with half the learning rate "
-            f"({rate:g}; {progress.retries} of {MOST} times)"
+            directory.append_divergence(progress, error, rate)
+        self._context.hooks.note(
+            f"{error}: rolled back to step {progress.step}, continuing with half the learning rate "
+            f"({rate:g}; rollback {progress.retries} of {MOST_RETRIES})"
         )
-        self._on_event(Note(told))
-        return self._good.state.copy()
+        return self._last_good.state.copy()
 
 
-def factor(retries: int) -> float:
-    """What the learning rate is multiplied by after so many times."""
-    return BACKED_OFF**retries
+def backoff_factor(retries: int) -> float:
+    """Return the factor of the learning rate after a number of rollbacks."""
+    return BACKOFF**retries
+
+
+def require_finite(value: float, name: str, step: int, bound: float = math.inf) -> None:
+    """Raise DivergedError, without advice yet, for a value that is not finite or above a bound."""
+    if not (math.isfinite(value) and value <= bound):
+        raise DivergedError(f"the {name} became {value:.4g} at step {step}", step)
+
+
+def require_finite_weights(parameters: Parameters, step: int) -> None:
+    """Raise DivergedError if an update made a parameter infinite or NaN."""
+    require_finite(float(np.abs(parameters.flat).max()), "largest weight", step)
+
+
+def with_advice(
+    error: DivergedError, settings: TrainingSettings, has_checkpoint: bool
+) -> DivergedError:
+    """Return the error that ends a run: what is kept, and which setting to change."""
+    advice = f"lower --learning-rate (now {settings.learning_rate:g})"
+    if settings.clip == 0:
+        advice += " or clip gradients (--clip 1)"
+    kept = "; the last good checkpoint is kept" if has_checkpoint else ""
+    return DivergedError(f"{error.problem}{kept}", error.step, remedy=advice)
 
 
 def _restore(good: Checkpoint, now: Checkpoint) -> None:
@@ -89,7 +102,7 @@ def _restore(good: Checkpoint, now: Checkpoint) -> None:
     for name, slot in now.slots.items():
         np.copyto(slot, good.slots[name])
     for each in fields(Progress):
-        if each.name not in _GO_ON:
+        if each.name not in _NOT_ROLLED_BACK:
             setattr(now.progress, each.name, getattr(good.progress, each.name))
     now.progress.since_seconds = now.progress.seconds
 

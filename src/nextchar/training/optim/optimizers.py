@@ -1,10 +1,10 @@
-"""Update rules: each one pass over the flat array of parameters, in place.
+"""Gradient clipping and update rules, each one pass over the flat arrays, in place.
 
-The readable twin of kernels/training/optimizers.py, which is what training runs.
+The readable twin of kernels/training/optimizers.py, which training runs.
 
-A rule is a function of (p, g, slots, lr, step, settings), where p and g are the parameters and
-the gradient (n,), slots the rule's own arrays (n,), and step counts from 1. Constants and order
-of operations are PyTorch's, against which each is checked.
+A rule is a function of (p, g, slots, lr, step, settings): p and g are the parameters and the
+gradient (n,), slots the rule's own arrays (n,), and step counts from 1. Constants and order of
+operations are PyTorch's, against which each rule is tested.
 """
 
 from __future__ import annotations
@@ -39,13 +39,31 @@ _SLOTS = {
 
 
 def slots_of(optimizer: str) -> tuple[str, ...]:
-    """The names of the arrays that an optimizer keeps, each as large as the parameters."""
+    """Return the names of an optimizer's arrays, each as large as the parameters."""
     return _SLOTS[optimizer]
 
 
 def make_slots(optimizer: str, parameters: Array) -> Slots:
-    """The arrays that an optimizer keeps, all zero."""
+    """Return an optimizer's arrays, all zero."""
     return {name: np.zeros_like(parameters) for name in slots_of(optimizer)}
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the trainer checks the norm
+def clip(gradient: Array, threshold: float, by: str) -> float:
+    """Clip a flat gradient in place, by value or by global norm; return its norm before that.
+
+    Pascanu, Mikolov & Bengio (2013). threshold: 0 leaves the gradient as it is.
+    by: `"value"` limits each entry to ±threshold; `"norm"` scales the whole so that its Euclidean
+    norm is at most the threshold (with PyTorch's 1e-6 in the denominator).
+    """
+    norm = float(np.sqrt(np.dot(gradient, gradient), dtype=np.float64))
+    if threshold == 0:
+        return norm
+    if by == "value":
+        np.clip(gradient, -threshold, threshold, out=gradient)
+    elif norm > threshold:
+        gradient *= min(threshold / (norm + 1e-6), 1.0)
+    return norm
 
 
 def update(
@@ -61,7 +79,7 @@ def update(
     """Move the parameters one step against the gradient; both, and the slots, are changed.
 
     step: counts from 1.
-    matrix_size: how many of the first parameters weight decay is for (the matrices).
+    matrix_size: number of leading parameters that weight decay applies to (the matrices).
     """
     decay = settings.weight_decay
     if decay and settings.optimizer == "adamw":  # decoupled (Loshchilov & Hutter, 2019)

@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""Learning-rate schedules, with warm-up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from nextchar.settings.config import TrainingSettings
 
-WARM_UP = 5  # warm-up takes one part in so many of a run at most
+WARM_UP = 5  # warm-up takes at most a fifth of a run
 
 
 def learning_rate(
@@ -15,28 +15,28 @@ def learning_rate(
     step: int,
     fraction: float,
     total: int | None,
-    ahead: float = 0.0,
+    fraction_after: float = 0.0,
 ) -> float:
-    """The learning rate of a step.
+    """Return the learning rate of a step.
 
     step: counts from 0.
-    fraction: how much of the run is done, 0 to 1, by steps or by time.
-    total: steps of the run where they are known.
-    ahead: how much of the run will be done after the step; where time ends a run, it says when
-    warm-up is over, however few steps that is.
+    fraction: of the run that is done, 0 to 1, by steps or by time.
+    total: steps of the run, if known.
+    fraction_after: of the run that will be done after the step; if time ends the run, it tells
+    when warm-up is over, however few steps that is.
 
-    warm-up rises linearly over the first steps; then
-    constant stays; step multiplies by `decay_factor` after each `decay_every` of the run;
-    linear falls to zero; cosine falls to zero along half a cosine (Loshchilov & Hutter, 2017).
+    Warm-up rises linearly over the first steps. Then `constant` stays; `step` multiplies by
+    `decay_factor` after each `decay_every` of the run; `linear` falls to zero; `cosine` falls to
+    zero along half a cosine (Loshchilov & Hutter, 2017).
     """
     warmup = settings.warmup if total is None else min(settings.warmup, total // WARM_UP)
     rise = (step + 1) / (warmup + 1)
     if total is None:
-        rise = max(rise, ahead * WARM_UP)
-    return settings.learning_rate * min(rise, 1.0) * _factor(settings, min(max(fraction, 0.0), 1.0))
+        rise = max(rise, fraction_after * WARM_UP)
+    return settings.learning_rate * min(rise, 1.0) * _decay(settings, min(max(fraction, 0.0), 1.0))
 
 
-def _factor(settings: TrainingSettings, fraction: float) -> float:
+def _decay(settings: TrainingSettings, fraction: float) -> float:
     match settings.schedule:
         case "step":
             return settings.decay_factor ** math.floor(fraction / settings.decay_every + 1e-9)

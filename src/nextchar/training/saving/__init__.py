@@ -1,1 +1,9 @@
-"""Files of a run: the run directory, checkpoints, resuming, errors of writing."""
+"""Files of a run.
+
+    run_directory.py   the run directory and its lock
+    checkpoint.py      the checkpoint
+    resume.py          resuming: settings, checkpoint, earlier evaluations
+    write_errors.py    errors of writing, with the command that resumes
+
+Every file is replaced atomically.
+"""

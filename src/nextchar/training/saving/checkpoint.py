@@ -1,8 +1,8 @@
-"""The checkpoint: all that resume needs to go on as if nothing had happened.
+"""Checkpoints: everything that a resumed run needs to give the same bits as an uninterrupted one.
 
-Parameters, optimizer arrays, the carried state, and where the loop stood. Batches, dropout and
-samples depend on the seed and the step alone, so the step is both the position in the data and
-the state of every random generator.
+Parameters, optimizer arrays, the carried state and the progress. Batches, dropout and samples
+depend on the seed and the step alone, so the step is both the position in the data and the state
+of every random generator.
 """
 
 from __future__ import annotations
@@ -24,17 +24,19 @@ from nextchar.training.optim.optimizers import Slots
 
 Array = NDArray[Any]
 
+SMOOTHING = 0.99  # share of the old value in the smoothed loss
+
 
 @dataclass
 class Progress:
-    """Where the loop stands. Losses are in nats per character.
+    """Progress of the training loop. Losses are in nats per character.
 
-    loss_sum, loss_characters, since_seconds: of the training since the last evaluation.
-    stale: evaluations since the best one. done: whether the run came to its end.
-    eval_characters: how many evaluations score where a short time allows for fewer than asked.
-    retries: how often the run went back, each time to go on with half the learning rate.
+    loss_sum, loss_characters: since the last evaluation; since_seconds: time of that evaluation.
+    done: the run has reached its end.
+    eval_characters: number that evaluations score if a short time allows fewer than the setting.
+    retries: number of rollbacks, each of which halves the learning rate.
     norm_steps, norm_sum, norm_max: of the gradient's norm since the last evaluation, before
-    clipping; norm_clipped: steps in which it was clipped, norm_cut: what that took off in all.
+    clipping; norm_clipped: steps in which it was clipped, norm_cut: sum of the norm removed.
     """
 
     step: int = 0
@@ -46,7 +48,7 @@ class Progress:
     since_seconds: float = 0.0
     best_loss: float | None = None
     best_step: int = 0
-    stale: int = 0
+    evaluations_since_best: int = 0
     done: bool = False
     eval_characters: int | None = None
     retries: int = 0
@@ -56,15 +58,24 @@ class Progress:
     norm_clipped: int = 0
     norm_cut: float = 0.0
 
+    def add_loss(self, loss: float, characters: int) -> float:
+        """Add the loss of a step to the sums; return the smoothed loss."""
+        self.characters += characters
+        self.loss_sum += loss * characters
+        self.loss_characters += characters
+        old = loss if self.smoothed_loss is None else self.smoothed_loss
+        self.smoothed_loss = SMOOTHING * old + (1 - SMOOTHING) * loss
+        return self.smoothed_loss
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What is saved and restored.
+    """State of a run that is saved and restored.
 
-    text_sha256: of the text the run is trained on.
-    settings: every setting by name, those of the run when it was saved; empty in files that were
-    written before settings were kept.
-    good: where to go back to, should the numbers run away; None where that is this point itself.
+    text_sha256: of the text that the run is trained on.
+    settings: every setting by name, as of the time of saving; empty in files of versions that did
+    not save them.
+    last_good: the point to roll back to if the run diverges; None if it is this point.
     """
 
     parameters: Parameters
@@ -73,26 +84,26 @@ class Checkpoint:
     progress: Progress
     text_sha256: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    good: Checkpoint | None = None
+    last_good: Checkpoint | None = None
 
 
 def with_states(change: Callable[[Array], Array], checkpoint: Checkpoint) -> Checkpoint:
-    """A checkpoint whose states are changed: cut to a rank's lanes, or whole again."""
-    good = checkpoint.good and with_states(change, checkpoint.good)
-    return replace(checkpoint, state=change(checkpoint.state), good=good)
+    """Return a checkpoint with changed states: cut to a rank's lanes, or gathered from all."""
+    last_good = checkpoint.last_good and with_states(change, checkpoint.last_good)
+    return replace(checkpoint, state=change(checkpoint.state), last_good=last_good)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Replace a checkpoint atomically."""
-    tensors, good = _tensors(checkpoint), checkpoint.good
+    tensors, good = _tensors(checkpoint), checkpoint.last_good
     document: dict[str, Any] = {
-        "progress": dataclasses.asdict(checkpoint.progress),
+        "progress": _to_document(checkpoint.progress),
         "text_sha256": checkpoint.text_sha256,
         "settings": dict(checkpoint.settings),
     }
     if good:
         tensors |= {f"good.{name}": tensor for name, tensor in _tensors(good).items()}
-        document["good"] = dataclasses.asdict(good.progress)
+        document["good"] = _to_document(good.progress)
     container.write(path, "checkpoint", tensors, document)
 
 
@@ -109,21 +120,22 @@ def load_checkpoint(
     fresh: Checkpoint,
     require_settings: Callable[[Mapping[str, Any]], None] = lambda settings: None,
 ) -> Checkpoint:
-    """Read a checkpoint into the arrays of a fresh start of the same run.
+    """Read a checkpoint into the arrays of a fresh one of the same run.
 
-    require_settings: raises where the run cannot go on from these; they say more than a shape.
-    Raises RunError where it was made for another text, which may give other shapes too, and
-    ModelFileError where it is damaged or of other settings.
+    require_settings: raises if the run cannot continue from the checkpoint's settings; its message
+    says more than one about shapes.
+    Raises RunError if the text is another one, which may have other shapes too, and ModelFileError
+    if the file is damaged or of other settings.
     """
     tensors, document = container.read(path, "checkpoint")
     parameters, slots = fresh.parameters, fresh.slots
-    wanted = _tensors(fresh)
-    del wanted["state"]  # its lanes are the checkpoint's
+    arrays = _tensors(fresh)
+    del arrays["state"]  # the checkpoint decides the number of lanes
     try:
         _require_same_text(path, str(document["text_sha256"]), fresh.text_sha256)
         settings = dict(document.get("settings", {}))
         require_settings(settings)
-        for name, array in wanted.items():
+        for name, array in arrays.items():
             if tensors[name].shape != array.shape or tensors[name].dtype != array.dtype:
                 raise ValueError(f"{name} has another shape or type")
             np.copyto(array, tensors[name])
@@ -135,7 +147,7 @@ def load_checkpoint(
     except (KeyError, TypeError, ValueError) as error:
         reason = in_one_line(error)
         raise ModelFileError(
-            f"{path}: does not belong to this run's settings ({reason})"
+            f"does not belong to this run's settings ({reason})", path=path
         ) from error
     return Checkpoint(parameters, slots, state, progress, fresh.text_sha256, settings, good)
 
@@ -143,7 +155,7 @@ def load_checkpoint(
 def _good(
     tensors: Mapping[str, Array], progress: Mapping[str, Any], fresh: Checkpoint
 ) -> Checkpoint:
-    """The point to go back to that a checkpoint carries. Raises as `load_checkpoint` expects."""
+    """Return the last good point in a checkpoint. Raises errors that `load_checkpoint` handles."""
     flat, state = tensors["good.parameters"], tensors["good.state"]
     good = Parameters(fresh.parameters.architecture, flat)
     _require_state(state, good)
@@ -153,17 +165,28 @@ def _good(
     return Checkpoint(good, slots, state, _progress(progress), fresh.text_sha256)
 
 
-def _progress(found: Mapping[str, Any]) -> Progress:
-    """Raises TypeError or ValueError where a field is lacking, unknown or of another type."""
-    progress = Progress(**found)
+# the name in the file of a field that is called otherwise here
+_NAMES_IN_FILE = {"evaluations_since_best": "stale"}
+
+
+def _to_document(progress: Progress) -> dict[str, Any]:
+    return {_NAMES_IN_FILE.get(name, name): value for name, value in vars(progress).items()}
+
+
+def _progress(document: Mapping[str, Any]) -> Progress:
+    """Return the progress in a document.
+
+    Raises TypeError or ValueError if a field is missing, unknown or of another type.
+    """
+    names = {in_file: name for name, in_file in _NAMES_IN_FILE.items()}
+    progress = Progress(**{names.get(name, name): value for name, value in document.items()})
     for each in dataclasses.fields(Progress):
         value = getattr(progress, each.name)
-        kinds = str(each.type).split(" | ")
-        if type(value).__name__ not in {*kinds, *(["int"] if "float" in kinds else [])} | (
-            {"NoneType"} if "None" in kinds else set()
-        ):
+        kinds = set(str(each.type).split(" | "))
+        kinds |= {"int"} if "float" in kinds else set()
+        if type(value).__name__.removesuffix("Type") not in kinds:
             raise ValueError(f"{each.name} is {value!r:.20}")
-    if min(progress.step, progress.characters, progress.stale) < 0:
+    if min(progress.step, progress.characters, progress.evaluations_since_best) < 0:
         raise ValueError("a count is negative")
     return progress
 
@@ -178,9 +201,10 @@ def _require_same_text(path: Path, before: str, now: str) -> None:
     if before == now:
         return
     if not re.fullmatch(r"[0-9a-f+]+", before):
-        raise ValueError("text_sha256 is no digest")
-    was, wanted = ("+".join(f"{part[:8]}…" for part in sha.split("+")) for sha in (before, now))
+        raise ValueError("text_sha256 is not a digest")
+    old, new = ("+".join(f"{part[:8]}…" for part in sha.split("+")) for sha in (before, now))
     raise RunError(
-        f"{path.parent}: the checkpoint was made for another text (sha256 {was}, now {wanted}); "
-        "resume with the original one, or start anew with another --out"
+        f"the checkpoint was made for another text (sha256 {old}, now {new})",
+        path=path.parent,
+        remedy="resume with the original one, or start again with another --out",
     )

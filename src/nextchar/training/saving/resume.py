@@ -1,4 +1,4 @@
-"""Going on with a run: its checkpoint, its metrics, and settings that may or may not differ."""
+"""Resuming a run: its checkpoint, its earlier evaluations, settings that may or may not change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from nextchar.errors import RunError
-from nextchar.runs.run_files import CONFIG, METRICS, read_config, read_ranks
+from nextchar.runs.run_files import (
+    CONFIG,
+    METRICS,
+    read_config,
+    read_ranks,
+    unreadable_metrics,
+)
 from nextchar.settings.config import BUDGETS, Settings, option_of
 from nextchar.training.events import Evaluated, Note, OnEvent
 from nextchar.training.saving.checkpoint import (
@@ -17,22 +23,21 @@ from nextchar.training.saving.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from nextchar.training.saving.metric_records import evaluations_of
 from nextchar.training.saving.run_directory import RunDirectory
 from nextchar.training.saving.write_errors import explain_write_errors
 
-_ENDS = {*BUDGETS, "patience"}  # settings by which a run ends
-# what may differ when a run is resumed: where and how it ends, and what it tells on the way
+_ENDS = {*BUDGETS, "patience"}  # settings that end a run
+# settings that a resumed run may change: how it ends, and what it reports on the way
 _MAY_CHANGE = {*_ENDS, "eval_every", "sample_every", "keep_samples", "on_divergence"}
 
 
 def resumed_settings(
     path: Path, given: Mapping[str, Any], ranks: int = 1
 ) -> tuple[Settings, dict[str, Any]]:
-    """The settings of a run that is to go on, with the given ones laid over where they may change.
+    """Return the settings of a run that is resumed, and the source of its text.
 
-    Also where its text came from. Raises RunError that lists what may not change and differs.
-    ranks: how many are to go on together; if they are others than before, so may threads be.
+    given: settings laid over the run's; RunError lists those that differ and must not change.
+    ranks: processes that train from now on; if their number changes, threads may change too.
     """
     settings, source = read_config(path)
     old = settings.flat()
@@ -51,51 +56,49 @@ def load_or_start(
     on_event: OnEvent,
     ranks: int = 1,
 ) -> Checkpoint:
-    """The directory's checkpoint, or the fresh start where it was stopped before its first one."""
+    """Return the directory's checkpoint, or the fresh one if the run stopped before its first."""
     if not directory.checkpoint.exists():
         return fresh
-    now, noted = settings.flat(), read_config(directory.path)[0].flat()
-    kept = dict(now)
+    now, config = settings.flat(), read_config(directory.path)[0].flat()
+    required = dict(now)
     if ranks > 1 or read_ranks(directory.path) > 1:
-        del kept["threads"]
+        del required["threads"]
     checkpoint = load_checkpoint(
-        directory.checkpoint, fresh, lambda before: _require_same(directory.path, before, kept)
+        directory.checkpoint, fresh, lambda before: _require_same(directory.path, before, required)
     )
-    before = checkpoint.settings or noted
-    if changed := _differing(before, {name: noted[name] for name in _MAY_CHANGE}):
+    before = checkpoint.settings or config
+    if changed := _differing(before, {name: config[name] for name in _MAY_CHANGE}):
         on_event(Note(f"{CONFIG} was changed since the checkpoint: {changed}"))
     if any(before.get(name) != now[name] for name in _MAY_CHANGE):
         checkpoint.progress.done &= all(before.get(name) == now[name] for name in _ENDS)
         checkpoint = replace(checkpoint, settings=now)
         with explain_write_errors(directory.path, directory.checkpoint):
-            save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml says the new end
+            save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml has the new end
     return checkpoint
 
 
 def load_history(directory: RunDirectory, progress: Progress, on_event: OnEvent) -> list[Evaluated]:
-    """The evaluations up to the checkpoint, from the metrics; says where the last are lost."""
+    """Return the evaluations up to the checkpoint, from the metrics; report missing ones."""
+    records = directory.rewind_metrics(progress.step, progress.retries)
     try:
-        before = evaluations_of(directory.rewind_metrics(progress.step, progress.retries))
+        evaluations = [Evaluated.from_record(record) for record in records]
     except ValueError as error:
-        raise RunError(
-            f"{directory.path / METRICS}: cannot be read ({error}); mend it, or move it away to go "
-            "on without its records"
-        ) from error
-    evaluated = progress.characters - progress.loss_characters  # so many at the last one
-    if evaluated and not (before and before[-1].characters == evaluated):
-        on_event(Note(f"{METRICS} lacks evaluations that the checkpoint knows of"))
-    return before
+        raise unreadable_metrics(directory.path, error) from error
+    at_last_one = progress.characters - progress.loss_characters
+    if at_last_one and not (evaluations and evaluations[-1].characters == at_last_one):
+        on_event(Note(f"{METRICS} lacks evaluations that the checkpoint includes"))
+    return evaluations
 
 
 def _require_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise RunError that lists what differs of the settings that a resumed run must keep."""
-    kept = {name: value for name, value in now.items() if name not in _MAY_CHANGE}
-    if wrong := _differing(before, kept):
-        raise RunError(f"{path}: cannot resume with other settings: {wrong}")
+    """Raise RunError that lists changed settings among those that a resumed run must keep."""
+    required = {name: value for name, value in now.items() if name not in _MAY_CHANGE}
+    if changed := _differing(before, required):
+        raise RunError(f"cannot resume with other settings: {changed}", path=path)
 
 
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs of two sets of settings, of those that both have; an empty text for nothing."""
+    """List the settings that both have with different values; an empty string for none."""
     return "; ".join(
         f"{option_of(name)} was {' '.join(str(before[name]).split()):.60}, now {now[name]}"
         for name in sorted(now)

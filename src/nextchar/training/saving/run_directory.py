@@ -1,21 +1,24 @@
-"""The run directory: what a run leaves on disk. Every file in it is replaced atomically.
+"""The run directory: files of a run on disk, each replaced atomically, and the lock of its owner.
 
-config.toml              every setting in force, and the text
-metrics.jsonl            one record per evaluation, and one for each time the run went back
-samples.jsonl            what the model wrote in the course of the run
-best.safetensors         the model that did best in validation
+config.toml              every setting in force, and the names of the text
+metrics.jsonl            one record per evaluation, and one per rollback
+samples.jsonl            texts that the model wrote during the run
+best.safetensors         the model with the lowest validation loss
 last.safetensors         the model at the last evaluation
 start.safetensors        the model that the run started from (fine-tuning)
-checkpoint.safetensors   all that resume needs
-.owner.json              who holds it: process, host, since when
-.lock                    held while a trainer owns the directory; a dead one's does not block
+checkpoint.safetensors   everything that resume needs
+.owner.json              process, host and start of the owner, for messages; the lock decides
+.lock                    locked while a trainer owns the directory; that of a dead one is free
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import platform
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,55 +28,68 @@ import tomli_w
 from nextchar.errors import DivergedError, RunError
 from nextchar.files import remove_leftovers, write_atomically
 from nextchar.model.file import BEST, LAST, START, Model, save_model
-from nextchar.runs.metrics_file import Content
-from nextchar.runs.run_files import CHECKPOINT, CONFIG, FORMAT, LOCK, METRICS, SAMPLES, read_metrics
+from nextchar.runs.metrics_file import MetricsFile
+from nextchar.runs.run_files import (
+    CHECKPOINT,
+    CONFIG,
+    FORMAT,
+    LOCK,
+    METRICS,
+    OWNER,
+    SAMPLES,
+    read_metrics,
+)
 from nextchar.settings.config import Settings
+from nextchar.training.events import Evaluated
 from nextchar.training.saving.checkpoint import Progress
-from nextchar.training.saving.owner import forget_owner, note_owner, owner_of
 from nextchar.training.saving.write_errors import remedy_for
 
 
 class RunDirectory:
-    """A run directory owned by this process; a context manager that lets go of it."""
+    """A run directory owned by this process; a context manager that releases it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / CHECKPOINT
-        self._metrics = Content()
-        self._made = [each for each in (path, *path.parents) if not each.exists()]
+        self._metrics = MetricsFile()
+        self._created = [each for each in (path, *path.parents) if not each.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(path / LOCK, blocking=False)
             self._lock.acquire()
-            note_owner(path)
+            write_owner(path)
             remove_leftovers(path)
         except filelock.Timeout:
             raise RunError(
-                f"{path}: another nextchar is training there{owner_of(path)}; wait for it, or give "
-                "another --out"
+                f"another nextchar is training there{owner_of(path)}",
+                path=path,
+                remedy="wait for it, or give another --out",
             ) from None
-        except (OSError, ValueError) as error:  # ValueError: no name that a file can have
+        except (OSError, ValueError) as error:  # ValueError: not a valid file name
             raise RunError(
-                f"{path}: cannot be used ({_reason(error)}); {remedy_for(error)}, "
-                "or give another --out"
+                f"cannot be used ({_reason(error)})",
+                path=path,
+                remedy=f"{remedy_for(error)}, or give another --out",
             ) from error
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """A new run directory. Raises RunError where there is a run already."""
+        """Return a new run directory. Raises RunError if it holds a run already."""
         directory = cls(path)
         if (path / CONFIG).exists():
             directory.close()
             raise RunError(
-                f"{path}: holds a run already; go on with it (--resume), or give another --out"
+                "holds a run already",
+                path=path,
+                remedy="continue it (--resume), or give another --out",
             )
         return directory
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """The directory of a run that was begun. Raises RunError where there is none."""
+        """Return the directory of an earlier run. Raises RunError if it holds none."""
         if not (path / CONFIG).is_file():
-            raise RunError(f"{path}: no run to resume there (no {CONFIG})")
+            raise RunError(f"no run to resume there (no {CONFIG})", path=path)
         return cls(path)
 
     def __enter__(self) -> Self:
@@ -83,20 +99,21 @@ class RunDirectory:
         self.close()
 
     def close(self) -> None:
-        """Let others use the directory; nothing is left of one in which no run was begun."""
-        forget_owner(self.path)
+        """Release the directory; remove it if it was created here and holds no run."""
+        remove_owner(self.path)
         self._lock.release()
-        if self._made and not (self.path / CONFIG).exists():
-            with contextlib.suppress(OSError):  # of what others put there in the meantime
+        if self._created and not (self.path / CONFIG).exists():
+            with contextlib.suppress(OSError):  # others may have put files there
                 for name in (LOCK, START):
                     (self.path / name).unlink(missing_ok=True)
-                for folder in self._made:
+                for folder in self._created:
                     folder.rmdir()
 
     def write_config(self, settings: Settings, source: Mapping[str, Any], ranks: int = 1) -> None:
-        """Write `config.toml`. source: where the text came from, as `read_config` gives it.
+        """Write `config.toml`. ranks: processes that train together.
 
-        It comes last: a file that lost its end lacks it. ranks: how many train together.
+        source: names of the text, as `read_config` returns them. It comes last, so that a file
+        without its end lacks it.
         """
         several = {"ranks": ranks} if ranks > 1 else {}
         tables = {"format": FORMAT, **several, **settings.tables(), "source": source}
@@ -104,26 +121,26 @@ class RunDirectory:
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add a record to `metrics.jsonl`."""
-        self._metrics.add(record)
+        self._metrics.append(record)
         self._write(METRICS, bytes(self._metrics))
 
     def rewind_metrics(self, step: int, retries: int = 0) -> list[dict[str, Any]]:
-        """Forget the records after a step, that of the checkpoint; the evaluations that are left.
+        """Drop the records after a checkpoint's step; return the evaluations that are left.
 
-        retries: how often the run had gone back by then; later times are forgotten too.
+        retries: rollbacks of the run by then; records of later rollbacks are dropped too.
         """
         kept = [
             record
             for record in read_metrics(self.path)
             if record["step"] <= step and record.get("retries", 0) <= retries
         ]
-        self._metrics = Content(kept)
+        self._metrics = MetricsFile(kept)
         return [record for record in kept if "retries" not in record]
 
-    def note_divergence(self, progress: Progress, error: DivergedError, rate: float) -> None:
-        """Add to `metrics.jsonl` that the run went back, in place of what it is to do anew.
+    def append_divergence(self, progress: Progress, error: DivergedError, rate: float) -> None:
+        """Add a rollback to `metrics.jsonl`, in place of the records that it undoes.
 
-        progress: after going back. rate: the peak learning rate from here on.
+        progress: after the rollback. rate: the peak learning rate from here on.
         """
         self.rewind_metrics(progress.step, progress.retries - 1)
         self.append_metrics(
@@ -136,39 +153,69 @@ class RunDirectory:
             }
         )
 
-    def write_samples(self, samples: Sequence[Mapping[str, Any]]) -> None:
-        """Replace `samples.jsonl`."""
-        self._write(SAMPLES, "".join(json.dumps(sample) + "\n" for sample in samples))
+    def save_evaluation(self, record: Evaluated, model: Model) -> None:
+        """Write a record and the model that it scored."""
+        self.append_metrics(record.to_record())
+        self.save_model(LAST, model)
+        if record.is_best:
+            self.save_model(BEST, model)
 
     def save_model(self, name: str, model: Model) -> None:
         """Write `best.safetensors`, `last.safetensors` or `start.safetensors`."""
         assert name in {BEST, LAST, START}
         save_model(self.path / name, model)
 
+    def write_samples(self, samples: Sequence[Mapping[str, Any]]) -> None:
+        """Replace `samples.jsonl`."""
+        self._write(SAMPLES, "".join(json.dumps(sample) + "\n" for sample in samples))
+
     def _write(self, name: str, content: str | bytes) -> None:
         data = content.encode() if isinstance(content, str) else content
         try:
             write_atomically(self.path / name, data)
         except OSError as error:
-            raise RunError(f"{self.path / name}: cannot be written ({_reason(error)})") from error
+            reason = f"cannot be written ({_reason(error)})"
+            raise RunError(reason, path=self.path / name) from error
 
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def write_owner(folder: Path) -> None:
+    """Record this process as the owner of a folder."""
+    since = datetime.now().astimezone().isoformat(" ", "seconds")
+    owner = {"process": os.getpid(), "host": platform.node(), "since": since}
+    write_atomically(folder / OWNER, json.dumps(owner).encode())
+
+
+def remove_owner(folder: Path) -> None:
+    """Remove the record of a folder's owner."""
+    with contextlib.suppress(OSError):
+        (folder / OWNER).unlink()
+
+
+def owner_of(folder: Path) -> str:
+    """Return the owner of a folder, in brackets, for a message; an empty string if unknown."""
+    try:
+        owner = json.loads((folder / OWNER).read_bytes())
+        return f" (process {owner['process']} on {owner['host']}, since {owner['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def name_of(inputs: Sequence[str]) -> str:
-    """What a run on a text is called: the first file's name without its ending."""
+    """Return the name of a run on a text: the first file's name without its suffixes."""
     first = inputs[0] if inputs else "text"
     try:
         name = Path(first).resolve().name
-    except (OSError, ValueError, RuntimeError):  # reading it will say what is wrong with it
+    except (OSError, ValueError, RuntimeError):  # reading the file reports the error
         name = ""
     return "stdin" if first == "-" else name.split(".")[0][:60] or "text"
 
 
 def free_name(inputs: Sequence[str]) -> Path:
-    """`runs/NAME` for a text, with a number where that name is taken."""
+    """Return `runs/NAME` for a text, with a number if that name is taken."""
     stem = name_of(inputs)
     path, number = Path("runs") / stem, 1
     while path.exists() and not (path.is_dir() and not any(path.iterdir())):

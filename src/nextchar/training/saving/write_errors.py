@@ -1,4 +1,4 @@
-"""What is said when a run cannot write its files: what is kept, what to mend, how to go on."""
+"""Errors of writing a run's files: the cause, its remedy, the command that resumes the run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from nextchar.errors import ModelFileError, RunError
 
-_CURES = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room in your quota",
-    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+_REMEDIES = {
+    errno.ENOSPC: "free some disk space",
+    errno.EDQUOT: "free some of your disk quota",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
     errno.EROFS: "make it writable",
     errno.EACCES: "make it writable",
     errno.EPERM: "make it writable",
@@ -21,13 +21,13 @@ _CURES = {
 
 
 def remedy_for(error: OSError | ValueError) -> str:
-    """What to do about a file that cannot be written."""
-    return _CURES.get(getattr(error, "errno", None) or 0, "see to that")
+    """Return an instruction for a file that cannot be written."""
+    return _REMEDIES.get(getattr(error, "errno", None) or 0, "fix that")
 
 
 @contextmanager
 def explain_write_errors(folder: Path, checkpoint: Path) -> Iterator[None]:
-    """Within this context the error of a file that cannot be written says how to go on.
+    """Context in which the error of a failed write says how to continue.
 
     folder: the run directory. Writing is atomic, so its last checkpoint is whole.
     """
@@ -39,12 +39,15 @@ def explain_write_errors(folder: Path, checkpoint: Path) -> Iterator[None]:
             raise
         if not folder.is_dir():
             raise RunError(
-                f"{folder}: the run directory was deleted or moved away under the run, which "
-                "cannot be kept; where it was moved, go on there with --resume"
+                "the run directory was deleted or moved during training, so nothing more can be "
+                "saved",
+                path=folder,
+                remedy="if you moved it, continue there with --resume",
             ) from reason
-        if not checkpoint.exists():
-            raise RunError(f"{error}; {remedy_for(reason)} and begin again") from reason
-        again = f"nextchar train --out {shlex.quote(str(folder))} --resume"
-        raise RunError(
-            f"{error}; the last checkpoint is whole: {remedy_for(reason)} and go on with: {again}"
-        ) from reason
+        remedy = f"{remedy_for(reason)} and start again"
+        if checkpoint.exists():
+            again = f"nextchar train --out {shlex.quote(str(folder))} --resume"
+            remedy = (
+                f"the last checkpoint is whole: {remedy_for(reason)} and continue with: {again}"
+            )
+        raise RunError(error.problem, path=error.path, remedy=remedy) from reason
