@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,14 +73,6 @@ def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
     return gather(as_symbols(pieces, settings))
 
 
-class Appends(Protocol):
-    """What takes codes as they come: a `SpooledCodes`, or the `Writer` of a file."""
-
-    def append(self, codes: Codes) -> None:
-        """Take the next codes, of the same type as those before or a wider one."""
-        ...
-
-
 def gather(pieces: Iterable[str] | Iterable[bytes], limit: int | None = None) -> Corpus:
     """The corpus of a text that comes in pieces and cannot be found again.
 
@@ -95,11 +87,9 @@ def gather(pieces: Iterable[str] | Iterable[bytes], limit: int | None = None) ->
     return Corpus(codes, encoder.points, encoder.sha256)
 
 
-def encode(
-    pieces: Iterable[str] | Iterable[bytes], collector: Appends, encoder: Encoder | None = None
-) -> Encoder:
+def encode(pieces: Iterable[str] | Iterable[bytes], collector: SpooledCodes) -> Encoder:
     """Hand the codes of all pieces to a collector; the encoder knows what they stand for."""
-    encoder = encoder or Encoder()
+    encoder = Encoder()
     for piece in pieces:
         for start in range(0, len(piece), _SLICE):
             collector.append(encoder.encode(piece[start : start + _SLICE]))

@@ -18,13 +18,10 @@ _POINTS = 0x110000  # how many code points there are
 
 
 class Encoder:
-    """Gives codes in order of appearance, to within a piece.
+    """Gives codes in order of appearance, to within a piece."""
 
-    hashes: whether there shall be a SHA-256.
-    """
-
-    def __init__(self, *, hashes: bool = True) -> None:
-        self._digest, self._hashes = hashlib.sha256(), hashes
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
         self._code_of = np.full(_POINTS, -1, dtype=np.int32)
         self._points: list[int] = []
 
@@ -41,8 +38,7 @@ class Encoder:
     def encode(self, piece: str | bytes) -> Codes:
         """The codes of the next piece, in the smallest type that holds all codes so far."""
         data = bytes_of(piece)
-        if self._hashes:
-            self._digest.update(data)
+        self._digest.update(data)
         points = _points(piece, data)
         codes = self._code_of.take(points)  # three times as fast as an index
         if codes.size and codes.min() < 0:

@@ -80,11 +80,6 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:20]
 
 
-def has_entry(name: str) -> bool:
-    """Whether there is an entry of that name, whole or not."""
-    return (texts_folder() / (name + SUFFIX)).exists()
-
-
 def open_entry(name: str) -> tuple[IO[bytes], Index, NDArray[np.uint32], dict[str, Any]] | None:
     """The file of an entry, open, and what stands in its index; None where there is no such entry.
 

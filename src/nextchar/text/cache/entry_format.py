@@ -78,12 +78,8 @@ class Writer:
 
     def append(self, codes: Codes) -> None:
         """Write the next codes, and count them."""
-        if len(codes):
-            self.write(codes)
-            self.count(np.bincount(codes))
-
-    def write(self, codes: Codes) -> None:
-        """Write the next codes, at least one; `count` is told of them before many are written."""
+        if not len(codes):
+            return
         if codes.itemsize > self._width:
             self._width = codes.itemsize
             self._align()
@@ -91,10 +87,7 @@ class Writer:
         data = codes.astype(f"<u{self._width}", copy=False).tobytes()
         self._total += len(codes)
         self._put(data)
-
-    def count(self, counts: NDArray[np.int64]) -> None:
-        """Take (K,) how often each code occurs in what was written since the last count."""
-        self._counts = _sum(self._counts, counts)
+        self._counts = _sum(self._counts, np.bincount(codes))
         if self._total - (self._ends[-1] if self._ends else 0) >= self._span:
             self._end_span()
 
