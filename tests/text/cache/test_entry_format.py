@@ -12,14 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextchar.text.cache import entry_format as module
-from nextchar.text.cache.entry_format import DamagedError, Index, Writer, read_index, write_index
+from nextchar.text.cache.entry_format import (
+    CodeWriter,
+    DamagedError,
+    Index,
+    read_index,
+    write_index,
+)
 
 POINTS = np.arange(4, dtype=np.uint32)
 
 
 def written(parts: list[Any]) -> tuple[io.BytesIO, Index]:
     file = io.BytesIO()
-    writer = Writer(file)
+    writer = CodeWriter(file)
     for part in parts:
         writer.append(part)
     return file, writer.finish()
@@ -62,7 +68,7 @@ def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> 
             return len(data)
 
     def peak(pieces: int) -> int:
-        writer = Writer(Nowhere())  # type: ignore[arg-type]
+        writer = CodeWriter(Nowhere())  # type: ignore[arg-type]
         part = np.arange(1 << 16, dtype=np.uint16) % 1024
         tracemalloc.start()
         for _ in range(pieces):
