@@ -174,7 +174,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a pattern that leads out of the folder",
             "train folder --pattern /etc/*",
-            "pattern: wants one for names inside the folder, such as *.txt, got '/etc/*'",
+            "pattern must match names inside the folder, such as *.txt, got '/etc/*'",
         ),
         Mistake(
             "an empty file",
@@ -204,7 +204,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "no character as frequent as asked",
             f"train prose.txt --min-count 100000 {TRAIN}",
-            "min_count: no character is there 100000 times; give a lower one",
+            "min_count must be at most …, the count of the most frequent character, got 100000",
         ),
         Mistake(
             "a compressed file that lost its end",
@@ -219,13 +219,13 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a binary file",
             f"train program.bin {TRAIN}",
-            "program.bin: not utf-8: … at byte …; it holds NUL bytes and looks like no text; "
-            f"{_CHOICES}, {_BYTES}",
+            "program.bin: not utf-8: … at byte …; it contains NUL bytes and does not look like "
+            f"text; {_CHOICES}, {_BYTES}",
         ),
         Mistake(
             "a binary file, called text in an encoding that takes all",
             f"train program.bin --encoding latin-1 {TRAIN}",
-            "… % of the text are control, private or unassigned characters (…) among … different "
+            "… % of the text are control, private or unassigned characters (…) among … distinct "
             f"ones: it looks binary or wrongly decoded; give the right --encoding, {_BYTES}",
             status=0,
         ),
@@ -245,8 +245,8 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a text that holds what is to stand between records",
             f"train reserved.txt --records file {TRAIN}",
-            "reserved.txt: holds the code point U+FDD0, which is no character and is to stand "
-            "between records here; take it out, or give --records line",
+            "reserved.txt: contains the code point U+FDD0, which is reserved as the boundary of "
+            "records; remove it, or give --records line",
         ),
         Mistake(
             "a list of records that are all empty",
@@ -329,12 +329,13 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "an encoding that nobody knows",
             f"train prose.txt --encoding klingon {TRAIN}",
-            "encoding: Python knows no encoding named 'klingon'",
+            "encoding must be an encoding that Python knows, such as utf-8 or gb18030, got "
+            "'klingon'",
         ),
         Mistake(
             "an encoding that is none of text",
             f"train prose.txt --encoding hex {TRAIN}",
-            "encoding: 'hex' is not an encoding of text",
+            "encoding must be an encoding of text, got 'hex'",
         ),
     ],
     "Commands and options": [
@@ -469,7 +470,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             "a line of standard input with a character that the model never saw",
             "complete model.safetensors -",
             "-: line 2: the character '今' (U+4ECA) at position 0 is not in the model's "
-            'vocabulary; leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'vocabulary; leave it out, or skip unknown characters (unknown="skip", --unknown skip)',
             stdin="It was\n今\n".encode(),
         ),
         Mistake(
@@ -563,25 +564,25 @@ MISTAKES: dict[str, list[Mistake]] = {
             "a character that the model never saw",
             "generate model.safetensors --prompt 'It was 今'",
             "the character '今' (U+4ECA) at position 7 is not in the model's vocabulary; leave it "
-            'out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'out, or skip unknown characters (unknown="skip", --unknown skip)',
         ),
         Mistake(
             "several of them",
             "generate model.safetensors --prompt 'Zürich'",
             "the character 'Z' (U+005A) at position 0 (and 'c', 'ü') is not in the model's "
-            'vocabulary; leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'vocabulary; leave it out, or skip unknown characters (unknown="skip", --unknown skip)',
         ),
         Mistake(
             "a byte in the prompt that is no UTF-8 (a surrogate escape)",
             "generate model.safetensors --prompt 'It \udcff'",
             "the character '\\udcff' (U+DCFF) at position 3 is not in the model's vocabulary; "
-            'leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'leave it out, or skip unknown characters (unknown="skip", --unknown skip)',
         ),
         Mistake(
             "a text to score that holds unknown characters",
             "eval model.safetensors other.txt",
             "the character 'L' (U+004C) at position 0 (and …) is not in the model's vocabulary; "
-            'leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'leave it out, or skip unknown characters (unknown="skip", --unknown skip)',
         ),
         Mistake(
             "a text to score in another encoding",

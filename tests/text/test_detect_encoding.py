@@ -162,7 +162,7 @@ def test_what_is_no_text_is_given_no_encoding() -> None:
     for data in (noise, noise[:200], zlib.compress((CHINESE * 100).encode()), b"\x89PNG\r\n\0\0\1"):
         assert "--alphabet bytes" in advised(data)
         assert not re.search("--encoding (?!NAME)", advised(data))
-    assert "holds NUL bytes and looks like no text" in advised(noise)
+    assert "contains NUL bytes and does not look like text" in advised(noise)
 
 
 def test_an_encoding_that_nobody_named_is_not_used(tmp_path: Path) -> None:

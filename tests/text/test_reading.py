@@ -218,7 +218,7 @@ def test_whatever_byte_flips_the_codes_are_the_same(count: int, entry: Path, pat
         entry.write_bytes(bytes(changed))
         notes = notes_of(path, memory)
         told += len(notes)
-        assert all("is damaged" in note and "anew" in note for note in notes)
+        assert all("is damaged" in note and "again" in note for note in notes)
         assert entry.read_bytes() == data  # whole again
     assert told == count
 
@@ -330,8 +330,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(large: Path, tmp_path: Path)
     assert done.returncode == 1
     where = tmp_path / "cache" / "texts"
     assert said == (
-        f"nextchar: {where}: the encoded text cannot be kept there (File too large); make room, or "
-        "name another folder in the environment variable NEXTCHAR_CACHE\n"
+        f"nextchar: {where}: the encoded text cannot be written there (File too large); free some "
+        "space, or name another folder in the environment variable NEXTCHAR_CACHE\n"
     )
     assert list(where.iterdir()) == []
     assert not (tmp_path / "run").exists()

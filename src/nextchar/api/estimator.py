@@ -17,7 +17,7 @@ from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
 from nextchar.settings.config import FIELDS, Settings
 from nextchar.settings.fields import require_known
-from nextchar.text.sources import as_symbols
+from nextchar.text.sources import preprocess
 from nextchar.text.vocabulary import Unknown, Vocabulary, bytes_of
 from nextchar.training.run import BaseModel, RunRequest, load_base_model, train
 from nextchar.training.run_context import Hooks
@@ -157,7 +157,7 @@ class CharRNN(GenerationMixin, NotebookMixin):
                 "a model of characters needs a str, got bytes", remedy="decode them first"
             )
         whole = bytes_of(text) if model.vocabulary.is_bytes else text
-        return evaluate(model, as_symbols([whole], model.text), unknown=unknown)[0]
+        return evaluate(model, preprocess([whole], model.text), unknown=unknown)[0]
 
     def save(self, path: PathName) -> None:
         """Write the model file."""

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from nextchar.distributed import consistency
 from nextchar.distributed.allreduce import MPIAllReduce, PlainSum, Sum
 from nextchar.distributed.bf16_allreduce import bf16_sums
-from nextchar.distributed.encoding import encode_together
 from nextchar.distributed.launcher import Launch
 from nextchar.distributed.wait import wait_for
 from nextchar.errors import DivergedError, InterruptedRun, RunError
 from nextchar.kernels.threads import usable_cores
 from nextchar.text.batches import Share
 from nextchar.text.cache.disk_codes import DiskCodes
-from nextchar.text.cache.parallel import SplittableText
 from nextchar.text.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -168,13 +166,12 @@ class MPIProcessGroup:
         with self._sums.off():
             yield
 
-    def read_corpus(self, read: Callable[[], Corpus], text: SplittableText) -> Corpus:
-        """A text: from the first rank where it is small, else from the cache of each machine.
+    def read_corpus(self, read: Callable[[], Corpus]) -> Corpus:
+        """Read a text: a small one on rank 0, which sends it; a large one on one rank per cache.
 
-        All encode a large one, a part each. What cannot be cut is encoded by the first rank, then
-        by the first rank of every machine that has a cache of its own. All find it there.
+        Rank 0 encodes a large text into its cache, then the first rank of each machine that has
+        another cache. All other ranks find it in the cache.
         """
-        encode_together(self._comm, self._node, text)
         here: list[Corpus] = []
 
         def read_first() -> Corpus | str:

@@ -18,7 +18,7 @@ from nextchar.text.cache import block_reader
 from nextchar.text.cache import disk_codes as module
 from nextchar.text.cache import entry_format as store_module
 from nextchar.text.cache.disk_codes import CodeFile, DiskCodes, RepairingReader
-from nextchar.text.cache.entry_format import Writer
+from nextchar.text.cache.entry_format import CodeWriter
 
 
 @pytest.fixture(autouse=True)
@@ -27,15 +27,15 @@ def small_blocks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_module, "BLOCK", 16)
         patch.setattr(block_reader, "BLOCK", 16)
-        patch.setattr(block_reader, "KEPT", 8)
-        patch.setattr(module, "READ", 10)
+        patch.setattr(block_reader, "SLOTS", 8)
+        patch.setattr(module, "CHUNK", 10)
         patch.setattr(store_module, "SPAN", 7)
         yield
 
 
 def in_file(path: Path, parts: list[Any]) -> CodeFile:
     file = path.open("w+b")
-    writer = Writer(file)
+    writer = CodeWriter(file)
     for part in parts:
         writer.append(part)
     return CodeFile(file, writer.finish())
@@ -116,7 +116,7 @@ def test_lanes_that_begin_elsewhere_read_the_same_past_the_texts_end(
 def test_a_column_that_goes_on_at_the_beginning_reads_as_it_does_in_memory(
     others: list[int], codes: Any, stored: DiskCodes
 ) -> None:
-    places = (np.array([490, *others]) + np.arange(25)[:, None]) % 500  # in more than KEPT blocks
+    places = (np.array([490, *others]) + np.arange(25)[:, None]) % 500  # in more blocks than SLOTS
     assert np.array_equal(stored[places], codes[places])
 
 
@@ -159,11 +159,11 @@ def test_a_file_that_became_shorter_is_noticed(stored: DiskCodes, tmp_path: Path
 def test_a_damaged_file_is_made_anew_where_it_can_be(codes: Any, tmp_path: Path) -> None:
     made = []
 
-    def mend() -> CodeFile:
+    def repair() -> CodeFile:
         made.append(1)
         return in_file(tmp_path / "again", [codes])
 
-    stored = DiskCodes.whole(RepairingReader(in_file(tmp_path / "codes", [codes]), mend))
+    stored = DiskCodes.whole(RepairingReader(in_file(tmp_path / "codes", [codes]), repair))
     flip(tmp_path / "codes", 77)
     assert np.array_equal(stored[:], codes)
     assert np.array_equal(stored[70:80], codes[70:80])

@@ -85,9 +85,11 @@ def test_a_full_disk_is_told_in_one_line(folder: Path, monkeypatch: pytest.Monke
     def full(self: object, codes: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nextchar.text.cache.spooled.Writer.append", full)
+    monkeypatch.setattr("nextchar.text.cache.spooled.CodeWriter.append", full)
     with (
-        pytest.raises(TextError, match=r"cannot be kept there \(No space left on device\); make"),
+        pytest.raises(
+            TextError, match=r"cannot be written there \(No space left on device\); free"
+        ),
         SpooledCodes(0, "a-1") as collector,
     ):
         collector.append(PARTS[0])

@@ -8,7 +8,7 @@ from typing import Any
 
 from nextchar.errors import TextError
 from nextchar.model.file import Model
-from nextchar.text.sources import Source, find_sources, read_symbols
+from nextchar.text.sources import Source, find_sources, read_pieces
 from nextchar.text.vocabulary import bytes_of
 
 _REMEDY = "give the training text with --training-text FILE"
@@ -22,7 +22,7 @@ def training_text(model: Model, texts: Sequence[str] = ()) -> Iterator[Any]:
     """
     digest = hashlib.sha256()
     sources = find_sources(texts, model.text) if texts else _recorded(model)
-    for piece in read_symbols(sources, model.text):
+    for piece in read_pieces(sources, model.text):
         digest.update(bytes_of(piece))
         yield piece
     if not texts:
