@@ -23,6 +23,7 @@ def mask_by_pattern(z, lane, lanes, banned):
     """
     row, automata = lanes.rows[lane], lanes.automata
     state = row.state
+    # the row of the state in the table: the next state for each class
     begin, end = automata.begins[state], automata.begins[state + 1]
     may_end = automata.accepts[state]
     keeps = may_end and lanes.end < 0 and row.drawn >= row.least
@@ -41,6 +42,7 @@ def _mask(z, classes, table, distance, left, end, keeps, banned):
     any_allowed = False
     for j in range(z.size):
         following = table[classes[j]] if classes[j] >= 0 else -1
+        # after this code the match must be reachable with the characters that remain
         allowed = following >= 0 and distance[following] < left
         any_allowed = any_allowed or allowed
         banned[j] = not allowed and j != end

@@ -34,6 +34,7 @@ def write(layout, parameters, packed, workspace, lanes, scratch, B, n, patience,
     """
     logits = workspace.logits[: B * layout.VP].reshape(B, layout.VP)
     for i in range(n):
+        # a code for each lane, into the workspace
         ended = 0
         for lane in range(B):
             row = lanes.rows[lane]
@@ -53,11 +54,12 @@ def write(layout, parameters, packed, workspace, lanes, scratch, B, n, patience,
 def _advance(z, lane, lanes, scratch, codes):
     """Find a lane's next code, given or drawn from its logits z (V,); write it to codes (B,)."""
     row = lanes.rows[lane]
-    i = row.made
+    i = row.made  # place of the next code
     is_given = i < row.given
     noted = row.top >= 0 and (row.is_scored or not is_given)
     # log-probabilities are the model's own: taken before any rule changes the logits
     total = _copy_logits(z, scratch.raw) if noted else 0.0
+    # given, or drawn; a lane that has all its characters, or whose text ends, has no next code
     code = lanes.codes[lane, i] if is_given else -1
     if not is_given and row.drawn < row.most:
         code = _draw(z, lane, lanes, scratch, lanes.uniforms[lane, i - row.given])
@@ -67,7 +69,7 @@ def _advance(z, lane, lanes, scratch, codes):
             row.status = STOPPED
     elif not is_given:
         row.status = FULL
-    if code >= 0:
+    if code >= 0:  # the network reads it in this step
         row.made = i + 1
         codes[lane] = code
         append_to_history(lane, lanes, code)
@@ -94,7 +96,7 @@ def _record_drawn(lane, lanes, code, i):
 def _draw(z, lane, lanes, scratch, uniform):
     """Return the code that a lane draws; -1 where its text ends."""
     row = lanes.rows[lane]
-    apply_penalties(z, lane, lanes)
+    apply_penalties(z, lane, lanes)  # in place: logits are computed again after each step
     has_pattern = row.state >= 0
     code = -1
     if not has_pattern or mask_by_pattern(z, lane, lanes, scratch.banned):
@@ -110,7 +112,7 @@ def _draw(z, lane, lanes, scratch, uniform):
 @kernel()
 def _copy_logits(z, raw):
     """Copy logits to raw; return the logarithm of the sum of their exponentials."""
-    largest, total = -np.inf, 0.0
+    largest, total = -np.inf, 0.0  # the largest is subtracted: no exponential overflows
     for j in range(z.size):
         raw[j] = z[j]
         largest = max(largest, raw[j])
@@ -122,14 +124,14 @@ def _copy_logits(z, raw):
 @kernel()
 def _note_top(raw, total, top, codes, logprobs):
     """Write the most probable codes and their log-probabilities, the best first; raw is used up."""
-    for rank in range(min(top, raw.size)):
+    for rank in range(min(top, raw.size)):  # few ranks: a pass for each is enough
         best = 0
         for j in range(1, raw.size):
             if raw[j] > raw[best]:
                 best = j
         codes[rank] = best
         logprobs[rank] = raw[best] - total
-        raw[best] = -np.inf
+        raw[best] = -np.inf  # not again
 
 
 @kernel()

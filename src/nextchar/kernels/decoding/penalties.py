@@ -29,6 +29,7 @@ def apply_penalties(z, lane, lanes):
         _penalize(z, lanes.counts[lane], row.repetition, row.presence, row.frequency)
     if row.ngram > 0:
         _ban_repeated_ngrams(z, lanes.history[lane, : row.length], row.ngram)
+    # bans that do not look back
     if lanes.unknown >= 0:
         z[lanes.unknown] = -np.inf
     if lanes.end >= 0 and row.drawn < row.least:
@@ -57,6 +58,7 @@ def _penalize(z, counts, repetition, presence, frequency):
 def _ban_repeated_ngrams(z, history, n):
     """Ban codes that followed an earlier occurrence of the last n - 1 codes."""
     length = history.size
+    # an n-gram in the history whose first n - 1 codes are the last ones: its last code is banned
     for start in range(length - n + 1):
         same = True
         for j in range(n - 1):

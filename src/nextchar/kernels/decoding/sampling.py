@@ -35,6 +35,7 @@ def sample(z, uniform, temperature, top_k, top_p, min_p, typical_p, scratch):
 
     temperature: 0 takes the largest logit. scratch: `lanes.SamplerScratch`. z is not changed.
     """
+    # the largest logit has weight 1, whatever the temperature
     weights, best = scratch.weights, _argmax(z)
     if z[best] == -np.inf:
         return -1
@@ -44,8 +45,9 @@ def sample(z, uniform, temperature, top_k, top_p, min_p, typical_p, scratch):
     largest = np.float64(z[best])
     for j in range(z.size):  # in float64: no temperature is too small for it
         weights[j] = kind((np.float64(z[j]) - largest) / temperature)
-    for j in range(z.size):
+    for j in range(z.size):  # a loop of its own type becomes vectors
         weights[j] = exp(weights[j])
+    # each rule sees the weights that the one before it left
     if 0 < top_k < z.size:
         keep_top_k(z, best, weights, top_k, scratch)
     if top_p < 1.0:
@@ -94,6 +96,7 @@ def keep_top_k(z, best, weights, k, scratch):
     low, high = _bracket(z, counts, np.float64(k), np.float64(z[best]))
     count = _sorted_between(z, counts, low, high, scratch.candidates)
     place = k - _sum_above(z, counts, high)[0]  # of the cut, among the candidates
+    # the k-th largest itself; equal ones are kept with it
     cut = z[scratch.candidates[min(max(int(place), 1), count) - 1]]
     for j in range(z.size):
         if z[j] < cut:
@@ -114,6 +117,7 @@ def _keep_first(order, largest, weights, goal, scratch):
 
     Of equal ones the lower code is first. The weights of the others are set to zero.
     """
+    # all above `high` are kept: their weights sum to less than the goal
     low, high = _bracket(order, weights, goal, largest)
     count = _sorted_between(order, weights, low, high, scratch.candidates)
     before = _sum_above(order, weights, high)[0]
@@ -138,11 +142,13 @@ def keep_typical_p(z, best, weights, temperature, typical_p, scratch):
     """
     keys, total = scratch.keys, _total(weights)
     entropy, log_total = 0.0, math.log(total)
+    # surprisal of each code, and its mean
     for j in range(z.size):
         keys[j] = log_total - (np.float64(z[j]) - np.float64(z[best])) / temperature
         if weights[j] > 0:
             entropy += weights[j] / total * keys[j]
-    nearest = -np.inf  # of the negated distances, the largest
+    # sort keys: negated distances to the entropy, so that the most typical is the largest
+    nearest = -np.inf
     for j in range(z.size):
         keys[j] = -abs(keys[j] - entropy) if weights[j] > 0 else -np.inf
         nearest = max(nearest, keys[j])
@@ -158,7 +164,7 @@ def _bracket(order, weights, goal, largest):
     """
     # step down from the largest value, each step twice as wide, until the goal is reached
     low, high, width = largest, largest, 1.0
-    between, above = float(order.size), 0.0
+    between, above = float(order.size), 0.0  # codes between the values, codes above `high`
     for _ in range(DOUBLINGS):
         low, width = largest - width, 2 * width
         total, count = _sum_above(order, weights, low)

@@ -107,7 +107,7 @@ class Shard:
         """Remove a lane; return the old number of the one that is `lane` from now on."""
         self.count -= 1
         last = self.count
-        if lane != last:
+        if lane != last:  # the last lane takes its place: states, logits, and its row everywhere
             for states, source in zip(self._states(lane), self._states(last), strict=True):
                 states[:] = source
             self.logits(lane)[:] = self.logits(last)
@@ -128,7 +128,7 @@ class Shard:
         """Read and draw up to n codes in every lane."""
         if self.count == 0:
             return
-        if self.rows["keeps_history"].any():
+        if self.rows["keeps_history"].any():  # compiled code cannot grow an array
             self._widen("history", int(self.rows["length"].max()) + n)
         write(
             self.layout, parameters, packed, self._workspace, self.lanes, self._scratch,

@@ -146,8 +146,9 @@ def round_rows(a, a_row, M, K, out):
     width = (K + 1) // 2 * 2
     halves = out.view(np.uint16)  # pairs are halves in order: a loop over them becomes vectors
     for m in range(M):
-        row = halves[m * width : (m + 1) * width]
+        row = halves[m * width : (m + 1) * width]  # K halves, and a zero if K is odd
         start = a + m * a_row * 4
+        # whole vectors by the instruction, the rest one by one: nothing behind the row is read
         whole = K // LENGTH * LENGTH
         for k in range(0, whole, LENGTH):
             _round_vector(start + 4 * k, row.ctypes.data + 2 * k)
@@ -173,11 +174,12 @@ def pack_bf16(out, source, gates, width, padded):
             gate, first = v // vectors_per_gate, v % vectors_per_gate * LENGTH
             column = gate * width + first
             if first + LENGTH <= width and 2 * k + 1 < K:  # whole vectors of both rows
+                # two loads, one store: row low in the lower halves, row high in the upper ones
                 row_bytes, base = source.shape[1] * 4, source.ctypes.data + column * 4
                 to = out.ctypes.data + at * 4
                 _pair_vectors(base + low * row_bytes, base + high * row_bytes, to)
                 continue
-            for j in range(LENGTH):
+            for j in range(LENGTH):  # the end of a gate, or the last row alone
                 out[at + j] = _u32(0)
                 if first + j < width:
                     one, two = source[low, column + j], source[high, column + j]
@@ -194,7 +196,7 @@ def pack_transposed_bf16(out, source, gates, width, padded, columns):
         start, row = panel_position(v, vectors, pairs, LENGTH)
         count = max(0, min(part, rows - i))  # rows of the source in this block
         for gate in range(gates):
-            for k in range(0, padded, 2):
+            for k in range(0, padded, 2):  # neighbours in a row of the source are one pair
                 at = start + inside + (gate * padded + k) // 2 * row
                 column = gate * width + k
                 if k + 1 < width and count == STREAMS:  # a loop of known length is one vector
@@ -202,7 +204,7 @@ def pack_transposed_bf16(out, source, gates, width, padded, columns):
                         one, two = source[i + j, column], source[i + j, column + 1]
                         out[at + j] = _pair(_bits_of(one), _bits_of(two))
                     continue
-                for j in range(part):
+                for j in range(part):  # padding of the gate, or rows that the source lacks
                     low = high = _u32(0)
                     if j < count and k < width:
                         low = _bits_of(source[i + j, column])
@@ -218,7 +220,7 @@ def pack_micropanels_bf16(out, a, M, first, depth):
     for m in range(0, M, MR):
         count = min(MR, M - m)
         for k in range(pairs):
-            at, row = m * pairs + k * MR, first + 2 * k
+            at, row = m * pairs + k * MR, first + 2 * k  # pair k: rows 2k and 2k + 1
             for r in range(count):
                 high = _bits_of(a[row + 1, m + r]) if 2 * k + 1 < depth else _u32(0)
                 out[at + r] = _pair(_bits_of(a[row, m + r]), high)
@@ -228,12 +230,12 @@ def pack_micropanels_bf16(out, a, M, first, depth):
 def pack_panel_bf16(out, b, column, width, first, depth):
     """`packing.pack_panel`, in pairs of rows."""
     row_bytes, base = b.shape[1] * 4, b.ctypes.data + column * 4
-    for k in range(depth // 2):
+    for k in range(depth // 2):  # whole pairs of rows, a vector at a time
         low = base + (first + 2 * k) * row_bytes
         for j in range(0, width, LENGTH):
             to = out.ctypes.data + (k * width + j) * 4
             _pair_vectors(low + 4 * j, low + row_bytes + 4 * j, to)
-    if depth % 2:
+    if depth % 2:  # the last row with zeros in the upper halves
         k = depth // 2
         for j in range(width):
             out[k * width + j] = _rounded(_bits_of(b[first + depth - 1, column + j]))

@@ -106,6 +106,7 @@ def macrokernel(number, a, a_row, a_step, b, c, c_row, M, K, N, add):
     size = _size_of(number)
     length = HOST.vector_bytes // size
     blocks = (M + MR - 1) // MR
+    # panels outside, rows inside: a panel stays in the L1 cache while all rows pass
     for v in range(0, N // length, NR_VECTORS):
         vectors = min(NR_VECTORS, N // length - v)
         first = 0
@@ -143,7 +144,7 @@ def gemm_float(a, a_row, B, c, c_row, M, K, N, add, context):
     """`gemm` of float rows as they are; B of the same type, or of pairs that are widened."""
     size, b = B.itemsize, B.ctypes.data  # a pair takes as many bytes as a float32
     steps = (K + 1) // 2 if _holds_pairs(B) else K
-    for start in range(0, M, MC):
+    for start in range(0, M, MC):  # MC rows stay in the L2 cache for all panels
         rows = min(MC, M - start)
         source, to = a + start * a_row * size, c + start * c_row * size
         call_macrokernel(
@@ -157,6 +158,7 @@ def gemm_bf16(a, a_row, B, c, c_row, M, K, N, add, context):
     pairs, b = (K + 1) // 2, B.ctypes.data
     for start in range(0, M, MC):
         rows = min(MC, M - start)
+        # rounded once here, read by every panel of B
         round_rows(a + start * a_row * 4, a_row, rows, K, context.scratch)
         source, to = context.scratch.ctypes.data, c + start * c_row * 4
         call_macrokernel(
@@ -192,16 +194,18 @@ def gemm_tn(a, M, b, N, c, rows, packed_a, packed_b, context):
     for first in range(0, rows, KC):
         depth = min(KC, rows - first)
         steps = (depth + 1) // 2 if _holds_pairs(packed_a) else depth
+        # A of this block for all panels, B panel by panel: both are read from cache afterwards
         _pack_micropanels(packed_a, a, M, first, depth)
         for v in range(0, N // length, NR_VECTORS):
             vectors = min(NR_VECTORS, N // length - v)
             _pack_panel(packed_b, b, v * length, vectors * length, first, depth)
             for m in range(0, M, MR):
                 count = min(MR, M - m)
-                corner = c.ctypes.data + (m * N + v * length) * size
+                corner = c.ctypes.data + (m * N + v * length) * size  # of the tile in C
                 for r in range(count):  # C is in memory, and needed when the sums are done
                     for line in range(vectors):
                         prefetch(corner + (r * N + line * length) * size)
+                # A transposed by its distances: a column is 1 apart from the next, a row MR
                 block, panel = packed_a.ctypes.data + m * steps * size, packed_b.ctypes.data
                 width, add = vectors * length, first > 0  # the first KC rows overwrite C
                 call_macrokernel(

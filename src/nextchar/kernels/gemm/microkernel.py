@@ -103,6 +103,7 @@ class _Tile:
         """Write the loop over k, then the stores to C."""
         builder = self.builder
         grid = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
+        # pointers to the vectors of C: rows are c_row apart
         c_at = {
             (r, v): self._pointer(
                 c, builder.add(builder.mul(c_row, _const(r)), _const(v * self.length)), self.vector
@@ -113,9 +114,11 @@ class _Tile:
         sums = {place: cgutils.alloca_once(builder, self.vector) for place in grid}
         for place in grid:
             builder.store(ir.Constant(self.vector, [0.0] * self.length), sums[place])
+        # the loop over k: everything but A and B stays in registers
         a_rows = [builder.mul(a_row, _const(r)) for r in range(self.rows)]
         with cgutils.for_range(builder, K) as loop:
             self._multiply_row(loop.index, a, a_rows, a_step, b, sums)
+        # C is read only where the product is added to it
         with builder.if_then(add):
             for place in grid:
                 before = builder.load(c_at[place], align=self.size)
@@ -142,6 +145,7 @@ class _Tile:
     ) -> None:
         """Add A[r, k] times the vectors of B to the sums of each row r."""
         builder = self.builder
+        # LLVM folds the load and broadcast into the multiplication where the CPU can
         for r in range(self.rows):
             value = builder.load(self._pointer(a, builder.add(a_rows[r], along), self.operand))
             value = self._broadcast(value)
@@ -164,6 +168,7 @@ class _Tile:
 
     def _broadcast(self, value: Any) -> Any:
         """Return a vector whose elements all equal a value."""
+        # the pattern that LLVM knows as a broadcast: insert at 0, shuffle with all zeros
         undefined = ir.Constant(ir.VectorType(value.type, self.length), ir.Undefined)
         i32 = ir.IntType(32)
         first = self.builder.insert_element(undefined, value, ir.Constant(i32, 0))

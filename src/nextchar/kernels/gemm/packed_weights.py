@@ -99,9 +99,11 @@ def pack_weights(layout, parameters, packed, part, parts):
             if K == 0:
                 continue
             W = parameters[begin : begin + K * G * H].reshape(K, G * H)
-            forward, transposed = packed.layers[n, which]
+            forward, transposed = packed.layers[n, which]  # offsets in `matrices`
+            # (K × G·H), with padded gates, for a = x W
             if task % parts == 0:
                 _pack(packed.matrices[forward:], W, G, H, P)
+            # (G·P × K), for d = da Wᵀ, whose rows have the padding
             if (task + 1) % parts == 0 and transposed >= 0:
                 columns = _padded_rows(layout, K)
                 _pack_transposed(packed.matrices[transposed:], W, G, H, P, columns)

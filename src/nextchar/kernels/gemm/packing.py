@@ -26,6 +26,7 @@ STREAMS = 8  # rows read side by side: more of them, far apart, evict each other
 def panel_position(v, vectors, K, length):
     """Return where vector v of a packed matrix of K rows begins, and the distance of its rows."""
     panel = v // NR_VECTORS * NR_VECTORS  # first vector of the panel
+    # the panels before it have K rows of `panel` vectors; the last panel may be narrower
     row = min(NR_VECTORS, vectors - panel) * length
     return panel * length * K + (v - panel) * length, row
 
@@ -42,6 +43,7 @@ def pack(out, source, gates, width, padded):
         for v in range(vectors):
             start, row = panel_position(v, vectors, K, length)
             at = start + k * row
+            # source column of the first number of the vector; gates have no padding there
             gate, first = v // vectors_per_gate, v % vectors_per_gate * length
             column = gate * width + first
             if first + length <= width:
@@ -60,7 +62,7 @@ def pack_transposed(out, source, gates, width, padded, columns):
     """
     rows, K = source.shape[0], gates * padded
     length = vector_length_of(out)
-    part = min(STREAMS, length)
+    part = min(STREAMS, length)  # divides the length: a block never leaves its vector
     vectors = columns // length
     # blocks of `part` source rows: each is read from left to right and becomes `part` columns
     for i in range(0, columns, part):
@@ -81,7 +83,7 @@ def pack_transposed(out, source, gates, width, padded, columns):
 def pack_micropanels(out, a, M, first, depth):
     """Pack `depth` rows of A, from `first` on, in micro-panels of MR of the first M columns."""
     for m in range(0, M, MR):
-        count = min(MR, M - m)
+        count = min(MR, M - m)  # columns of the last micro-panel
         for k in range(depth):
             # the last micro-panel keeps the distance MR between rows; the gap is never read
             into, row = out[m * depth + k * MR :], a[first + k, m:]

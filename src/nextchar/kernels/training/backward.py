@@ -28,6 +28,7 @@ from nextchar.kernels.training.forward import gates, layer_output, states
 @kernel(inlined=True)
 def backward(layout, packed, workspace, gradient, T, B, dropout, first, lanes):
     """Write the gradient; the workspace's logits hold their own gradient by now."""
+    # the order of the buckets too: what is finished first can be sent first
     output_backward(layout, packed, workspace, gradient, T, B, dropout)
     for n in range(layout.L - 1, -1, -1):
         layer_backward(layout, packed, workspace, gradient, n, T, B, dropout, first, lanes)
@@ -36,7 +37,8 @@ def backward(layout, packed, workspace, gradient, T, B, dropout, first, lanes):
 @kernel(inlined=True)
 def layer_backward(layout, packed, workspace, gradient, n, T, B, dropout, first, lanes):
     """Write the part of layer n, after those above it; layer 0 includes the embedding's."""
-    d = states(layout, workspace.d[(layout.L - 1 - n) % 2], T, B)
+    # written by the layer above, or by the output
+    d = states(layout, workspace.d[(layout.L - 1 - n) % 2], T, B)  # (T, B, P)
     if len(dropout.keys):  # the same units as in the forward pass, by their hash
         apply_dropout(d, d, n, dropout, layout.H, first, lanes)
     _cell_backward(layout, packed, workspace, n, T, B, d)
@@ -52,9 +54,10 @@ def output_backward(layout, packed, workspace, gradient, T, B, dropout):
     N, V, VP, H, P = T * B, layout.V, layout.VP, layout.H, layout.P
     top = layer_output(layout, workspace, layout.L - 1, T, B, dropout)
     dlogits = workspace.logits[: N * VP].reshape(N, VP)
+    # b_out: (V,)
     lookup.sum_rows(dlogits.reshape(N, 1, VP), gradient[layout.b_out : layout.b_out + V])
     # W_out: (H, V) = topᵀ dlogits
-    dW = _weight_gradient(workspace, top, H, dlogits)
+    dW = _weight_gradient(workspace, top, H, dlogits)  # (H, VP)
     if layout.W_out < 0:  # tied: the transpose; layer 0 adds the embedding's own part later
         into = gradient[layout.embedding : layout.embedding + V * H].reshape(V, H)
         for v in range(V):
@@ -88,11 +91,11 @@ def _cell_backward(layout, packed, workspace, n, T, B, d):
 def _recurrent_gradient(layout, workspace, gradient, n, T, B):
     """Write the gradients of W_hh and of b_hn."""
     N, G, H, P, begin = T * B, layout.G, layout.H, layout.P, layout.layers[n]
-    d = workspace.a[n][: N * G * P].reshape(N, G * P)
+    d = workspace.a[n][: N * G * P].reshape(N, G * P)  # da
     if begin[B_HN] >= 0:  # GRU: the gradient of h W_hh differs from da by the reset gate
         d = workspace.saved[n][: N * G * P].reshape(N, G * P)
         lookup.sum_gate(d.reshape(N, G, P), 2, gradient[begin[B_HN] : begin[B_HN] + H])
-    # h before each step, the first T blocks of the states
+    # W_hh: (H, G·H) = hᵀ d, with h before each step: the first T blocks of the states
     dW = _weight_gradient(workspace, workspace.h[n][: N * P].reshape(N, P), H, d)
     _without_padding(dW, H, gradient[begin[W_HH] : begin[W_HH] + H * G * H], G)
 
@@ -106,20 +109,21 @@ def _input_gradient(layout, packed, workspace, gradient, n, T, B, dropout):
     if n == 0 and layout.E == 0:  # one-hot input: da summed by code
         into = gradient[begin[W_IH] : begin[W_IH] + V * G * H].reshape(V, G * H)
         lookup.sum_by_code(workspace.codes[:N], da, into)
-        if V < N:  # the same sum either way: over the fewer rows
+        # b: every row of da is in one row of the gradient of W_ih
+        if V < N:  # the fewer rows
             lookup.sum_rows(into.reshape(V, G, H), b)
         else:
             lookup.sum_rows(da, b)
         return
     lookup.sum_rows(da, b)
-    if n == 0:
+    if n == 0:  # the input is the embedded codes, padded to EP
         below, K, width = workspace.x[: N * layout.EP].reshape(N, layout.EP), layout.E, layout.EP
         to = workspace.dx.ctypes.data
-    else:
+    else:  # the input is the output of the layer below
         below, K, width = layer_output(layout, workspace, n - 1, T, B, dropout), H, P
-        to = workspace.d[(layout.L - n) % 2].ctypes.data
+        to = workspace.d[(layout.L - n) % 2].ctypes.data  # read by the layer below
     flat = da.reshape(N, G * P)
-    # W_ih: (K, G·H) = inputᵀ da
+    # W_ih: (K, G·H) = inputᵀ da, K = E or H
     dW = _weight_gradient(workspace, below, K, flat)
     _without_padding(dW, H, gradient[begin[W_IH] : begin[W_IH] + K * G * H], G)
     # input: da W_ihᵀ
@@ -132,7 +136,7 @@ def _embedding_gradient(layout, workspace, gradient, N):
     """Write the gradient of the embedding, or add it to the output's part where tied."""
     V, E = layout.V, layout.E
     into = gradient[layout.embedding : layout.embedding + V * E].reshape(V, E)
-    dx = workspace.dx[: N * layout.EP].reshape(N, 1, layout.EP)
+    dx = workspace.dx[: N * layout.EP].reshape(N, 1, layout.EP)  # one gate, E wide
     if layout.W_out < 0:
         lookup.scatter_add(workspace.codes[:N], dx, into)
     else:
@@ -154,6 +158,7 @@ def _weight_gradient(workspace, a, M, d):
 def _without_padding(dW, width, into, G):
     """Copy rows of G blocks, each `width` numbers and padding, without the padding."""
     M, P = dW.shape[0], dW.shape[1] // G
+    # dW (M, G·P) → into (M, G·width), flat
     for m in range(M):
         for g in range(G):
             row, block = into[(m * G + g) * width :], dW[m, g * P :]

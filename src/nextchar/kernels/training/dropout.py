@@ -54,6 +54,7 @@ def apply_dropout(source, out, n, dropout, H, first, lanes):
     low, high, threshold = dropout.keys[n, 0], dropout.keys[n, 1], u32(dropout.threshold)
     for t in range(T):
         for lane in range(B):
+            # numbers of all lanes of the batch: the same units whichever machine has the lane
             row, into = source[t, lane], out[t, lane]
             number = u32((t * lanes + first + lane) * H)
             for j in range(H):

@@ -36,9 +36,9 @@ def forward(layout, parameters, packed, workspace, T, B, dropout, first, lanes):
 def project(layout, parameters, packed, workspace, T, B, dropout):
     """Compute the logits (T·B, VP) from the output of the last layer."""
     V, VP, K = layout.V, layout.VP, output_rows(layout)
-    logits = workspace.logits[: T * B * VP].reshape(T * B, 1, VP)
+    logits = workspace.logits[: T * B * VP].reshape(T * B, 1, VP)  # one gate, V wide
     lookup.broadcast_bias(logits, parameters[layout.b_out : layout.b_out + V])
-    top = layer_output(layout, workspace, layout.L - 1, T, B, dropout)
+    top = layer_output(layout, workspace, layout.L - 1, T, B, dropout)  # (T·B, P)
     W = packed.matrices[packed.output[FORWARD] :]
     gemm(
         top.ctypes.data, layout.P, W, logits.ctypes.data, VP, T * B, K, VP, True, workspace.context
@@ -48,6 +48,7 @@ def project(layout, parameters, packed, workspace, T, B, dropout):
 @kernel(inlined=True)
 def load_states(layout, workspace, state, T, B, first):
     """Set the states before the first step from state (L, STATES, lanes, H)."""
+    # state has the lanes of all threads, the workspace those of this one
     for n in range(layout.L):
         _copy_lanes(states(layout, workspace.h[n], T + 1, B)[0], state[n, 0, first : first + B])
         if layout.S == 2:
@@ -57,6 +58,7 @@ def load_states(layout, workspace, state, T, B, first):
 @kernel(inlined=True)
 def store_states(layout, workspace, state, T, B, first):
     """Write the states after the last step to state (L, STATES, lanes, H)."""
+    # the last block of the states; lanes of other threads stay untouched
     for n in range(layout.L):
         _copy_lanes(state[n, 0, first : first + B], states(layout, workspace.h[n], T + 1, B)[T])
         if layout.S == 2:
@@ -99,22 +101,23 @@ def layer_output(layout, workspace, n, T, B, dropout):
 def _input(layout, parameters, packed, workspace, n, T, B, dropout):
     """Compute a = x W_ih + b of layer n, for all time steps at once."""
     N, G, P, E = T * B, layout.G, layout.P, layout.E
-    a = workspace.a[n][: N * G * P].reshape(N, G, P)
+    a = workspace.a[n][: N * G * P].reshape(N, G, P)  # a smaller batch uses the beginning
     GH, begin = G * layout.H, layout.layers[n]
     b = parameters[begin[BIAS] : begin[BIAS] + GH]
     if n == 0 and E == 0:  # one-hot input: a row of W_ih
+        # unpacked, unpadded: rows are read as they are
         W = parameters[begin[W_IH] : begin[W_IH] + layout.V * GH].reshape(layout.V, GH)
         lookup.lookup_with_bias(workspace.codes[:N], W, b, a)
         return
     lookup.broadcast_bias(a, b)  # the product is added to it
-    if n == 0:
+    if n == 0:  # the rows of the embedding, padded to whole vectors
         embedding = parameters[layout.embedding : layout.embedding + layout.V * E]
-        x = workspace.x[: N * layout.EP].reshape(N, layout.EP)
+        x = workspace.x[: N * layout.EP].reshape(N, layout.EP)  # kept for the gradient of W_ih
         lookup.lookup(workspace.codes[:N], embedding.reshape(layout.V, E), x)
         below, width, K = x.ctypes.data, layout.EP, E
     else:
         x = layer_output(layout, workspace, n - 1, T, B, dropout)
-        below, width, K = x.ctypes.data, P, layout.H
+        below, width, K = x.ctypes.data, P, layout.H  # K = H: the padding is not multiplied
     W_packed = packed.matrices[packed.layers[n, W_IH, FORWARD] :]
     gemm(below, width, W_packed, a.ctypes.data, G * P, N, K, G * P, True, workspace.context)
 
@@ -125,12 +128,13 @@ def _cell(layout, parameters, packed, workspace, n, T, B):
     H, context = layout.H, workspace.context
     a, h = gates(layout, workspace.a[n], T, B), states(layout, workspace.h[n], T + 1, B)
     W = packed.matrices[packed.layers[n, W_HH, FORWARD] :]
+    # a becomes the gates; h, and c, are filled from block 1 on
     if layout.cell == RNN:
         rnn.forward(a, h, W, H, context)
     elif layout.cell == LSTM:
         c = states(layout, workspace.c[n], T + 1, B)
         tanh_c = states(layout, workspace.saved[n], T, B)
         lstm.forward(a, h, c, tanh_c, W, H, context)
-    else:
+    else:  # GRU: h W_hh stays apart, for the gradient of its bracket
         u, begin = gates(layout, workspace.saved[n], T, B), layout.layers[n, B_HN]
         gru.forward(a, h, u, parameters[begin : begin + H], W, H, context)

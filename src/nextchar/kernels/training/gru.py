@@ -21,6 +21,7 @@ def forward(a, h, u, b_hn, W, H, context):
     """Run a layer; h[0] is the state before it, a becomes the gates."""
     T, B, _, P = a.shape
     for t in range(T):
+        # one product for all lanes, then one sweep a lane over its gates while they are in cache
         gemm(h[t].ctypes.data, P, W, u[t].ctypes.data, 3 * P, B, H, 3 * P, False, context)
         for lane in range(B):
             _gates(a[t, lane], u[t, lane], b_hn, h[t, lane], h[t + 1, lane], H)
@@ -30,7 +31,7 @@ def forward(a, h, u, b_hn, W, H, context):
 def _gates(a, u, b_hn, before, after, H):
     """Compute one lane's gates and h; a: (3, P), pre-activations that become the gates."""
     r_, z_, n_ = a[0], a[1], a[2]
-    u_r, u_z, bracket = u[0], u[1], u[2]
+    u_r, u_z, bracket = u[0], u[1], u[2]  # (P,) each
     for j in range(H):  # not over the padding, which b_hn lacks
         bracket[j] += b_hn[j]
     for j in range(after.size):
@@ -62,9 +63,10 @@ def _gates_backward(a, u, before, dh):
     one = dh.dtype.type(1)
     for j in range(dh.size):
         r, z, n, d = r_[j], z_[j], n_[j], dh[j]
+        # gradient of each gate, times the slope of its tanh or sigmoid
         dn = d * (one - z) * (one - n * n)
         dz = d * (before[j] - n) * z * (one - z)
         dr = dn * bracket[j] * r * (one - r)
         r_[j], z_[j], n_[j] = dr, dz, dn
-        u_r[j], u_z[j], bracket[j] = dr, dz, dn * r
+        u_r[j], u_z[j], bracket[j] = dr, dz, dn * r  # r multiplied the bracket
         dh[j] = d * z

@@ -20,8 +20,9 @@ def lookup_with_bias(codes, W, b, a):
     N, G, _ = a.shape
     H = b.size // G
     for n in range(N):
-        row = W[codes[n]]
+        row = W[codes[n]]  # (G·H,)
         for gate in range(G):
+            # slices first: the inner loop runs over three contiguous arrays, in vectors
             into, source, bias = a[n, gate], row[gate * H :], b[gate * H :]
             for j in range(H):
                 into[j] = source[j] + bias[j]
@@ -44,7 +45,7 @@ def broadcast_bias(a, b):
         for gate in range(G):
             for j in range(H):
                 a[n, gate, j] = b[gate * H + j]
-            for j in range(H, P):
+            for j in range(H, P):  # the packed weights add zero to it
                 a[n, gate, j] = 0
 
 
@@ -52,7 +53,7 @@ def broadcast_bias(a, b):
 def sum_by_code(codes, d, out):
     """out[code, gate·H + j] = sum of d[n, gate, j] over n with that code; d: (N, G, P)."""
     flat = out.reshape(-1)
-    for i in range(flat.size):
+    for i in range(flat.size):  # codes that do not occur have a gradient of zero
         flat[i] = 0
     scatter_add(codes, d, out)
 
@@ -63,7 +64,7 @@ def scatter_add(codes, d, out):
     N, G, _ = d.shape
     H = out.shape[1] // G
     for n in range(N):
-        row = out[codes[n]]
+        row = out[codes[n]]  # in order of n: the same bits each time
         for gate in range(G):
             into, source = row[gate * H : (gate + 1) * H], d[n, gate]
             for j in range(H):

@@ -20,9 +20,9 @@ def cross_entropy(z, targets, V, scale, maxima):
     for n in range(z.shape[0]):
         row = z[n, :V]
         largest = _row_maximum(row, maxima)  # subtracted first: no exponential overflows
-        chosen = row[targets[n]] - largest
+        chosen = row[targets[n]] - largest  # loss = log(sum of exponentials) - chosen
         total = z.dtype.type(0)
-        for j in range(V):
+        for j in range(V):  # exponentials in place of the logits
             e = exp(row[j] - largest)
             row[j] = e
             total += e
@@ -37,7 +37,7 @@ def cross_entropy(z, targets, V, scale, maxima):
 
 @kernel()
 def _row_maximum(row, maxima):
-    """Return the largest number of a row, or NaN where the first one is NaN."""
+    """Return the largest number of a row."""
     # LANES maxima at once, a vector of them, over the whole vectors of the row
     for j in range(LANES):
         maxima[j] = row[0]

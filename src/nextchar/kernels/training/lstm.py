@@ -20,6 +20,7 @@ def forward(a, h, c, tanh_c, W, H, context):
     """Run a layer; h[0] and c[0] are the state before it, a becomes the gates."""
     T, B, _, P = a.shape
     for t in range(T):
+        # one product for all lanes, then one sweep a lane over its gates while they are in cache
         gemm(h[t].ctypes.data, P, W, a[t].ctypes.data, 4 * P, B, H, 4 * P, True, context)
         for lane in range(B):
             _gates(a[t, lane], c[t, lane], c[t + 1, lane], tanh_c[t, lane], h[t + 1, lane])
@@ -28,11 +29,12 @@ def forward(a, h, c, tanh_c, W, H, context):
 @kernel()
 def _gates(a, c_before, c, tanh_c, h):
     """Compute one lane's gates, c and h; a: (4, P), pre-activations that become the gates."""
-    i_, f_, g_, o_ = a[0], a[1], a[2], a[3]
+    i_, f_, g_, o_ = a[0], a[1], a[2], a[3]  # (P,) each
     for j in range(h.size):
         i, f, g, o = sigmoid(i_[j]), sigmoid(f_[j]), tanh(g_[j]), sigmoid(o_[j])
         cell = f * c_before[j] + i * g
         squashed = tanh(cell)
+        # kept for the backward pass
         i_[j], f_[j], g_[j], o_[j] = i, f, g, o
         c[j], tanh_c[j], h[j] = cell, squashed, o * squashed
 
@@ -41,7 +43,7 @@ def _gates(a, c_before, c, tanh_c, h):
 def backward(a, c, tanh_c, dh, dc, W_T, context):
     """Turn the gates into da; dh: (T, B, P), from above, is added to; dc: (B, P), workspace."""
     T, B, _, P = a.shape
-    dc[:] = 0
+    dc[:] = 0  # the state after the last step has no gradient: truncated backpropagation
     for t in range(T - 1, -1, -1):
         for lane in range(B):
             _gates_backward(a[t, lane], c[t, lane], tanh_c[t, lane], dh[t, lane], dc[lane])
@@ -62,4 +64,4 @@ def _gates_backward(a, c_before, tanh_c, dh, dc):
         f_[j] = e * c_before[j] * f * (one - f)
         g_[j] = e * i * (one - g * g)
         o_[j] = d * squashed * o * (one - o)
-        dc[j] = e * f
+        dc[j] = e * f  # one step earlier

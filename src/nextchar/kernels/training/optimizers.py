@@ -81,13 +81,14 @@ def add_shards(shards, out, first, end):
     """Sum the rows of shards (W, n) from `first` to `end` into out; return its sum of squares."""
     total = 0.0
     for start in range(first, end, BLOCK):
+        # shard by shard over a block in the cache: the order of sums does not depend on the range
         into = out[start : min(start + BLOCK, end)]
         for j in range(into.size):
             into[j] = shards[0, start + j]
         for w in range(1, shards.shape[0]):
             for j in range(into.size):
                 into[j] += shards[w, start + j]
-        for j in range(into.size):
+        for j in range(into.size):  # for the norm, while the block is in the cache
             total += np.float64(into[j]) * np.float64(into[j])
     return total
 
@@ -119,10 +120,11 @@ def _update(constants, parameters, gradient, slots, first, end, decay):
 @kernel()
 def _momentum(constants, p, g, velocity, decay):
     """SGD, without or with momentum."""
+    # constants in the type of the parameters: otherwise the loops would run in float64
     real = p.dtype.type
     scale, limit, added = real(constants.scale), real(constants.limit), real(decay)
     rate, memory = real(constants.rate), real(constants.memory)
-    if constants.kind == SGD:
+    if constants.kind == SGD:  # no slot
         for i in range(p.size):
             p[i] -= rate * _clipped(g[i], p[i], scale, limit, added)
         return
@@ -137,7 +139,7 @@ def _rmsprop(constants, p, g, squares, decay):
     real = p.dtype.type
     scale, limit, added = real(constants.scale), real(constants.limit), real(decay)
     rate, epsilon = real(constants.rate), real(constants.epsilon)
-    is_sum = constants.kind == ADAGRAD
+    is_sum = constants.kind == ADAGRAD  # squares accumulate without decay
     memory, rest = (
         (real(1), real(1)) if is_sum else (real(constants.memory), real(1 - constants.memory))
     )
@@ -161,6 +163,7 @@ def _adam(constants, p, g, mean, squares, decay):
         d = _clipped(g[i], p[i], scale, limit, added)
         mean[i] = beta * mean[i] + beta_rest * d
         squares[i] = memory * squares[i] + rest * d * d
+        # both means are corrected for their beginning at zero: by `step` and by `root`
         p[i] = shrink * p[i] - step * mean[i] / (np.sqrt(squares[i]) / root + epsilon)
 
 

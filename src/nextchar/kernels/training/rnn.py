@@ -20,7 +20,7 @@ def forward(a, h, W, H, context):
     T, B, _, P = a.shape
     for t in range(T):  # a[t] += h[t] W_hh
         gemm(h[t].ctypes.data, P, W, a[t].ctypes.data, P, B, H, P, True, context)
-        before, after = a[t].reshape(-1), h[t + 1].reshape(-1)
+        before, after = a[t].reshape(-1), h[t + 1].reshape(-1)  # (B·P,)
         for j in range(after.size):
             after[j] = tanh(before[j])
 

@@ -63,7 +63,7 @@ def step(layout, packed, workspace, gradient, inputs, first, B):
 @kernel(inlined=True)
 def _loss(layout, packed, workspace, inputs, first, B):
     """Return the summed loss; leave the gradient of the logits times `scale` in the workspace."""
-    T, number = len(inputs.codes), inputs.first_lane + first
+    T, number = len(inputs.codes), inputs.first_lane + first  # number: for dropout
     # compiled code looks codes up without a check: check them while they are gathered
     for t in range(T):
         for lane in range(B):
@@ -71,12 +71,14 @@ def _loss(layout, packed, workspace, inputs, first, B):
             if not (0 <= code < layout.V and 0 <= target < layout.V):
                 return NO_CODE
             workspace.codes[t * B + lane], workspace.targets[t * B + lane] = code, target
+    # states in, all layers, logits, states out
     load_states(layout, workspace, inputs.state, T, B, first)
     forward(
         layout, inputs.parameters, packed, workspace, T, B, inputs.dropout, number, inputs.lanes
     )
     project(layout, inputs.parameters, packed, workspace, T, B, inputs.dropout)
     store_states(layout, workspace, inputs.new_state, T, B, first)
+    # the summed loss; logits become their gradient, in place
     N = T * B
     logits = workspace.logits[: N * layout.VP].reshape(N, layout.VP)
     return cross_entropy(logits, workspace.targets[:N], layout.V, inputs.scale, workspace.maxima)
@@ -104,7 +106,7 @@ def backward_bucket(layout, packed, workspace, gradient, inputs, n, first, B):
 def predict(layout, parameters, packed, workspace, codes, state, new_state, dropout):
     """Leave the logits of codes (T, B) in the workspace, the states after them in `new_state`."""
     T, B = codes.shape
-    for t in range(T):
+    for t in range(T):  # the caller has checked the codes
         for lane in range(B):
             workspace.codes[t * B + lane] = codes[t, lane]
     load_states(layout, workspace, state, T, B, 0)
