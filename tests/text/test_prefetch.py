@@ -1,4 +1,4 @@
-"""Reading ahead changes nothing of the batches, and hides no error."""
+"""Prefetching changes no batch and hides no error."""
 
 from __future__ import annotations
 

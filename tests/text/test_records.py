@@ -1,4 +1,4 @@
-"""Records: one boundary between them and at both ends, however the text comes in."""
+"""Records: one boundary between them and at both ends, however the text is cut."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ NAMES = ["赵钱孙李", "周吴郑王", "冯陈褚卫"]
 
 
 def naive(text: str, records: str) -> str:
-    """A text as records, all at once."""
+    """Return a text as records, all at once."""
     if records == "line":
-        found = f"{text}\n".replace("\r\n", "\n").split("\n")  # its end is a line's
+        found = f"{text}\n".replace("\r\n", "\n").split("\n")  # the end of the text ends a line
     else:
         text = text.replace("\r\n", "\n")
         mark = records.encode().decode("unicode_escape")
@@ -69,7 +69,7 @@ def test_records_are_what_a_naive_split_gives_however_the_text_is_cut(
 def test_records_of_bytes_end_with_one_byte(data: bytes, cut: int, end: int) -> None:
     settings = TextSettings(alphabet="bytes", records=f"\\x{end:02x}")
     read = b"".join(preprocess([data[:cut], data[cut:]], settings))
-    whole = (data + b"\n").replace(b"\r\n", b"\n") if end == 10 else data  # others stay as they are
+    whole = (data + b"\n").replace(b"\r\n", b"\n") if end == 10 else data  # others are unchanged
     mark = bytes([end])
     assert read.strip(mark).split(mark) == [each for each in whole.split(mark) if each] or [b""]
     assert mark * 2 not in read

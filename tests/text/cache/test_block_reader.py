@@ -1,4 +1,4 @@
-"""Blocks of a file: the right numbers from the file and from memory, and room for so many only."""
+"""Block reader: the same numbers from the file and from memory, a bounded number of blocks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_numbers_are_the_same_when_their_block_has_gone_and_come_back(blocks: Bl
 def test_what_is_in_more_blocks_than_are_kept_is_not_gathered(blocks: BlockReader) -> None:
     assert blocks.gather(np.arange(0, 400, 8), 2) is None
     assert blocks.gather(np.arange(0, 32, 8), 2) is not None
-    assert blocks.gather(np.arange(0, 72, 8), 2) is None  # one too many, some of them there
+    assert blocks.gather(np.arange(0, 72, 8), 2) is None  # one block too many
 
 
 def test_what_is_kept_is_not_read_again(blocks: BlockReader, tmp_path: Path) -> None:

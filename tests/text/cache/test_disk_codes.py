@@ -1,4 +1,4 @@
-"""Codes on disk give what the same codes in memory give, or say that they are damaged."""
+"""Codes on disk equal the same codes in memory, or are reported as damaged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nextchar.text.cache.entry_format import CodeWriter
 
 @pytest.fixture(autouse=True)
 def small_blocks() -> Iterator[None]:
-    """Blocks and spans so small that a few codes have many of them."""
+    """Blocks and spans so small that a few codes fill many of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_module, "BLOCK", 16)
         patch.setattr(block_reader, "BLOCK", 16)
@@ -43,7 +43,7 @@ def in_file(path: Path, parts: list[Any]) -> CodeFile:
 
 @st.composite
 def widening(draw: st.DrawFn) -> list[Any]:
-    """Parts of codes that widen on the way."""
+    """Parts of codes that become wider."""
     parts = []
     for dtype, high in (("u1", 255), ("u2", 400), ("u4", 70_000)):
         for part in draw(st.lists(st.lists(st.integers(0, high), max_size=40), max_size=3)):
@@ -67,7 +67,7 @@ def test_any_part_reads_as_it_does_in_memory(parts: list[Any], data: st.DataObje
         length = data.draw(st.integers(1, min(len(codes), 40)))
         starts = data.draw(st.lists(st.integers(0, len(codes) - length), min_size=1, max_size=12))
         places = np.array(starts) + np.arange(length)[:, None]
-        for _ in range(2):  # from the file, and from what was kept of it
+        for _ in range(2):  # from the file, then from memory
             assert np.array_equal(whole[places], codes[places])
         part = whole.part(start, stop)
         assert np.array_equal(part[1:], codes[start:stop][1:])
@@ -87,7 +87,7 @@ def stored(codes: Any, tmp_path: Path) -> DiskCodes:
 def test_windows_are_those_of_an_array(codes: Any, stored: DiskCodes) -> None:
     places = np.array([0, 100, 483]) + np.arange(17)[:, None]
     assert np.array_equal(stored[places], codes[places])
-    held = np.minimum(places, 490)  # as of a lane that is through before the others
+    held = np.minimum(places, 490)  # a lane that ends before the others
     assert np.array_equal(stored[held], codes[held])
 
 

@@ -1,4 +1,4 @@
-"""The cache of encoded texts: names, whole entries, what the dead and the living leave."""
+"""Entries of the cache: names, whole entries, temporary files of ended and running processes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_name_tells_files_and_settings(prose: Path, tmp_path: Path) -> None:
         name(prose, alphabet="bytes"),
     ]  # fmt: skip
     assert len(set(names)) == len(names)
-    assert name(prose) == name(prose, min_count=5)  # which the codes on disk do not depend on
+    assert name(prose) == name(prose, min_count=5)  # does not affect the codes on disk
 
 
 def test_a_name_changes_with_the_file(prose: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_name_changes_with_the_file(prose: Path) -> None:
     assert name(prose) == before
     status = prose.stat()
     prose.write_bytes(prose.read_bytes().replace(b"best", b"last"))
-    os.utime(prose, ns=(status.st_atime_ns, status.st_mtime_ns))  # as if nothing had been
+    os.utime(prose, ns=(status.st_atime_ns, status.st_mtime_ns))  # as if unchanged
     after = name(prose)
     assert before is not None
     assert after is not None
@@ -162,7 +162,7 @@ def test_a_cache_that_cannot_be_used_is_done_without(folder: Path, tmp_path: Pat
     new.discard()
 
 
-def test_with_no_place_at_all_it_is_said_in_one_line(
+def test_with_no_usable_folder_the_error_is_one_line(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cache").write_text("a file is in the way")

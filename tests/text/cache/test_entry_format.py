@@ -1,4 +1,4 @@
-"""The file of codes: what is written, what its index says, and what is told of a damaged one."""
+"""File format of codes: the bytes, the index, and the detection of damage."""
 
 from __future__ import annotations
 
@@ -92,21 +92,21 @@ def test_the_index_comes_back() -> None:
         assert np.array_equal(getattr(again, name), getattr(index, name))
 
 
-def test_a_file_cut_off_anywhere_is_told() -> None:
+def test_a_file_cut_off_anywhere_is_detected() -> None:
     data = whole_file()
     for length in range(len(data)):
         with pytest.raises(DamagedError):
             read_index(io.BytesIO(data[:length]))
 
 
-def test_a_file_with_something_in_its_middle_taken_out_or_added_is_told() -> None:
+def test_a_file_with_something_in_its_middle_taken_out_or_added_is_detected() -> None:
     data = whole_file()
     for other in (data[1:], b"\0" + data, data[:5] + data[6:]):
         with pytest.raises(DamagedError, match="length"):
             read_index(io.BytesIO(other))
 
 
-def test_a_changed_byte_of_the_index_is_told() -> None:
+def test_a_changed_byte_of_the_index_is_detected() -> None:
     data = whole_file()
     for place in range(36, len(data)):
         changed = bytearray(data)
@@ -115,7 +115,7 @@ def test_a_changed_byte_of_the_index_is_told() -> None:
             read_index(io.BytesIO(bytes(changed)))
 
 
-def test_a_file_of_something_else_is_told() -> None:
+def test_a_file_of_another_kind_is_detected() -> None:
     for data in (b"", b"text" * 100):
         with pytest.raises(DamagedError, match="cut off"):
             read_index(io.BytesIO(data))
