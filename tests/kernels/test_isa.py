@@ -1,4 +1,4 @@
-"""The same kernels compiled for other CPUs than this one, in processes of their own."""
+"""Kernels compiled for other CPUs than this one, in separate processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SETS = {
     "avx2": ("haswell", AVX2),
     "sse2": ("x86-64", "+sse,+sse2"),
 }
-# products know nothing of cells, and a CPU with AVX-512 runs its kernels in all other tests: here
-# are two sets with one cell each, and in `make torture` all sets with all cells
+# products do not depend on cells, and all other tests run on AVX-512 where the CPU has it: two sets
+# with one cell each here, all sets with all cells in `make torture`
 CELLS = {"avx2": "gru", "sse2": "lstm"}
 HAS_AVX512 = "+avx512f" in str(cpu_target.target_context.codegen().magic_tuple())
 

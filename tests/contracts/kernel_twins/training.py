@@ -17,7 +17,7 @@ from nextchar.model.network import forward, loss_and_gradient
 from nextchar.model.parameters import Parameters
 from nextchar.settings.config import Settings
 from nextchar.training.optim import optimizers
-from nextchar.training.optim.clipping import clip
+from nextchar.training.optim.optimizers import clip
 
 Array = NDArray[Any]
 

@@ -28,14 +28,14 @@ needs_bfloat16 = pytest.mark.skipif(
 
 
 def rounded(x: Array) -> Array:
-    """Float32 with 8 bits of mantissa, to nearest, ties to even: what bfloat16 holds."""
+    """Round float32 to bfloat16, to nearest, ties to even."""
     bits = x.astype(np.float32).view(np.uint32)
     up = (bits >> 16) & 1
     return ((bits + 0x7FFF + up) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
 def halves(pairs: Array) -> Array:
-    """The float32 that each half of the pairs stands for, in order."""
+    """Return the halves of pairs as float32, in order."""
     return (pairs.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
@@ -67,7 +67,7 @@ def test_nan_stays_nan(bits: int) -> None:
 
 
 def multiplied(A: Array) -> Array:
-    """What the rows of A count as: rounded where the CPU multiplies pairs, else as they are."""
+    """Return the rows of A as they are multiplied: rounded where the CPU multiplies pairs."""
     return rounded(A) if HOST.has_bfloat16 else A
 
 
@@ -89,7 +89,7 @@ def test_products_are_those_of_the_rounded_operands(
         A.ctypes.data, K + 1, B, C.ctypes.data, gates * P, rows, K, gates * P, False, context
     )
     wanted = (multiplied(A[:, :K]).astype("f8") @ rounded(W)).reshape(rows, gates, width)
-    # the sums are float32: as in test_product
+    # the sums are float32: as in test_gemm
     np.testing.assert_allclose(C[:, :, :width], wanted, rtol=0, atol=4 * K * 1.2e-7)
     assert not C[:, :, width:].any()
 

@@ -26,7 +26,7 @@ def tolerance(dtype: Any, K: int) -> float:
 def packed(W: Array, gates: int = 1) -> Array:
     width = W.shape[1] // gates
     columns = padded(width, W.dtype)
-    out = np.full(len(W) * gates * columns, np.nan, W.dtype)  # what is not written shows
+    out = np.full(len(W) * gates * columns, np.nan, W.dtype)  # a number that is not written shows
     pack(out, W, gates, width, columns)
     return out
 
@@ -116,7 +116,7 @@ def test_gemm_tn_sums_over_rows_in_blocks(
     rows: int, M: int, dtype: Any, rng: np.random.Generator
 ) -> None:
     N = 5 * vector_length(dtype)
-    a = rng.standard_normal((rows, M + 3)).astype(dtype)  # wider than what is asked for
+    a = rng.standard_normal((rows, M + 3)).astype(dtype)  # wider than M
     b = rng.standard_normal((rows, N)).astype(dtype)
     c = np.full((M, N), np.nan, dtype)
     packed_a, packed_b = np.zeros(KC * (M + MR), dtype), np.zeros(KC * N, dtype)
