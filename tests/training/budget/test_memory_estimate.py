@@ -27,7 +27,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-def held(thing: Any, found: dict[int, int]) -> dict[int, int]:
+def held(thing: Any, sizes: dict[int, int]) -> dict[int, int]:
     """Return the bytes of all arrays in an object of this package, each once."""
     if isinstance(thing, np.ndarray):
         while isinstance(thing.base, np.ndarray):
