@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.sampling import probabilities
+from nextchar.generation.sampling import sample as readable_sample
 from nextchar.kernels.decoding.lanes import sampler_scratch
 from nextchar.kernels.decoding.sampling import sample
 
@@ -34,7 +35,7 @@ def readable(row: Any, uniform: float, **given: Any) -> set[int]:
     """Return the codes that `generation.sampling` draws with the number and next to it."""
     rows = probabilities(np.array([row]), GenerationSettings(**given))
     nearby = np.clip(uniform + EDGE * np.array([-1, 0, 1]), 0, np.nextafter(1, 0))
-    return set(sample(np.repeat(rows, 3, axis=0), nearby).tolist())
+    return set(readable_sample(np.repeat(rows, 3, axis=0), nearby).tolist())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
