@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nextchar.distributed.cost_model import (
+    ForecastRow,
     Machine,
     Network,
-    Row,
     Workload,
     efficient_lanes,
-    stops_paying,
-    table,
+    forecast,
+    pays_up_to,
 )
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings
@@ -58,10 +58,10 @@ def main() -> int:
 
 def rows_of(
     size: tuple[int, int], node: Machine, gbits: int
-) -> tuple[Workload, Network, list[Row]]:
+) -> tuple[Workload, Network, list[ForecastRow]]:
     network = NetworkSettings(hidden_size=size[0], num_layers=size[1])
     work, wire = Workload.of(Architecture(network, V)), Network.of(gbits, GBITS[gbits])
-    return work, wire, table(work, node, wire, batch_size=B, seq_length=T, most=1024)
+    return work, wire, forecast(work, node, wire, batch_size=B, seq_length=T, max_ranks=1024)
 
 
 def lines() -> Iterator[str]:
@@ -88,7 +88,7 @@ def _line(size: tuple[int, int], node: Machine, gbits: int) -> str:
         f"{work.weights * 4 / 1e6:,.1f}",
         f"{gbits}",
         *(f"{speedups[n]:,.1f}" for n in (2, 8, 32, 128, 1024)),
-        f"{stops_paying(rows):,}",
+        f"{pays_up_to(rows):,}",
         *(f"{each:,}" if each else "–" for each in lanes),
     ]
     return f"| {' | '.join(cells)} |"

@@ -17,11 +17,11 @@ from nextchar.distributed.cost_model import (
     all_reduce,
     doubling,
     efficient_lanes,
+    forecast,
     halving,
+    pays_up_to,
     ring,
     step_time,
-    stops_paying,
-    table,
 )
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings
@@ -46,12 +46,12 @@ def test_pieces_hold_every_weight_and_operation_once(settings: dict[str, object]
     architecture = Architecture(network, 100)
     found = Workload.of(architecture)
     assert found.weights == architecture.size
-    assert found.operations == flops_per_character(architecture)
+    assert found.flops == flops_per_character(architecture)
 
 
 def test_small_pieces_travel_together() -> None:
-    assert len(work(hidden_size=16).pieces) == 1
-    assert len(work().pieces) == 3  # the output's goes with the last layer's
+    assert len(work(hidden_size=16).buckets) == 1
+    assert len(work().buckets) == 3  # the output's goes with the last layer's
 
 
 @pytest.mark.parametrize("way", [ring, doubling, halving, all_reduce])
@@ -82,10 +82,10 @@ def test_a_step_alone_waits_for_nobody_and_one_of_many_for_what_is_not_hidden() 
     hidden = step_time(work(), NODE, SLOW, ranks=4, **how)  # type: ignore[arg-type]
     shown = step_time(work(), NODE, SLOW, ranks=4, overlap=0.0, **how)  # type: ignore[arg-type]
     assert alone.computing == hidden.computing == shown.computing
-    whole = sum(all_reduce(piece.numbers * 4, 4, SLOW) for piece in work().pieces)
+    whole = sum(all_reduce(piece.numbers * 4, 4, SLOW) for piece in work().buckets)
     rest = all_reduce(8 * (work().vectors + 3), 4, SLOW)
     assert shown.waiting == pytest.approx(whole + rest)
-    last = all_reduce(work().pieces[-1].numbers * 4, 4, SLOW)  # nothing is left to hide it behind
+    last = all_reduce(work().buckets[-1].numbers * 4, 4, SLOW)  # nothing is left to hide it behind
     assert last + rest <= hidden.waiting < shown.waiting
 
 
@@ -99,13 +99,13 @@ def test_half_the_bytes_are_half_the_bytes() -> None:
     assert halves.seconds < plain.seconds
 
 
-def test_a_table_goes_on_while_each_has_a_lane_and_says_where_it_stops_paying() -> None:
-    rows = table(work(), NODE, FAST, batch_size=64, seq_length=64, most=1024)
+def test_a_table_goes_on_while_each_has_a_lane_and_says_where_it_pays_up_to() -> None:
+    rows = forecast(work(), NODE, FAST, batch_size=64, seq_length=64, max_ranks=1024)
     assert [row.ranks for row in rows] == [1, 2, 4, 8, 16, 32, 64]
     assert rows[0].speedup == rows[0].efficiency == 1
     # below 8 lanes this node is slower in proportion: more nodes than 8 bring nothing
-    assert stops_paying(rows) == 8
-    assert stops_paying(rows[:2]) == 2
+    assert pays_up_to(rows) == 8
+    assert pays_up_to(rows[:2]) == 2
 
 
 def test_enough_lanes_make_any_number_of_nodes_efficient() -> None:

@@ -17,7 +17,7 @@ import safetensors.numpy
 
 from distributed import ranks
 from nextchar.cli.main import run
-from nextchar.distributed.launcher import Launch, launched
+from nextchar.distributed.launcher import Launch, detect_launch
 from nextchar.training.saving.run_directory import CHECKPOINT, CONFIG, METRICS, read_metrics
 
 SETTINGS = [
@@ -181,7 +181,7 @@ def test_a_mistake_is_told_once(tmp_path: Path, prose: Path) -> None:
 def test_launchers_are_known_by_what_they_say(
     environment: dict[str, str], expected: Launch | None
 ) -> None:
-    assert launched(environment) == expected
+    assert detect_launch(environment) == expected
 
 
 def as_rank(rank: int, code: str, prose: Path) -> subprocess.CompletedProcess[str]:

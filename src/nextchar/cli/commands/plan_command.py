@@ -13,7 +13,7 @@ from nextchar.formatting.quantities import megabytes
 from nextchar.settings.config import FIELDS, Settings
 
 if TYPE_CHECKING:
-    from nextchar.distributed.cost_model import Machine, Row, Workload
+    from nextchar.distributed.cost_model import ForecastRow, Machine, Workload
 
 _SETTINGS = (
     "cell", "hidden_size", "num_layers", "embedding_size", "tied", "seq_length", "batch_size",
@@ -30,7 +30,7 @@ class _Plan(NamedTuple):
     """
 
     bandwidth: float
-    rows: list[Row]
+    rows: list[ForecastRow]
     pays_up_to: int
     efficient_lanes: int | None
 
@@ -98,8 +98,8 @@ def command(
         Network,
         Workload,
         efficient_lanes,
-        stops_paying,
-        table,
+        forecast,
+        pays_up_to,
     )
     from nextchar.model.parameters import Architecture
 
@@ -111,15 +111,15 @@ def command(
     plans = []
     for bandwidth in gbits or (1.0, 10.0, 100.0):
         network = Network.of(bandwidth, latency)
-        rows = table(
-            work, machine, network, batch_size=training.batch_size, most=nodes,
+        rows = forecast(
+            work, machine, network, batch_size=training.batch_size, max_ranks=nodes,
             seq_length=length, bytes_per_number=size, overlap=overlap,
         )  # fmt: skip
         lanes = efficient_lanes(
             work, machine, network, ranks=rows[-1].ranks,
             seq_length=length, bytes_per_number=size, overlap=overlap,
         )  # fmt: skip
-        plans.append(_Plan(bandwidth, rows, stops_paying(rows), lanes))
+        plans.append(_Plan(bandwidth, rows, pays_up_to(rows), lanes))
     if as_json:
         click.echo(json.dumps(_document(work, plans)))
         return

@@ -6,42 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from nextchar.distributed.bf16_allreduce import Bf16Sum, Halves, halves_of, numbers_of
+from nextchar.distributed.compressed_allreduce import BFloat16, BFloat16Sum, to_bfloat16, to_float32
 
 
 def test_what_has_eight_digits_is_kept() -> None:
     exact = np.array([0, -0.0, 1, -2.5, 255, 2.0**100, -(2.0**-100), np.inf, -np.inf], np.float32)
-    np.testing.assert_array_equal(numbers_of(halves_of(exact)), exact)
-    assert np.signbit(numbers_of(halves_of(exact)))[1]
+    np.testing.assert_array_equal(to_float32(to_bfloat16(exact)), exact)
+    assert np.signbit(to_float32(to_bfloat16(exact)))[1]
 
 
 def test_numbers_go_to_the_nearest_and_ties_to_the_even_one() -> None:
     given = np.array([1 + 2**-9, 1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20], np.float32)
     wanted = np.array([1, 1, 1 + 2**-6, 1 + 2**-7], np.float32)
-    np.testing.assert_array_equal(numbers_of(halves_of(given)), wanted)
+    np.testing.assert_array_equal(to_float32(to_bfloat16(given)), wanted)
 
 
 def test_the_error_is_at_most_half_of_the_last_digit(rng: np.random.Generator) -> None:
     given = rng.standard_normal(10_000).astype(np.float32)
-    error = np.abs(numbers_of(halves_of(given)) - given)
+    error = np.abs(to_float32(to_bfloat16(given)) - given)
     assert (error <= np.abs(given) * 2**-8).all()
 
 
 def test_each_number_is_rounded_by_itself_however_many_there_are(rng: np.random.Generator) -> None:
     given = rng.standard_normal(70_001).astype(np.float32)
     given[[5, 40_000]] = np.nan
-    halves = halves_of(given)
+    halves = to_bfloat16(given)
     some = [0, 5, 32_767, 32_768, 40_000, 65_536, 70_000]
-    np.testing.assert_array_equal(halves[some], [halves_of(given[n : n + 1])[0] for n in some])
+    np.testing.assert_array_equal(halves[some], [to_bfloat16(given[n : n + 1])[0] for n in some])
 
 
 def test_not_a_number_stays_none_whatever_its_bits() -> None:
     given = np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001], np.uint32).view(np.float32)
-    assert np.isnan(numbers_of(halves_of(given))).all()
+    assert np.isnan(to_float32(to_bfloat16(given))).all()
 
 
 def test_double_numbers_are_rounded_too() -> None:
-    np.testing.assert_array_equal(numbers_of(halves_of(np.array([1.0, 3.0]))), [1, 3])
+    np.testing.assert_array_equal(to_float32(to_bfloat16(np.array([1.0, 3.0]))), [1, 3])
 
 
 class Request:
@@ -61,12 +61,12 @@ class Comm:
     def __init__(self) -> None:
         self.begun: list[Request] = []
 
-    def Ialltoall(self, sent: Halves, received: Halves) -> Request:  # noqa: N802
+    def Ialltoall(self, sent: BFloat16, received: BFloat16) -> Request:  # noqa: N802
         received[:] = sent
         self.begun.append(Request())
         return self.begun[-1]
 
-    def Iallgather(self, sent: Halves, received: Halves) -> Request:  # noqa: N802
+    def Iallgather(self, sent: BFloat16, received: BFloat16) -> Request:  # noqa: N802
         received[:] = sent
         self.begun.append(Request())
         return self.begun[-1]
@@ -74,7 +74,7 @@ class Comm:
 
 def test_the_second_round_has_a_communicator_of_its_own_and_begins_once() -> None:
     first, second, part = Comm(), Comm(), np.array([1.0, 2.5], np.float32)
-    half: Any = Bf16Sum
+    half: Any = BFloat16Sum
     under_way = half(first, second, part)
     assert not under_way.poll()
     assert (len(first.begun), len(second.begun)) == (1, 0)
