@@ -865,7 +865,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a range without its other end",
             "tune prose.txt --range learning_rate=0.1",
-            "range: wants such as learning_rate=0.001:0.03:log, got 'learning_rate=0.1'",
+            "range must have the form learning_rate=0.001:0.03:log, got 'learning_rate=0.1'",
             status=2,
         ),
         Mistake(
@@ -877,7 +877,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a range the wrong way round",
             "tune prose.txt --range hidden_size=64:32",
-            "range: hidden_size wants low < high, got 64:32",
+            "hidden_size must have a range with low < high, got '64:32'",
             status=2,
         ),
         Mistake(
@@ -889,50 +889,50 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a choice among what makes losses incomparable",
             "tune prose.txt --choices val_fraction=0.1,0.2",
-            "val_fraction: is the same for all trials, else their losses could not be compared; "
+            "val_fraction cannot be searched, since losses of the trials would not be comparable; "
             "leave it out of the ranges and choices",
             status=2,
         ),
         Mistake(
             "a setting that is both fixed and searched",
             "tune prose.txt --cell lstm --choices cell=lstm,gru",
-            "cell: is to be both fixed and searched; leave one out",
+            "cell cannot be both fixed and searched; leave one out",
             status=2,
         ),
         Mistake(
             "no validation, by which trials are compared",
             "tune prose.txt --val-fraction 0",
-            "val_fraction: a sweep compares losses in validation; wants a number above 0, got 0",
+            "val_fraction must be above 0, since a sweep compares validation losses, got 0.0",
             status=2,
         ),
         Mistake(
             "a sweep of no trials",
             "tune prose.txt --trials 0",
-            "trials: wants a whole number of at least 1, got 0",
+            "trials must be a whole number of at least 1, got 0",
             status=2,
         ),
         Mistake(
             "a sweep over standard input",
             "tune -",
-            "a sweep reads the text many times: give a file, not standard input",
+            "files cannot include standard input, which every worker would have to read; give a file",
             status=2,
             stdin=PROSE.encode(),
         ),
         Mistake(
             "a sweep to go on with, but not which",
             "tune --resume",
-            "resume: say which sweep, --out DIR",
+            "resume needs the sweep to continue; add --out DIR",
             status=2,
         ),
         Mistake(
             "a sweep to go on with that is not there",
             "tune --resume --out runs/prose-tune",
-            "runs/prose-tune: no sweep to go on with there (no sweep.json)",
+            "runs/prose-tune: no sweep to continue there (no sweep.json)",
         ),
         Mistake(
             "a journal that is none",
             "tune prose.txt --storage other.txt",
-            "other.txt: is no Optuna journal (…)",
+            "other.txt: is not an Optuna journal (…)",
         ),
         Mistake(
             "a database that does not answer",
@@ -942,8 +942,8 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a database of a kind that there is not",
             "tune prose.txt --storage sqlight:///study.db",
-            "storage: wants a file or the URL of a database that Optuna takes, got "
-            "sqlight:///study.db (…)",
+            "storage must be a file or the URL of a database that Optuna supports (…), got "
+            "'sqlight:///study.db'",
             status=2,
         ),
     ],

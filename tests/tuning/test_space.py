@@ -52,17 +52,17 @@ def test_choices_and_fixed_values_have_the_settings_own_types() -> None:
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("learning_rate=0.1", "range: wants such as learning_rate=0.001:0.03:log, got"),
-        ("learning_rate", "range: wants such as"),
+        ("learning_rate=0.1", "range must have the form learning_rate=0.001:0.03:log, got"),
+        ("learning_rate", "range must have the form"),
         ("lerning_rate=1:2", "did you mean learning_rate"),
-        ("learning_rate=a:b", "learning_rate: wants a number, got 'a'"),
-        ("learning_rate=0.2:0.1", "learning_rate wants low < high, got 0.2:0.1"),
-        ("dropout=0:0.5:log", "wants a low end above 0"),
+        ("learning_rate=a:b", "learning_rate must be a number, got 'a'"),
+        ("learning_rate=0.2:0.1", "learning_rate must have a range with low < high, got '0.2:0.1'"),
+        ("dropout=0:0.5:log", "must have a range with 0 < low < high"),
         ("dropout=0:2", "dropout must be a number of at least 0 and below 1, got 2"),
-        ("cell=1:2", "cell is no number; give --choices cell=A,B"),
-        ("steps=1:2", "steps: is the same for all trials"),
-        ("val_fraction=0.1:0.2", "val_fraction: is the same for all trials"),
-        ("records=1:2", "records: is the same for all trials"),
+        ("cell=1:2", "cell is not a number; search it with --choices cell=A,B"),
+        ("steps=1:2", "steps cannot be searched"),
+        ("val_fraction=0.1:0.2", "val_fraction cannot be searched"),
+        ("records=1:2", "records cannot be searched"),
     ],
 )
 def test_a_range_that_cannot_be_is_told(typed: str, told: str) -> None:

@@ -9,17 +9,17 @@ import pytest
 
 from nextchar.errors import MissingExtraError, RunError, SettingsError
 from nextchar.tuning.storage import StudyStorage, require_optuna
-from nextchar.tuning.study import begin, find, plan_of
+from nextchar.tuning.study import create_study, load_plan, load_study
 from tuning.studies import place, plan
 
 
 def test_a_study_is_kept_in_sqlite(tmp_path: Path) -> None:
     where = place(tmp_path, f"sqlite:///{tmp_path / 'study.db'}")
-    assert find(where) is None
-    assert begin(where, plan()) is not None
-    found = find(where)
+    assert load_study(where) is None
+    assert create_study(where, plan()) is not None
+    found = load_study(where)
     assert found is not None
-    assert plan_of(found, where) == plan()
+    assert load_plan(found, where) == plan()
 
 
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def opened(storage: str, folder: Path) -> None:
 
 def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
     (tmp_path / "prose.txt").write_text("It was\nthe best\n")
-    with pytest.raises(RunError, match=r"prose\.txt: is no Optuna journal"):
+    with pytest.raises(RunError, match=r"prose\.txt: is not an Optuna journal"):
         opened(str(tmp_path / "prose.txt"), tmp_path)
 
 
@@ -55,9 +55,9 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: 
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("nosuch://x/y", "storage: wants a file or the URL of a database that Optuna takes"),
+        ("nosuch://x/y", "storage must be a file or the URL of a database that Optuna supports"),
         ("oracle://x/y", "needs a driver that is not installed"),
-        ("://", "storage: wants a file or the URL of a database that Optuna takes"),
+        ("://", "storage must be a file or the URL of a database that Optuna supports"),
     ],
 )
 def test_a_url_that_is_none_is_told(url: str, told: str, tmp_path: Path) -> None:

@@ -10,25 +10,25 @@ import pytest
 
 from nextchar.errors import RunError
 from nextchar.tuning import study as studying
-from nextchar.tuning.study import begin, find, plan_of, sampler
+from nextchar.tuning.study import create_study, load_plan, load_study, make_sampler
 from tuning.studies import SPACE, ask, place, plan
 
 
 def test_a_study_is_found_again_with_its_plan(tmp_path: Path) -> None:
     where = place(tmp_path)
-    assert find(where) is None
+    assert load_study(where) is None
     assert not list(tmp_path.iterdir())  # looking makes nothing
-    study = begin(where, plan())
+    study = create_study(where, plan())
     assert study is not None
-    assert begin(where, plan()) is None  # another was faster
-    found = find(where)
+    assert create_study(where, plan()) is None  # another was faster
+    found = load_study(where)
     assert found is not None
-    assert plan_of(found, where) == plan()
-    assert plan_of(found, where).dimensions == SPACE
+    assert load_plan(found, where) == plan()
+    assert load_plan(found, where).dimensions == SPACE
 
 
 def test_trial_0_is_what_auto_chose(tmp_path: Path) -> None:
-    study = begin(place(tmp_path), plan())
+    study = create_study(place(tmp_path), plan())
     assert study is not None
     trial = ask(study)
     assert trial.number == 0
@@ -40,14 +40,14 @@ def test_a_study_of_others_is_not_joined(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(studying, "PLAN_SECONDS", 0.0)
     where = place(tmp_path)
     study = optuna.create_study(study_name=where.name, storage=where.open())
-    with pytest.raises(RunError, match="'prose-tune' is none that nextchar tune began"):
-        plan_of(study, where)
+    with pytest.raises(RunError, match="'prose-tune' was not created by nextchar tune"):
+        load_plan(study, where)
 
 
 def drawn(seed: int, trials: int, *, whoever: int = 1) -> list[dict[str, Any]]:
     """What trials draw, by so many samplers in turn, as if each were another worker's."""
     study = optuna.create_study()
-    samplers = [sampler(seed) for _ in range(whoever)]
+    samplers = [make_sampler(seed) for _ in range(whoever)]
     made = []
     for number in range(trials):
         study.sampler = samplers[number % whoever]
@@ -65,6 +65,6 @@ def test_what_a_trial_draws_depends_on_the_seed_and_not_on_who_asks() -> None:
 def test_no_two_trials_or_parameters_share_their_random_numbers() -> None:
     rates = [params["learning_rate"] for params in drawn(1, 8)]
     assert len(set(rates)) == 8
-    study = optuna.create_study(sampler=sampler(1))
+    study = optuna.create_study(sampler=make_sampler(1))
     trial = study.ask()
     assert trial.suggest_float("a", 0, 1) != trial.suggest_float("b", 0, 1)

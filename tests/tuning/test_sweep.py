@@ -24,7 +24,7 @@ from nextchar.errors import RunError, SettingsError, TextError
 from nextchar.model.file import load_model
 from nextchar.runs.run_files import read_config
 from nextchar.tuning import tune
-from nextchar.tuning.study import find
+from nextchar.tuning.study import load_study
 from nextchar.tuning.worker import best_of
 from tuning.postgres import postgres  # noqa: F401 - a fixture
 from tuning.studies import place
@@ -53,7 +53,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 def study_of(folder: Path, storage: str | None = None) -> optuna.Study:
-    study = find(place(folder / "runs" / "prose-tune", storage))
+    study = load_study(place(folder / "runs" / "prose-tune", storage))
     assert study is not None
     return study
 
@@ -105,7 +105,7 @@ def test_the_first_trial_is_what_auto_would_be_given_the_space(
     folder, told, said = swept
     first = study_of(folder).trials[0]
     assert first.params["hidden_size"] == 16
-    assert "which is not among what is searched; trial 0 has 16" in said
+    assert "which is outside the search space; trial 0 has 16" in said
     assert told["auto_loss"] is None  # so it is not auto's
 
 
@@ -148,7 +148,7 @@ def test_another_sweep_in_its_place_is_refused(
     with pytest.raises(RunError, match=r"holds a sweep with other settings \(fixed differs\)"):
         again(folder, monkeypatch, dropout=0.1)
     (tmp_path / "prose.txt").write_text("Another text altogether. " * 40)
-    with pytest.raises(RunError, match="the sweep was begun on another text"):
+    with pytest.raises(RunError, match="the sweep was started on another text"):
         tune(tmp_path / "prose.txt", out="runs/prose-tune", resume=True, verbose=False)
 
 
@@ -193,8 +193,8 @@ def test_a_sweep_outlives_its_workers_and_goes_on_after_ctrl_c(prose: Path) -> N
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130, said
-    assert "a worker was killed by signal 9; its trial is tried again" in said
-    told = "interrupted after 0 trials, nothing is lost; go on with: nextchar tune --out"
+    assert "a worker was killed by signal 9; its trial is run again" in said
+    told = "interrupted after 0 trials, nothing is lost; continue with: nextchar tune --out"
     assert told in said.splitlines()[-1]
     process = begin(folder, "--out", "runs/prose-tune", "--resume")
     (third,) = wait_for(process, lambda: running(second.number))
@@ -222,7 +222,7 @@ def test_machines_share_a_study_in_postgresql(postgres: str, prose: Path) -> Non
         assert process.returncode == 0, said
         told.append(json.loads(out))
     assert all("secret" not in json.dumps(each) for each in told)
-    study = find(place(prose.parent / "one", postgres, "shared"))
+    study = load_study(place(prose.parent / "one", postgres, "shared"))
     assert study is not None
     assert 4 <= len(study.trials) <= 5  # both may begin the last one
     assert told[-1]["loss"] == min(trial.value for trial in study.trials if trial.value)
@@ -241,17 +241,20 @@ def in_folder(prose: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"trials": 0}, "trials: wants a whole number of at least 1, got 0"),
-        ({"workers": 1.5}, "workers: wants a whole number"),
+        ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
+        ({"workers": 1.5}, "workers must be a whole number"),
         ({"time": "soon"}, "time must be a duration"),
         ({"trial_time": "soon"}, "time must be a duration"),
         ({"trial_time": "5s", "steps": 4}, "give one of epochs, steps and time"),
-        ({"cell": "gru", "choices": {"cell": ["gru"]}}, "cell: is to be both fixed and searched"),
-        ({"files": "-"}, "a sweep reads the text many times"),
-        ({"files": ()}, "files: give a text"),
-        ({"resume": True}, "resume: say which sweep, --out DIR"),
-        ({"storage": "postgresql://me:***@x/y"}, "its password was not kept"),
-        ({"val_fraction": 0.0, "steps": 4, **TINY}, "val_fraction: a sweep compares losses"),
+        (
+            {"cell": "gru", "choices": {"cell": ["gru"]}},
+            "cell cannot be both fixed and searched; leave one out",
+        ),
+        ({"files": "-"}, "files cannot include standard input"),
+        ({"files": ()}, "files must name a text"),
+        ({"resume": True}, "resume needs the sweep to continue; add --out DIR"),
+        ({"storage": "postgresql://me:***@x/y"}, "storage has no password, which is never stored"),
+        ({"val_fraction": 0.0, "steps": 4, **TINY}, "val_fraction must be above 0"),
     ],
 )
 def test_what_a_sweep_cannot_do_is_told(given: dict[str, Any], told: str, in_folder: Path) -> None:
@@ -262,5 +265,5 @@ def test_what_a_sweep_cannot_do_is_told(given: dict[str, Any], told: str, in_fol
 def test_a_text_or_a_sweep_that_is_not_there_is_told(in_folder: Path) -> None:
     with pytest.raises(TextError, match=r"nothere\.txt: no such file"):
         tune("nothere.txt", verbose=False)
-    with pytest.raises(RunError, match=r"runs.prose-tune: no sweep to go on with there"):
+    with pytest.raises(RunError, match=r"runs.prose-tune: no sweep to continue there"):
         tune(resume=True, out="runs/prose-tune", verbose=False)
