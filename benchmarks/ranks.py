@@ -34,7 +34,7 @@ import numpy as np
 
 from nextchar.distributed.allreduce import MPIAllReduce
 from nextchar.distributed.compressed_allreduce import bfloat16_sums
-from nextchar.distributed.cost_model import Machine, Network, Workload, all_reduce, step_time
+from nextchar.distributed.cost_model import CostModel, Machine, Network, Workload, all_reduce
 from nextchar.distributed.wait import wait_for
 from nextchar.kernels.engine import Engine
 from nextchar.model.initialise import initialise
@@ -222,9 +222,7 @@ def _forecast(measured: dict[str, Any], network: Network, ranks: int) -> dict[st
     work, lanes = Workload.of(Architecture(settings, V)), B / ranks
     machine = Machine({max(1, int(lanes)): work.flops * T * lanes / measured["off"]}, 0.0)
     return {
-        name: step_time(
-            work, machine, network, ranks=ranks, lanes=lanes, seq_length=T, overlap=overlap
-        ).seconds
+        name: CostModel(work, machine, network, T, overlap=overlap).step_time(ranks, lanes).seconds
         for name, overlap in (("after", 0.0), ("meanwhile", 1.0))
     }
 

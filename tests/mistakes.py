@@ -914,7 +914,8 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a sweep over standard input",
             "tune -",
-            "files cannot include standard input, which every worker would have to read; give a file",
+            "files cannot include standard input, which every worker would have to read; "
+            "give a file",
             status=2,
             stdin=PROSE.encode(),
         ),

@@ -1,9 +1,10 @@
-"""The model of a step on many machines, and `nextchar plan`."""
+"""The cost model of a step on many machines, and `nextchar plan`."""
 
 from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
@@ -11,17 +12,15 @@ from nextchar.cli.main import run
 from nextchar.distributed import calibrate
 from nextchar.distributed.calibrate import measure_machine
 from nextchar.distributed.cost_model import (
+    CostModel,
     Machine,
     Network,
     Workload,
     all_reduce,
     doubling,
-    efficient_lanes,
-    forecast,
     halving,
     pays_up_to,
     ring,
-    step_time,
 )
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings
@@ -75,14 +74,17 @@ def test_rates_are_those_measured_and_lie_on_lines_between() -> None:
     assert NODE.rate(0.5) == 0.5e9
 
 
+def model(network: Network, **details: Any) -> CostModel:
+    return CostModel(work(), NODE, network, 64, **details)
+
+
 def test_a_step_alone_waits_for_nobody_and_one_of_many_for_what_is_not_hidden() -> None:
-    how = {"lanes": 32, "seq_length": 64}
-    alone = step_time(work(), NODE, SLOW, ranks=1, **how)  # type: ignore[arg-type]
+    alone = model(SLOW).step_time(1, 32)
     assert (alone.waiting, alone.sent) == (0, 0)
-    hidden = step_time(work(), NODE, SLOW, ranks=4, **how)  # type: ignore[arg-type]
-    shown = step_time(work(), NODE, SLOW, ranks=4, overlap=0.0, **how)  # type: ignore[arg-type]
+    hidden = model(SLOW).step_time(4, 32)
+    shown = model(SLOW, overlap=0.0).step_time(4, 32)
     assert alone.computing == hidden.computing == shown.computing
-    whole = sum(all_reduce(piece.numbers * 4, 4, SLOW) for piece in work().buckets)
+    whole = sum(all_reduce(bucket.numbers * 4, 4, SLOW) for bucket in work().buckets)
     rest = all_reduce(8 * (work().vectors + 3), 4, SLOW)
     assert shown.waiting == pytest.approx(whole + rest)
     last = all_reduce(work().buckets[-1].numbers * 4, 4, SLOW)  # nothing is left to hide it behind
@@ -90,17 +92,15 @@ def test_a_step_alone_waits_for_nobody_and_one_of_many_for_what_is_not_hidden() 
 
 
 def test_half_the_bytes_are_half_the_bytes() -> None:
-    how = {"ranks": 8, "lanes": 8, "seq_length": 64}
-    plain, halves = (
-        step_time(work(), NODE, SLOW, bytes_per_number=size, **how)  # type: ignore[arg-type]
-        for size in (4, 2)
+    plain, compressed = (
+        model(SLOW, bytes_per_number=size).step_time(ranks=8, lanes=8) for size in (4, 2)
     )
-    assert halves.sent == plain.sent / 2
-    assert halves.seconds < plain.seconds
+    assert compressed.sent == plain.sent / 2
+    assert compressed.seconds < plain.seconds
 
 
-def test_a_table_goes_on_while_each_has_a_lane_and_says_where_it_pays_up_to() -> None:
-    rows = forecast(work(), NODE, FAST, batch_size=64, seq_length=64, max_ranks=1024)
+def test_a_table_goes_on_while_each_has_a_lane_and_says_where_it_stops_paying() -> None:
+    rows = model(FAST).forecast(batch_size=64, max_ranks=1024)
     assert [row.ranks for row in rows] == [1, 2, 4, 8, 16, 32, 64]
     assert rows[0].speedup == rows[0].efficiency == 1
     # below 8 lanes this node is slower in proportion: more nodes than 8 bring nothing
@@ -109,14 +109,14 @@ def test_a_table_goes_on_while_each_has_a_lane_and_says_where_it_pays_up_to() ->
 
 
 def test_enough_lanes_make_any_number_of_nodes_efficient() -> None:
-    how = {"seq_length": 64}
-    few = efficient_lanes(work(), NODE, FAST, ranks=2, **how)
-    many = efficient_lanes(work(), NODE, Network.of(0.1, 30), ranks=1024, **how)
+    few = model(FAST).efficient_lanes(2)
+    many = model(Network.of(0.1, 30)).efficient_lanes(1024)
     assert few is not None
     assert many is not None
     assert few < many
     # weights that take longer than all lanes
-    assert efficient_lanes(work(), Machine({1: 1e18}, 1.0), FAST, ranks=2, **how) is None
+    slow_weights = CostModel(work(), Machine({1: 1e18}, 1.0), FAST, 64)
+    assert slow_weights.efficient_lanes(2) is None
 
 
 def test_a_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,11 @@ def test_choices_that_cannot_be_are_told() -> None:
         make_choices(*parse_choices("cell=lstm,foo"))
 
 
+def test_the_time_of_a_trial_is_not_fixed_as_a_setting() -> None:
+    with pytest.raises(SettingsError, match="time cannot be fixed; give --trial-time"):
+        parse_fix("time=5s")
+
+
 def test_the_space_holds_autos_choice_and_leaves_out_what_is_fixed() -> None:
     space = space_around(AUTO, {"cell": "gru"}, {"clip": Choices((1.0, 5.0))})
     assert "cell" not in space

@@ -136,37 +136,6 @@ def all_reduce(size: float, ranks: int, network: Network) -> float:
     return min(each(size, ranks, network) for each in (ring, doubling, halving))
 
 
-def step_time(
-    workload: Workload,
-    machine: Machine,
-    network: Network,
-    *,
-    ranks: int,
-    lanes: float,
-    seq_length: int,
-    bytes_per_number: int = 4,
-    overlap: float = 1.0,
-) -> StepTime:
-    """Forecast a step of `lanes` lanes on each of `ranks` machines.
-
-    overlap: fraction of a sum's time that passes while the machine computes; the rest delays
-    computation.
-    """
-    seconds_per_flop = seq_length * lanes / machine.rate(lanes)  # and per character
-    now = FORWARD * workload.flops * seconds_per_flop
-    network_free = 0.0  # time at which the network becomes free
-    for bucket in workload.buckets:
-        now += (1 - FORWARD) * bucket.flops * seconds_per_flop
-        seconds = all_reduce(bucket.numbers * bytes_per_number, ranks, network)
-        network_free = max(network_free, now) + seconds * overlap
-        now += seconds * (1 - overlap)
-    computing = workload.flops * seconds_per_flop + workload.weights * machine.per_weight
-    rest = all_reduce(8 * (workload.vectors + 3), ranks, network)  # float64, with the loss
-    waiting = max(network_free, now) + rest - workload.flops * seconds_per_flop
-    sent = sum(_sent(bucket.numbers * bytes_per_number, ranks) for bucket in workload.buckets)
-    return StepTime(computing, waiting if ranks > 1 else 0.0, sent if ranks > 1 else 0.0)
-
-
 @dataclass(frozen=True)
 class ForecastRow:
     """Forecast for a number of ranks.
@@ -182,37 +151,68 @@ class ForecastRow:
     efficiency: float
 
 
-def forecast(
-    workload: Workload,
-    machine: Machine,
-    network: Network,
-    *,
-    batch_size: int,
-    seq_length: int,
-    max_ranks: int,
-    bytes_per_number: int = 4,
-    overlap: float = 1.0,
-) -> list[ForecastRow]:
-    """Forecast the same batch on 1, 2, 4, … machines, as long as each has a lane."""
-    rows, single = list[ForecastRow](), 0.0
-    ranks = 1
-    while ranks <= min(max_ranks, batch_size):
-        step = step_time(
-            workload,
-            machine,
-            network,
-            ranks=ranks,
-            lanes=batch_size / ranks,
-            seq_length=seq_length,
-            bytes_per_number=bytes_per_number,
-            overlap=overlap,
-        )
-        speed = batch_size * seq_length / step.seconds
-        single = single or speed
-        speedup = speed / single
-        rows.append(ForecastRow(ranks, batch_size / ranks, step, speed, speedup, speedup / ranks))
-        ranks *= 2
-    return rows
+@dataclass(frozen=True)
+class CostModel:
+    """The cost of steps of a workload on machines of one kind, with one rank on each.
+
+    overlap: fraction of a sum's time that passes while the machine computes; the rest delays
+    computation.
+    """
+
+    workload: Workload
+    machine: Machine
+    network: Network
+    seq_length: int
+    bytes_per_number: int = 4
+    overlap: float = 1.0
+
+    def step_time(self, ranks: int, lanes: float) -> StepTime:
+        """Forecast a step of `lanes` lanes on each of `ranks` machines."""
+        work, network = self.workload, self.network
+        seconds_per_flop = self.seq_length * lanes / self.machine.rate(lanes)  # and per character
+        now = FORWARD * work.flops * seconds_per_flop
+        network_free = 0.0  # time at which the network becomes free
+        for bucket in work.buckets:
+            now += (1 - FORWARD) * bucket.flops * seconds_per_flop
+            seconds = all_reduce(bucket.numbers * self.bytes_per_number, ranks, network)
+            network_free = max(network_free, now) + seconds * self.overlap
+            now += seconds * (1 - self.overlap)
+        computing = work.flops * seconds_per_flop + work.weights * self.machine.per_weight
+        if ranks == 1:
+            return StepTime(computing, 0.0, 0.0)
+        rest = all_reduce(8 * (work.vectors + 3), ranks, network)  # float64, with the loss
+        waiting = max(network_free, now) + rest - work.flops * seconds_per_flop
+        sent = sum(_sent(bucket.numbers * self.bytes_per_number, ranks) for bucket in work.buckets)
+        return StepTime(computing, waiting, sent)
+
+    def forecast(self, batch_size: int, max_ranks: int) -> list[ForecastRow]:
+        """Forecast the same batch on 1, 2, 4, … machines, as long as each has a lane."""
+        rows, single = list[ForecastRow](), 0.0
+        ranks = 1
+        while ranks <= min(max_ranks, batch_size):
+            lanes = batch_size / ranks
+            step = self.step_time(ranks, lanes)
+            speed = batch_size * self.seq_length / step.seconds
+            single = single or speed
+            rows.append(
+                ForecastRow(ranks, lanes, step, speed, speed / single, speed / single / ranks)
+            )
+            ranks *= 2
+        return rows
+
+    def efficient_lanes(self, ranks: int, share: float = 0.8) -> int | None:
+        """Return the lanes each machine needs to train at a share of its own full rate.
+
+        None if 65,536 are not enough.
+        """
+        full = max(self.machine.rates.values())
+        lanes = 1
+        while lanes <= 1 << 16:
+            ideal = self.workload.flops * self.seq_length * lanes / full
+            if ideal / self.step_time(ranks, lanes).seconds >= share:
+                return lanes
+            lanes *= 2
+        return None
 
 
 def pays_up_to(rows: Sequence[ForecastRow]) -> int:
@@ -221,40 +221,6 @@ def pays_up_to(rows: Sequence[ForecastRow]) -> int:
         if two.speed < WORTHWHILE * one.speed:
             return one.ranks
     return rows[-1].ranks
-
-
-def efficient_lanes(
-    workload: Workload,
-    machine: Machine,
-    network: Network,
-    *,
-    ranks: int,
-    seq_length: int,
-    share: float = 0.8,
-    bytes_per_number: int = 4,
-    overlap: float = 1.0,
-) -> int | None:
-    """Return the lanes each machine needs to train at a share of its own full rate.
-
-    None if 65,536 are not enough.
-    """
-    full = max(machine.rates.values())
-    lanes = 1
-    while lanes <= 1 << 16:
-        step = step_time(
-            workload,
-            machine,
-            network,
-            ranks=ranks,
-            lanes=lanes,
-            seq_length=seq_length,
-            bytes_per_number=bytes_per_number,
-            overlap=overlap,
-        )
-        if workload.flops * seq_length * lanes / full / step.seconds >= share:
-            return lanes
-        lanes *= 2
-    return None
 
 
 def _groups(architecture: Architecture) -> list[GradientBucket]:

@@ -94,13 +94,7 @@ def command(
     The forecast comes from a cost model of computation and communication; docs/scaling.md compares
     it with measurements.
     """
-    from nextchar.distributed.cost_model import (
-        Network,
-        Workload,
-        efficient_lanes,
-        forecast,
-        pays_up_to,
-    )
+    from nextchar.distributed.cost_model import CostModel, Network, Workload, pays_up_to
     from nextchar.model.parameters import Architecture
 
     made = Settings.make("medium", **settings)
@@ -111,14 +105,9 @@ def command(
     plans = []
     for bandwidth in gbits or (1.0, 10.0, 100.0):
         network = Network.of(bandwidth, latency)
-        rows = forecast(
-            work, machine, network, batch_size=training.batch_size, max_ranks=nodes,
-            seq_length=length, bytes_per_number=size, overlap=overlap,
-        )  # fmt: skip
-        lanes = efficient_lanes(
-            work, machine, network, ranks=rows[-1].ranks,
-            seq_length=length, bytes_per_number=size, overlap=overlap,
-        )  # fmt: skip
+        model = CostModel(work, machine, network, length, size, overlap)
+        rows = model.forecast(training.batch_size, nodes)
+        lanes = model.efficient_lanes(rows[-1].ranks)
         plans.append(_Plan(bandwidth, rows, pays_up_to(rows), lanes))
     if as_json:
         click.echo(json.dumps(_document(work, plans)))
