@@ -49,17 +49,18 @@ def _training(row: Row, precision: str) -> Job:
         batch = batches.at(number)
         if batch.fresh:
             state = parameters.zero_state(row.batch_size)
-        _, state = engine.loss_and_gradient(parameters, batch, state, seed=1, step=number)
+        _, state, gradient = engine.loss_and_gradient(parameters, batch, state, seed=1, step=number)
         engine.update(
             parameters,
             slots,
+            gradient,
             learning_rate=material.LEARNING_RATE,
             step=number + 1,
             settings=settings,
         )
         return int(batch.inputs.size)
 
-    loss, _ = engine.loss_and_gradient(parameters, batches.at(0), state)
+    loss = engine.loss_and_gradient(parameters, batches.at(0), state).loss
     return Job(step, loss, parameters.architecture.size, f"{threads} thread{'s' * (threads > 1)}")
 
 

@@ -19,7 +19,7 @@ if not __package__:  # run as a file
 
 from benchmarks import material
 from benchmarks.rows import Row, select
-from nextchar.kernels.gemm import bfloat16, packing
+from nextchar.kernels.gemm.gemm import apply_gemm, gemm_tn
 from nextchar.kernels.gemm.packed_weights import (
     FORWARD,
     TRANSPOSED,
@@ -28,11 +28,10 @@ from nextchar.kernels.gemm.packed_weights import (
     pack_weights,
 )
 from nextchar.kernels.layout import W_HH, Layout, layout_of
-from nextchar.kernels.training import gru, lookup, lstm, optimizers, rnn
-from nextchar.kernels.training.dropout import dropout_of
-from nextchar.kernels.training.step import step
-from nextchar.kernels.training.update_constants import update_constants
-from nextchar.kernels.training.workspace import Workspace, allocate_workspace
+from nextchar.kernels.training import gru, lookup, loss, lstm, optimizers, rnn
+from nextchar.kernels.training.dropout import NO_DROPOUT
+from nextchar.kernels.training.step import StepInputs, step
+from nextchar.kernels.training.workspace import Workspace, WorkspaceSize, allocate_workspace
 from nextchar.settings.config import Settings
 
 Part = tuple[str, Callable[[], object], float, int]  # name, work, its FLOPs, calls per step
@@ -84,84 +83,94 @@ def seconds_of(work: Callable[[], object]) -> float:
 def parts(row: Row, pairs: bool) -> Iterator[Part]:
     """Return the step, then its parts; "apart" marks work outside of the step's call."""
     parameters = material.parameters(row)
-    shape = layout_of(parameters.architecture, np.float32)
-    packed = allocate_packed_weights(shape, np.float32, pairs=pairs)
+    layout = layout_of(parameters.architecture, np.float32)
+    packed = allocate_packed_weights(layout, np.float32, pairs=pairs)
     T, B, L = row.seq_length, row.batch_size, row.num_layers
-    room = allocate_workspace(shape, T, B, np.float32, pairs=pairs)
+    workspace = allocate_workspace(layout, WorkspaceSize(T, B, pairs), np.float32)
     batch = material.batches(row).at(0)
     codes, targets = (np.ascontiguousarray(x, np.int64) for x in (batch.inputs, batch.targets))
     gradient, state = np.zeros_like(parameters.flat), parameters.zero_state(B)
-    nothing = dropout_of(L, 0.0, 0, 0)
-    pack = (shape, parameters.flat, packed, 0, 1)
+    pack = (layout, parameters.flat, packed, 0, 1)
     pack_weights(*pack)
-    N, H, P, G, V = T * B, shape.H, shape.P, shape.G, shape.V
-    whole = (
-        shape, parameters.flat, packed, room, gradient, codes, targets, state, state.copy(), 0, B,
-        1 / N, nothing,
-    )  # fmt: skip
+    N, H, P, G, V = T * B, layout.H, layout.P, layout.G, layout.V
+    inputs = StepInputs(
+        parameters.flat, codes, targets, state, state.copy(), 1 / N, NO_DROPOUT, 0, B
+    )
+    whole = (layout, packed, workspace, gradient, inputs, 0, B)
     yield "the step", lambda: step(*whole), row.flops_per_character() * N, 1
     recurrent = 2.0 * N * H * G * H
-    yield from _cell_parts(row, shape, packed, room, recurrent)
-    a = room.a[0][: N * G * P].reshape(N, G * P)
-    h = room.h[0][: N * P].reshape(N, P)
-    yield "gradients of W_hh and W_ih", lambda: _outer(room, h, H, a, pairs), recurrent, 2 * L - 1
+    yield from _cell_parts(row, layout, packed, workspace, recurrent)
+    a = workspace.a[0][: N * G * P].reshape(N, G * P)
+    h = workspace.h[0][: N * P].reshape(N, P)
+    yield (
+        "gradients of W_hh and W_ih",
+        lambda: _weight_gradient(workspace, h, H, a),
+        recurrent,
+        2 * L - 1,
+    )
     W = packed.matrices[packed.layers[0, W_HH, FORWARD] :]
     yield (
         "products between layers",
-        lambda: packing.product(
-            h.ctypes.data, P, W, a.ctypes.data, G * P, N, H, G * P, False, room.tools
+        lambda: apply_gemm(
+            h.ctypes.data, P, W, a.ctypes.data, G * P, N, H, G * P, False, workspace.context
         ),
         recurrent,
         2 * (L - 1),
     )
-    logits = room.logits.reshape(N, shape.VP)
-    yield "gradient of W_out", lambda: _outer(room, h, H, logits, pairs), 2.0 * N * H * V, 1
-    yield "softmax, cross-entropy", lambda: lookup.cross_entropy(
-        logits, room.targets, V, 1e-9, room.maxima
+    logits = workspace.logits.reshape(N, layout.VP)
+    yield "gradient of W_out", lambda: _weight_gradient(workspace, h, H, logits), 2.0 * N * H * V, 1
+    yield "softmax, cross-entropy", lambda: loss.cross_entropy(
+        logits, workspace.targets, V, 1e-9, workspace.maxima
     ), 0, 1  # fmt: skip
     table_ = gradient[: V * G * H].reshape(V, G * H)
     into = a.reshape(N, G, P)
-    yield "look-up of the codes", lambda: lookup.look_up(room.codes, table_, table_[0], into), 0, 1
-    yield "sums by code", lambda: lookup.sum_by_code(room.codes, into, table_), 0, 1
+    yield (
+        "look-up of the codes",
+        lambda: lookup.lookup_with_bias(workspace.codes, table_, table_[0], into),
+        0,
+        1,
+    )
+    yield "sums by code", lambda: lookup.sum_by_code(workspace.codes, into, table_), 0, 1
     yield "packing the weights, apart", lambda: pack_weights(*pack), 0, 1
     slots = np.zeros((2, gradient.size), np.float32)
-    rule = update_constants(Settings.make().training, norm=1.0, learning_rate=1e-9, step=9)
+    constants = optimizers.update_constants(
+        Settings.make().training, norm=1.0, learning_rate=1e-9, step=9
+    )
     yield "optimizer, apart", lambda: optimizers.update(
-        rule, parameters.flat, gradient, *slots, 0, gradient.size, gradient.size
+        constants, parameters.flat, gradient, tuple(slots), 0, gradient.size, gradient.size
     ), 0, 1  # fmt: skip
 
 
 def _cell_parts(
-    row: Row, shape: Layout, packed: PackedWeights, room: Workspace, recurrent: float
+    row: Row, layout: Layout, packed: PackedWeights, workspace: Workspace, recurrent: float
 ) -> Iterator[Part]:
-    T, B, H, L, tools = row.seq_length, row.batch_size, shape.H, row.num_layers, room.tools
-    G, P = shape.G, shape.P
-    a, d = room.a[0].reshape(T, B, G, P), room.d[0].reshape(T, B, P)
-    h, extra = room.h[0].reshape(T + 1, B, P), room.extra[0]
+    T, B, H, L = row.seq_length, row.batch_size, layout.H, row.num_layers
+    G, P, context = layout.G, layout.P, workspace.context
+    a, d = workspace.a[0].reshape(T, B, G, P), workspace.d[0].reshape(T, B, P)
+    h, extra = workspace.h[0].reshape(T + 1, B, P), workspace.saved[0]
     there = packed.matrices[packed.layers[0, W_HH, FORWARD] :]
     back = packed.matrices[packed.layers[0, W_HH, TRANSPOSED] :]
     match row.cell:
         case "rnn":
-            forward = (rnn.forward, (a, h, there, H, tools))
-            backward = (rnn.backward, (a, h, d, back, tools))
+            forward = (rnn.forward, (a, h, there, H, context))
+            backward = (rnn.backward, (a, h, d, back, context))
         case "lstm":
-            c, t = room.c[0].reshape(T + 1, B, P), extra.reshape(T, B, P)
-            dc = room.dc.reshape(B, shape.P)
-            forward = (lstm.forward, (a, h, c, t, there, H, tools))
-            backward = (lstm.backward, (a, c, t, d, dc, back, tools))
+            c, t = workspace.c[0].reshape(T + 1, B, P), extra.reshape(T, B, P)
+            dc = workspace.dc.reshape(B, layout.P)
+            forward = (lstm.forward, (a, h, c, t, there, H, context))
+            backward = (lstm.backward, (a, c, t, d, dc, back, context))
         case _:
             u, b = extra.reshape(T, B, G, P), np.zeros(H, np.float32)
-            forward = (gru.forward, (a, h, u, b, there, H, tools))
-            backward = (gru.backward, (a, h, u, d, back, tools))
+            forward = (gru.forward, (a, h, u, b, there, H, context))
+            backward = (gru.backward, (a, h, u, d, back, context))
     yield "cells, forward", lambda: forward[0](*forward[1]), recurrent, L
     yield "cells, backward", lambda: backward[0](*backward[1]), recurrent, L
 
 
-def _outer(room: Workspace, a, M: int, d, pairs: bool) -> None:
-    out = room.sums[: M * d.shape[1]].reshape(M, d.shape[1])
-    sum_products = bfloat16.outer_pairs if pairs else packing.gemm_tn
-    rest = (room.packed_a, room.packed_b, room.tools)
-    sum_products(a, M, d, d.shape[1], out, len(a), *rest)
+def _weight_gradient(workspace: Workspace, a, M: int, d) -> None:
+    out = workspace.dW[: M * d.shape[1]].reshape(M, d.shape[1])
+    rest = (workspace.packed_a, workspace.packed_b, workspace.context)
+    gemm_tn(a, M, d, d.shape[1], out, len(a), *rest)
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ class _Stepper:
         self._settings = TrainingSettings()
         self._slots = make_slots(self._settings.optimizer, self._parameters.flat)
         self._state = self._parameters.zero_state(end - first)
-        self._engine = Engine(architecture, threads=1, dtype=np.float32, exchange=exchange)
+        self._engine = Engine(architecture, threads=1, dtype=np.float32, all_reduce=exchange)
 
     def __enter__(self) -> Any:
         return self
@@ -193,9 +193,14 @@ class _Stepper:
         """Return the seconds of a step, which all ranks start together."""
         wait_for([self._comm.Ibarrier()])
         began = time.perf_counter()
-        self._engine.loss_and_gradient(self._parameters, self._batch, self._state)
+        result = self._engine.loss_and_gradient(self._parameters, self._batch, self._state)
         self._engine.update(
-            self._parameters, self._slots, learning_rate=0.0, step=number, settings=self._settings
+            self._parameters,
+            self._slots,
+            result.gradient,
+            learning_rate=0.0,
+            step=number,
+            settings=self._settings,
         )
         return time.perf_counter() - began
 

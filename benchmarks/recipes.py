@@ -20,7 +20,7 @@ from unittest.mock import patch
 import numpy as np
 
 from nextchar.apps.evaluate import evaluate
-from nextchar.kernels.engine import Engine
+from nextchar.kernels.engine import Engine, Gradient, StepResult
 from nextchar.model.parameters import Parameters
 from nextchar.settings.config import Settings, TrainingSettings
 from nextchar.text.batches import Batch, StreamBatches
@@ -96,7 +96,7 @@ class RecurrentlyDropped(Engine):
 
     def loss_and_gradient(
         self, parameters: Parameters, batch: Batch, state: Any, *, step: int = 0, **options: Any
-    ) -> tuple[float, Any]:
+    ) -> StepResult:
         """Return the loss and its gradient with respect to the weights before the drop."""
         rng = np.random.default_rng([7, step])
         thinned = Parameters(parameters.architecture, parameters.flat.copy())
@@ -108,10 +108,11 @@ class RecurrentlyDropped(Engine):
         for name, mask in masks.items():
             thinned[name][:] *= mask
         result = super().loss_and_gradient(thinned, batch, state, step=step, **options)
+        gradient = Parameters(parameters.architecture, result.gradient.flat)
         for name, mask in masks.items():
-            self.gradient[name][:] *= mask
-        self.gradient_norm = float(np.linalg.norm(self.gradient.flat))
-        return result
+            gradient[name][:] *= mask
+        norm = float(np.linalg.norm(gradient.flat))
+        return result._replace(gradient=Gradient(gradient.flat, norm))
 
 
 class Growing:

@@ -156,11 +156,11 @@ _RESUME = "train --resume --out runs/prose --quiet"
 MISTAKES: dict[str, list[Mistake]] = {
     "The text": [
         Mistake(
-            "a path that is not there",
+            "a path that does not exist",
             "train prose.text",
             "prose.text: no such file or folder, nor a data set (pydoc, stdlib, shakespeare)",
         ),
-        Mistake("an empty name, as of an unset variable", "train ''", "a file's name is empty"),
+        Mistake("an empty name, as from an unset variable", "train ''", "a file's name is empty"),
         Mistake(
             "a folder with no text in it",
             "train empty-folder",
@@ -174,7 +174,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a pattern that leads out of the folder",
             "train folder --pattern /etc/*",
-            "pattern: wants one for names inside the folder, such as *.txt, got '/etc/*'",
+            "pattern must match names inside the folder, such as *.txt, got '/etc/*'",
         ),
         Mistake(
             "an empty file",
@@ -202,9 +202,9 @@ MISTAKES: dict[str, list[Mistake]] = {
             "predict",
         ),
         Mistake(
-            "no character as frequent as asked",
+            "no character as frequent as min_count",
             f"train prose.txt --min-count 100000 {TRAIN}",
-            "min_count: no character is there 100000 times; give a lower one",
+            "min_count must be at most …, the count of the most frequent character, got 100000",
         ),
         Mistake(
             "a compressed file that lost its end",
@@ -212,41 +212,41 @@ MISTAKES: dict[str, list[Mistake]] = {
             "broken.txt.gz: damaged compressed file (…)",
         ),
         Mistake(
-            "a file that is only called .gz",
+            "a file that is .gz only by its name",
             f"train not.txt.gz {TRAIN}",
             "not.txt.gz: damaged compressed file (…)",
         ),
         Mistake(
             "a binary file",
             f"train program.bin {TRAIN}",
-            "program.bin: not utf-8: … at byte …; it holds NUL bytes and looks like no text; "
-            f"{_CHOICES}, {_BYTES}",
+            "program.bin: not utf-8: … at byte …; it contains NUL bytes and does not look like "
+            f"text; {_CHOICES}, {_BYTES}",
         ),
         Mistake(
-            "a binary file, called text in an encoding that takes all",
+            "a binary file, read in an encoding that accepts every byte",
             f"train program.bin --encoding latin-1 {TRAIN}",
-            "… % of the text are control, private or unassigned characters (…) among … different "
+            "… % of the text are control, private or unassigned characters (…) among … distinct "
             f"ones: it looks binary or wrongly decoded; give the right --encoding, {_BYTES}",
             status=0,
         ),
         Mistake(
-            "records that end by nothing",
+            "an empty delimiter of records",
             f"train prose.txt --records '' {TRAIN}",
             "records must be line, file or a delimiter, got ''",
             2,
         ),
         Mistake(
-            "records of bytes that end by more than one",
+            "a delimiter of several bytes for records of bytes",
             f"train prose.txt --alphabet bytes --records '%%' {TRAIN}",
             "records must be line or a single byte with the bytes alphabet, got '%%'; "
             r"separate the records by a byte that they lack, such as '\0'",
             2,
         ),
         Mistake(
-            "a text that holds what is to stand between records",
+            "a text that contains the symbol reserved for record ends",
             f"train reserved.txt --records file {TRAIN}",
-            "reserved.txt: holds the code point U+FDD0, which is no character and is to stand "
-            "between records here; take it out, or give --records line",
+            "reserved.txt: contains the code point U+FDD0, which is reserved as the boundary of "
+            "records; remove it, or give --records line",
         ),
         Mistake(
             "a list of records that are all empty",
@@ -321,20 +321,21 @@ MISTAKES: dict[str, list[Mistake]] = {
             status=0,
         ),
         Mistake(
-            "UTF-16 asked for where there is none",
+            "UTF-16 given for a text that is not",
             f"train prose.txt --encoding utf-16 {TRAIN}",
             "prose.txt: not utf-16: …; it may be utf-8: give --encoding utf-8 if that is what "
             "it is",
         ),
         Mistake(
-            "an encoding that nobody knows",
+            "an unknown encoding",
             f"train prose.txt --encoding klingon {TRAIN}",
-            "encoding: Python knows no encoding named 'klingon'",
+            "encoding must be an encoding that Python knows, such as utf-8 or gb18030, got "
+            "'klingon'",
         ),
         Mistake(
-            "an encoding that is none of text",
+            "an encoding that is not of text",
             f"train prose.txt --encoding hex {TRAIN}",
-            "encoding: 'hex' is not an encoding of text",
+            "encoding must be an encoding of text, got 'hex'",
         ),
     ],
     "Commands and options": [
@@ -358,7 +359,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
         Mistake(
-            "an option that is not there",
+            "an unknown option",
             "train prose.txt --hiden-size 3",
             "No such option…--hiden-size…nextchar train --help",
             2,
@@ -370,7 +371,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
         Mistake(
-            "a number that is none",
+            "a word in place of a number",
             "train prose.txt --hidden-size big",
             "Invalid value for '--hidden-size': 'big' is not a valid integer; see nextchar train "
             "--help",
@@ -389,7 +390,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
         Mistake(
-            "a share that is none",
+            "a fraction out of range",
             "train prose.txt --dropout 1",
             "dropout must be a number of at least 0 and below 1, got 1.0",
             2,
@@ -401,27 +402,27 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
         Mistake(
-            "a choice that is none",
+            "an unknown choice",
             "train prose.txt --cell elman",
             "Invalid value for '--cell': 'elman' is not one of 'rnn', 'lstm', 'gru'; see nextchar "
             "train --help",
             2,
         ),
         Mistake(
-            "a preset that is none",
+            "an unknown preset",
             "train prose.txt --preset huge",
             "Invalid value for '--preset': 'huge' is not one of 'auto', 'medium', 'small', "
             "'large', 'classic'; see nextchar train --help",
             2,
         ),
         Mistake(
-            "a time that is none",
+            "an invalid duration",
             "train prose.txt --time soon",
             "time must be a duration such as 90s, 5m or 2h, got 'soon'",
             2,
         ),
         Mistake(
-            "two ends",
+            "two budgets",
             "train prose.txt --epochs 1 --steps 2",
             "epochs cannot be combined with steps; give one of epochs, steps and time",
             2,
@@ -440,7 +441,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
         Mistake(
-            "no probability to draw from",
+            "no probability to sample from",
             "generate model.safetensors --top-p 0",
             "top_p must be a number above 0 and at most 1, got 0.0",
             2,
@@ -469,11 +470,11 @@ MISTAKES: dict[str, list[Mistake]] = {
             "a line of standard input with a character that the model never saw",
             "complete model.safetensors -",
             "-: line 2: the character '今' (U+4ECA) at position 0 is not in the model's "
-            'vocabulary; leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'vocabulary; leave it out, or skip unknown characters (unknown="skip", --unknown skip)',
             stdin="It was\n今\n".encode(),
         ),
         Mistake(
-            "fewer beams than it would take to be sure",
+            "too few beams for an exact answer",
             "complete model.safetensors It --to line --beams 1",
             "more --beams may find more probable continuations",
             status=0,
@@ -499,31 +500,31 @@ MISTAKES: dict[str, list[Mistake]] = {
         ),
     ],
     "Model files": [
-        Mistake("a path that is not there", "info nowhere", "nowhere: no such file"),
+        Mistake("a path that does not exist", "info nowhere", "nowhere: no such file"),
         Mistake(
             "a folder with no model in it",
             "generate folder",
-            "folder: a folder with no model in it (no best.safetensors); train one first",
+            "folder: is a folder without a model (no best.safetensors); train one first",
         ),
         Mistake(
             "an empty file",
             "info empty.txt",
-            "empty.txt: not a whole model file that nextchar wrote (…)",
+            "empty.txt: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a text in place of a model",
             "generate prose.txt",
-            "prose.txt: not a whole model file that nextchar wrote (…)",
+            "prose.txt: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a pickle, as PyTorch writes it: never run",
             "info model.pt",
-            "model.pt: not a whole model file that nextchar wrote (…)",
+            "model.pt: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a safetensors file of another program",
             "info others.safetensors",
-            "others.safetensors: a safetensors file, but not one of nextchar",
+            "others.safetensors: is a safetensors file that nextchar did not write",
         ),
         Mistake(
             "a checkpoint in place of a model",
@@ -533,29 +534,29 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a file of a later version",
             "info later.safetensors",
-            "later.safetensors: has format 2, this version of nextchar reads 1; use the version "
-            "that wrote it, or make it again",
+            "later.safetensors: has format 2, but this version of nextchar reads 1; use the "
+            "version that wrote it, or create the file again",
         ),
         Mistake(
             "half a file",
             "info half.safetensors",
-            "half.safetensors: not a whole model file that nextchar wrote (…)",
+            "half.safetensors: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a bit that flipped",
             "info flipped.safetensors",
-            "flipped.safetensors: damaged: its content is not what was written",
+            "flipped.safetensors: is damaged: its content differs from what was written",
         ),
         Mistake(
-            "a tensor of 10¹² numbers that is not there",
+            "a tensor of 10¹² numbers that the file lacks",
             "info huge.safetensors",
-            "huge.safetensors: not a whole model file that nextchar wrote (…)",
+            "huge.safetensors: is not a complete model file written by nextchar (…)",
         ),
         Mistake(
             "a header of 2⁶⁰ bytes",
             "info header.safetensors",
-            "header.safetensors: not a whole model file that nextchar wrote (a header of "
-            "1152921504606846976 bytes is claimed)",
+            "header.safetensors: is not a complete model file written by nextchar (it claims a "
+            "header of 1152921504606846976 bytes)",
         ),
     ],
     "Prompts and texts to score": [
@@ -563,25 +564,25 @@ MISTAKES: dict[str, list[Mistake]] = {
             "a character that the model never saw",
             "generate model.safetensors --prompt 'It was 今'",
             "the character '今' (U+4ECA) at position 7 is not in the model's vocabulary; leave it "
-            'out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'out, or skip unknown characters (unknown="skip", --unknown skip)',
         ),
         Mistake(
             "several of them",
             "generate model.safetensors --prompt 'Zürich'",
             "the character 'Z' (U+005A) at position 0 (and 'c', 'ü') is not in the model's "
-            'vocabulary; leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'vocabulary; leave it out, or skip unknown characters (unknown="skip", --unknown skip)',
         ),
         Mistake(
-            "a byte in the prompt that is no UTF-8 (a surrogate escape)",
+            "a byte in the prompt that is not UTF-8 (a surrogate escape)",
             "generate model.safetensors --prompt 'It \udcff'",
             "the character '\\udcff' (U+DCFF) at position 3 is not in the model's vocabulary; "
-            'leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'leave it out, or skip unknown characters (unknown="skip", --unknown skip)',
         ),
         Mistake(
             "a text to score that holds unknown characters",
             "eval model.safetensors other.txt",
             "the character 'L' (U+004C) at position 0 (and …) is not in the model's vocabulary; "
-            'leave it out, or skip what is unknown (unknown="skip", --unknown skip)',
+            'leave it out, or skip unknown characters (unknown="skip", --unknown skip)',
         ),
         Mistake(
             "a text to score in another encoding",
@@ -600,57 +601,57 @@ MISTAKES: dict[str, list[Mistake]] = {
             "nothing to explain: the text has 0 known characters, and the first one is only read",
         ),
         Mistake(
-            "a place to explain that is past the text",
+            "a position to explain past the end of the text",
             "explain model.safetensors prose.txt --at 99:1",
-            "at: wants a place in the text, which has 20 lines, got '99:1'",
+            "at must be in the text, which has 20 lines, got '99:1'",
             status=2,
         ),
         Mistake(
-            "one past its line",
+            "a position past the end of its line",
             "explain model.safetensors prose.txt --at 2:500",
-            "at: line 2 ends at column 78, got '2:500'",
+            "at must be on line 2, which ends at column 78, got '2:500'",
             status=2,
         ),
         Mistake(
-            "the first character, before which there is nothing",
+            "the first character, which has no context",
             "explain model.safetensors prose.txt --at 1:1",
-            "at: nothing stands before the first character, got '1:1'",
+            "at must be after the first character, got '1:1'",
             status=2,
         ),
         Mistake(
-            "a place that is none",
+            "an invalid position",
             "explain model.safetensors prose.txt --at 3",
-            "at: wants LINE:COLUMN, both from 1, got '3'",
+            "at must be LINE:COLUMN, both from 1, got '3'",
             status=2,
         ),
         Mistake(
-            "a page into a folder that is not there",
+            "a page in a folder that does not exist",
             "explain model.safetensors prose.txt --out nowhere/page.html",
             "nowhere/page.html: cannot be used (No such file or directory)",
         ),
     ],
     "Starting from a trained model": [
         Mistake(
-            "another network",
+            "another network than the model's",
             "train other.txt --from model.safetensors --hidden-size 9 --out new",
             "hidden_size must be 8 as in the model to start from, got 9; leave it out, or train "
             "from scratch",
             2,
         ),
         Mistake(
-            "another alphabet",
+            "another alphabet than the model's",
             "train other.txt --from model.safetensors --alphabet bytes --out new",
             "alphabet must be 'characters' as in the model to start from, got 'bytes'; leave it "
             "out, or train from scratch",
             2,
         ),
         Mistake(
-            "a model that is not there",
+            "a model that does not exist",
             "train other.txt --from nowhere --out new",
             "nowhere: no such file",
         ),
         Mistake(
-            "a run that was started already",
+            "a base model for a run that is resumed",
             f"{_RESUME} --from model.safetensors",
             "from cannot be combined with resume: the run has started already; leave it out",
             2,
@@ -664,20 +665,20 @@ MISTAKES: dict[str, list[Mistake]] = {
             "--help",
             2,
         ),
-        Mistake("a model that is not there", "serve nothing", "nothing: no such file"),
+        Mistake("a model that does not exist", "serve nothing", "nothing: no such file"),
         Mistake(
-            "a port that is none",
+            "an invalid port",
             "serve model.safetensors --port 70000",
             "port must be a whole number from 0 to 65535, got 70000",
             2,
         ),
         Mistake(
-            "an address that is not this machine's",
+            "an address of another machine",
             "serve model.safetensors --host 192.0.2.1",
             "cannot listen on 192.0.2.1:8000 (…); choose another --port or --host",
         ),
         Mistake(
-            "a name that nobody knows",
+            "an unknown host name",
             "serve model.safetensors --host no-such-host.invalid",
             "cannot listen on no-such-host.invalid:8000 (…); choose another --port or --host",
         ),
@@ -700,7 +701,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             2,
         ),
         Mistake(
-            "a key that no header can carry",
+            "a key that does not fit in a header",
             "serve model.safetensors --api-key schlüssel",
             "api_key must be printable ASCII to fit in a header",
             2,
@@ -724,13 +725,13 @@ MISTAKES: dict[str, list[Mistake]] = {
             "other.txt: cannot be used (…",
         ),
         Mistake(
-            "resuming without saying what",
+            "resuming without saying which run",
             "train --resume",
             "resume needs the run to continue; add --out DIR",
             2,
         ),
         Mistake(
-            "resuming where no run is",
+            "resuming in a folder without a run",
             "train --resume --out mine",
             "mine: no run there (no config.toml)",
         ),
@@ -741,14 +742,14 @@ MISTAKES: dict[str, list[Mistake]] = {
             "1, now 2",
         ),
         Mistake(
-            "resuming on a text that was changed",
+            "resuming on a changed text",
             _RESUME,
             "runs/prose: the checkpoint was made for another text (sha256 …, now …); resume with "
             "the original one, or start again with another --out",
             prepare=lambda folder: (folder / "prose.txt").write_bytes(PROSE.encode() + b"more"),
         ),
         Mistake(
-            "resuming when the text is gone",
+            "resuming when the text was deleted",
             _RESUME,
             "prose.txt: no such file or folder, nor a data set (pydoc, stdlib, shakespeare)",
             prepare=lambda folder: (folder / "prose.txt").unlink(),
@@ -780,7 +781,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             prepare=edited("config.toml", "seed = 1", "seed = 'x'"),
         ),
         Mistake(
-            "half of it lost",
+            "half of it was lost",
             _RESUME,
             "runs/prose/config.toml: cannot be read (…)",
             prepare=cut("config.toml"),
@@ -801,14 +802,14 @@ MISTAKES: dict[str, list[Mistake]] = {
             prepare=edited("metrics.jsonl", '"step": 1', '"step": 2'),
         ),
         Mistake(
-            "a line in it that is none",
+            "an invalid line in it",
             _RESUME,
             "runs/prose/metrics.jsonl: cannot be read (line 1: …); repair it, or move it away to "
             "continue without its records",
             prepare=edited("metrics.jsonl", '{"step"', "{step"),
         ),
         Mistake(
-            "its end lost",
+            "its end was lost",
             _RESUME,
             "metrics.jsonl lacks evaluations that the checkpoint includes",
             status=0,
@@ -817,45 +818,45 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "half a checkpoint",
             _RESUME,
-            "runs/prose/checkpoint.safetensors: not a whole checkpoint file that nextchar wrote "
-            "(…)",
+            "runs/prose/checkpoint.safetensors: is not a complete checkpoint file written by "
+            "nextchar (…)",
             prepare=cut("checkpoint.safetensors"),
         ),
     ],
     "Reports": [
         Mistake(
-            "a folder that is no run",
+            "a folder without a run",
             "report folder",
             "folder: no run there (no config.toml)",
         ),
         Mistake(
-            "a page where none can be",
+            "a page at a path that cannot be written",
             "report runs/prose --out prose.txt/report.html",
             "prose.txt/report.html: cannot be written (…); give another --out",
         ),
         Mistake(
-            "the text of the run is gone",
+            "the text of the run was deleted",
             "report runs/prose",
             "prose: The text cannot be read again (prose.txt: no such file or folder, nor a data "
-            "set (…)), so the figures that need it are left out.",
+            "set (…)); figures that need it are omitted.",
             status=0,
             prepare=lambda folder: (folder / "prose.txt").unlink(),
         ),
         Mistake(
-            "the text of the run is another one now",
+            "the text of the run was changed",
             "report runs/prose",
-            "prose: The text has changed since the run, so the figures that need it are left out.",
+            "prose: The text has changed since the run; figures that need it are omitted.",
             status=0,
             prepare=lambda folder: (folder / "prose.txt").write_text(PROSE * 2),
         ),
         Mistake(
             "half a model in the run",
             "report runs/prose",
-            "runs/prose/best.safetensors: not a whole model file that nextchar wrote (…)",
+            "runs/prose/best.safetensors: is not a complete model file written by nextchar (…)",
             prepare=cut("best.safetensors"),
         ),
         Mistake(
-            "curves where there is no terminal to show them",
+            "curves without a terminal",
             f"train prose.txt --live --quiet {SMALL}",
             "--live needs a terminal; plain lines are shown instead",
             status=0,
@@ -881,13 +882,13 @@ MISTAKES: dict[str, list[Mistake]] = {
             status=2,
         ),
         Mistake(
-            "a choice that there is not",
+            "an unknown choice",
             "tune prose.txt --choices cell=lstm,lstn",
             "cell must be one of rnn, lstm, gru, got 'lstn'",
             status=2,
         ),
         Mistake(
-            "a choice among what makes losses incomparable",
+            "a search over a setting that makes losses incomparable",
             "tune prose.txt --choices val_fraction=0.1,0.2",
             "val_fraction cannot be searched, since losses of the trials would not be comparable; "
             "leave it out of the ranges and choices",
@@ -900,7 +901,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             status=2,
         ),
         Mistake(
-            "no validation, by which trials are compared",
+            "no validation part to compare trials by",
             "tune prose.txt --val-fraction 0",
             "val_fraction must be above 0, since a sweep compares validation losses, got 0.0",
             status=2,
@@ -920,18 +921,18 @@ MISTAKES: dict[str, list[Mistake]] = {
             stdin=PROSE.encode(),
         ),
         Mistake(
-            "a sweep to go on with, but not which",
+            "resuming a sweep without saying which",
             "tune --resume",
             "resume needs the sweep to continue; add --out DIR",
             status=2,
         ),
         Mistake(
-            "a sweep to go on with that is not there",
+            "resuming a sweep that does not exist",
             "tune --resume --out runs/prose-tune",
             "runs/prose-tune: no sweep to continue there (no sweep.json)",
         ),
         Mistake(
-            "a journal that is none",
+            "a file that is not a journal",
             "tune prose.txt --storage other.txt",
             "other.txt: is not an Optuna journal (…)",
         ),
@@ -941,7 +942,7 @@ MISTAKES: dict[str, list[Mistake]] = {
             "postgresql://me:***@127.0.0.1:1/sweeps: cannot be used (…)",
         ),
         Mistake(
-            "a database of a kind that there is not",
+            "an unknown kind of database",
             "tune prose.txt --storage sqlight:///study.db",
             "storage must be a file or the URL of a database that Optuna supports (…), got "
             "'sqlight:///study.db'",

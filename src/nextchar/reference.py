@@ -1,10 +1,10 @@
-"""The whole job once more, to be read: a character RNN in plain NumPy, from text to text.
+"""A complete character RNN in plain NumPy, from text to text, written to be read.
 
     python -m nextchar.reference FILE [rnn|lstm]
 
 Eight steps, top to bottom, one sequence at a time, in float64, with nothing hidden and nothing
 fast. V is the number of distinct characters, H of hidden units, T of characters in a sequence.
-It imports nothing of the rest of nextchar, whose tests hold its engine against this file.
+This file imports nothing from the rest of nextchar; tests compare the engine with it.
 """
 
 import sys
@@ -16,7 +16,7 @@ import numpy as np
 
 
 def prepare(text):
-    """The codes of a text and its distinct characters: "hello" → [1 0 2 2 3], "ehlo"."""
+    """Return the codes of a text and its distinct characters: "hello" → [1 0 2 2 3], "ehlo"."""
     characters = sorted(set(text))
     code_of = {character: code for code, character in enumerate(characters)}
     return np.array([code_of[character] for character in text]), characters
@@ -28,7 +28,7 @@ def prepare(text):
 def make_parameters(cell, V, H, rng, scale=0.01):
     """W_ih reads the input, W_hh the previous state, W_out writes the logits.
 
-    The LSTM has four blocks of H columns, for i, f, g and o; its forget bias begins at 1.
+    The LSTM has four blocks of H columns, for i, f, g and o; its forget bias starts at 1.
     """
     G = {"rnn": 1, "lstm": 4}[cell]
     p = {
@@ -52,9 +52,9 @@ def sigmoid(x):
 
 
 def forward(cell, p, inputs, state):
-    """Logits (T, V) for the codes (T,), the state at the end, and what `gradients` needs.
+    """Return logits (T, V) for the codes (T,), the final state, and a cache for `gradients`.
 
-    state: (h, c), each (H,); the vanilla RNN leaves c alone.
+    state: (h, c), each (H,); the vanilla RNN does not use c.
     """
     h, c = state
     H, steps = len(h), []
@@ -77,7 +77,7 @@ def forward(cell, p, inputs, state):
 
 
 def softmax(logits):
-    """Probabilities over the last axis; the largest logit is subtracted so that none overflows."""
+    """Probabilities over the last axis; subtracting the largest logit prevents overflow."""
     e = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -87,11 +87,11 @@ def loss_of(logits, targets):
     return -np.log(softmax(logits)[np.arange(len(targets)), targets]).mean()
 
 
-# 5. Gradients: backpropagation through time, step 3 read from the last character to the first.
+# 5. Gradients: backpropagation through time, step 3 reversed, from the last character on.
 
 
 def gradients(cell, p, logits, targets, cache):
-    """The derivative of the loss by every parameter."""
+    """Return the derivative of the loss with respect to every parameter."""
     hs, steps = cache
     T, H = hs.shape
     d = {name: np.zeros_like(value) for name, value in p.items()}
@@ -99,7 +99,7 @@ def gradients(cell, p, logits, targets, cache):
     dlogits[np.arange(T), targets] -= 1
     dlogits /= T  # the loss is a mean
     d["W_out"], d["b_out"] = hs.T @ dlogits, dlogits.sum(axis=0)
-    dh_next, dc_next = np.zeros(H), np.zeros(H)  # what later steps send back to h and c
+    dh_next, dc_next = np.zeros(H), np.zeros(H)  # gradients of h and c from later steps
     for t in reversed(range(T)):
         code, gates, h_before, c_before, h, c = steps[t]
         dh = p["W_out"] @ dlogits[t] + dh_next
@@ -119,7 +119,7 @@ def gradients(cell, p, logits, targets, cache):
     return d
 
 
-# 6. Update: a small step against the gradient, each entry clipped.
+# 6. Update: a small step against the clipped gradient.
 
 
 def update(p, d, learning_rate=0.1, clip=5.0):
@@ -128,11 +128,11 @@ def update(p, d, learning_rate=0.1, clip=5.0):
         p[name] -= learning_rate * np.clip(d[name], -clip, clip)
 
 
-# 7. Loop: sequence after sequence, the state carried on, until the text is through.
+# 7. Loop: sequence after sequence to the end of the text, carrying the state.
 
 
 def train_steps(cell, p, codes, seq_length=100):
-    """Take one step for each sequence of the text, over and over; yields each step's loss."""
+    """Train on the sequences of the text, epoch after epoch; yield the loss of each step."""
     H = len(p["W_hh"])
     while True:
         state = (np.zeros(H), np.zeros(H))
@@ -144,27 +144,27 @@ def train_steps(cell, p, codes, seq_length=100):
             yield loss_of(logits, targets)
 
 
-# 8. Prediction: read the prompt, draw the next character, read that, draw the next …
+# 8. Prediction: read the prompt, sample the next character, read it, sample the next …
 
 
 def predict(cell, p, prompt, length, rng):
-    """`length` codes that follow the prompt's codes."""
+    """Return `length` sampled codes that continue the prompt's codes."""
     H = len(p["W_hh"])
     logits, state, _ = forward(cell, p, prompt, (np.zeros(H), np.zeros(H)))
-    written = []
+    sampled = []
     for _ in range(length):
         code = rng.choice(len(p["b_out"]), p=softmax(logits[-1]))
-        written.append(code)
+        sampled.append(code)
         logits, state, _ = forward(cell, p, [code], state)
-    return written
+    return sampled
 
 
 def main(path, cell="rnn", steps=2000):
-    """Train on a text file; print the loss and some text now and then."""
+    """Train on a text file; print the loss and a sample every 500 steps."""
     codes, characters = prepare(Path(path).read_text(encoding="utf-8"))
     rng = np.random.default_rng(1)
     p = make_parameters(cell, len(characters), H=100, rng=rng, scale=0.01 if cell == "rnn" else 0.1)
-    smooth = np.log(len(characters))  # the loss of knowing nothing
+    smooth = np.log(len(characters))  # the loss of a uniform guess
     for step, loss in zip(range(steps + 1), train_steps(cell, p, codes)):  # noqa: B905 - endless
         smooth = 0.99 * smooth + 0.01 * loss
         if step % 500 == 0:

@@ -95,7 +95,7 @@ def test_a_refused_change_changes_nothing() -> None:
     assert model.get_params() == made().get_params()
 
 
-def test_a_wrong_value_is_told_when_fitting() -> None:
+def test_a_wrong_value_is_reported_when_fitting() -> None:
     with pytest.raises(SettingsError, match="hidden_size must be a whole number"):
         CharRNN(hidden_size=0).fit(text=TEXT)
 
@@ -157,7 +157,7 @@ def test_a_file_open_in_binary_mode_is_for_bytes(tmp_path: Path) -> None:
         assert weights(made(alphabet="bytes").fit(text=text, verbose=False)) == expected
 
 
-def test_a_file_open_in_the_wrong_mode_is_told(tmp_path: Path) -> None:
+def test_a_file_open_in_the_wrong_mode_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "whole.txt"
     path.write_bytes(TEXT.encode())
     with path.open("rb") as opened, pytest.raises(TextError, match="open in text mode"):
@@ -174,12 +174,12 @@ def test_either_a_path_or_a_text_is_wanted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.encode(), "no line break " * 1000])
-def test_a_text_in_the_place_of_a_path_is_told(text: Any) -> None:
+def test_a_text_in_the_place_of_a_path_is_reported(text: Any) -> None:
     with pytest.raises(SettingsError, match=r"^X must be a path, got .*; give a text as text=$"):
         made().fit(text)
 
 
-def test_what_is_no_path_is_told() -> None:
+def test_an_input_that_is_not_a_path_is_reported() -> None:
     with pytest.raises(
         SettingsError, match="X must be a path, several paths or an open file, got 42"
     ):
@@ -197,7 +197,7 @@ def test_a_validation_text_of_its_own(tmp_path: Path) -> None:
     assert again.validation_scores_ == model.validation_scores_
 
 
-def test_a_run_is_kept_and_gone_on_with(tmp_path: Path, fitted: CharRNN) -> None:
+def test_a_run_is_stored_and_resumed(tmp_path: Path, fitted: CharRNN) -> None:
     out = tmp_path / "run"
     assert weights(made().fit(text=TEXT, out=out, verbose=False)) == weights(fitted)
     assert weights(CharRNN.load(out)) == weights(fitted)
@@ -211,12 +211,12 @@ def test_a_run_is_kept_and_gone_on_with(tmp_path: Path, fitted: CharRNN) -> None
         made(hidden_size=16, steps=15).fit(text=TEXT, out=out, resume=True, verbose=False)
 
 
-def test_resume_wants_a_directory() -> None:
+def test_resume_needs_a_directory() -> None:
     with pytest.raises(SettingsError, match="resume needs out"):
         made().fit(text=TEXT, resume=True, verbose=False)
 
 
-def test_fit_again_begins_anew(fitted: CharRNN) -> None:
+def test_fit_again_starts_from_scratch(fitted: CharRNN) -> None:
     model = made(seed=2).fit(text=TEXT, verbose=False)
     assert weights(model) != weights(fitted)
     model.set_params(seed=None).fit(text=TEXT, verbose=False)
@@ -268,7 +268,7 @@ def test_a_loaded_model_behaves_as_the_saved_one_to_the_bit(
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 
-def test_a_loaded_model_knows_its_settings_and_can_be_fitted_anew(
+def test_a_loaded_model_knows_its_settings_and_can_be_fitted_again(
     tmp_path: Path, fitted: CharRNN
 ) -> None:
     fitted.save(tmp_path / "model.safetensors")
@@ -285,7 +285,7 @@ def test_a_model_of_any_budget_knows_it_when_loaded(tmp_path: Path, budget: dict
     assert CharRNN.load(tmp_path / "model.safetensors").settings() == model.settings_
 
 
-def test_what_is_no_model_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_reported(tmp_path: Path) -> None:
     for path in (tmp_path / BEST, tmp_path):
         with pytest.raises(ModelFileError):
             CharRNN.load(path)

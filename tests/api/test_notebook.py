@@ -33,8 +33,8 @@ def model(folder: Path) -> CharRNN:
 
 def test_a_model_shows_its_network_and_its_training(model: CharRNN) -> None:
     html = model._repr_html_()
-    for told in ("LSTM, 1 × 8 units", f"{model.model_.architecture.size:,}", "12 steps"):
-        assert told in html
+    for shown in ("LSTM, 1 × 8 units", f"{model.model_.architecture.size:,}", "12 steps"):
+        assert shown in html
     assert f"{model.best_loss_:.4f} nats" in html
     assert "polyline" in html
 
@@ -88,7 +88,7 @@ def test_a_run_without_a_validation_part_has_one_curve(model: CharRNN) -> None:
     assert [line.name for line in loss_curves(records).lines] == ["training"]
 
 
-def test_without_matplotlib_it_is_told_what_to_install(
+def test_without_matplotlib_the_message_names_the_package(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__

@@ -93,6 +93,31 @@ def test_a_room_imports_only_from_rooms_before_it(name: str, path: Path) -> None
         assert (room(name), other) not in NEVER, f"{name} imports {other}"
 
 
+# what others may import of the kernels; all else may change without them
+DOOR = {
+    "",  # COMPILING
+    "engine",
+    "decoding.decoder",
+    "threads",
+    "isa",  # HOST: name and bfloat16
+    "jit",  # announce_compilation
+    "jit_cache",  # SOURCES: ranks must run the same kernels
+    "precision",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [each for each in INNER if room(each[0]) != "kernels"],
+    ids=[name for name, _ in INNER if room(name) != "kernels"],
+)
+def test_nothing_outside_knows_how_the_kernels_work(name: str, path: Path) -> None:
+    prefix = "nextchar.kernels"
+    modules = {f"nextchar.{each}" for each, _ in INNER}
+    inner = {each for each in imported(path) if each.startswith(prefix)} & modules
+    assert {each.removeprefix(prefix).removeprefix(".") for each in inner} <= DOOR
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     names = {f"nextchar.{name}" for name, _ in INNER}
     graph = {

@@ -14,7 +14,7 @@ from distributed import ranks
 
 @pytest.fixture(scope="session")
 def large_text() -> str:
-    """What ranks encode together; each kind of character in UTF-8, and many."""
+    """Text that ranks read; it has each kind of character in UTF-8, and many."""
     text = "".join(random.Random(2).choices("abcdé中😀\n", k=4000))
     return text + "".join(map(chr, range(300, 700)))
 

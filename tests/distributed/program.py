@@ -25,6 +25,7 @@ from nextchar.api.estimator import write_sample
 from nextchar.cli.output.error_output import message_of, print_error, report_rank_error, status_of
 from nextchar.distributed import consistency
 from nextchar.distributed.join import join_process_group
+from nextchar.distributed.mpi_group import MPIProcessGroup
 from nextchar.errors import InterruptedRun, NextcharError
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.training.buckets import Buckets
@@ -32,7 +33,6 @@ from nextchar.settings.config import TextSettings
 from nextchar.text import sources
 from nextchar.text.cache import spooled
 from nextchar.text.cache.disk_codes import DiskCodes
-from nextchar.text.cache.parallel import SplittableText
 from nextchar.text.corpus import text_corpus
 from nextchar.text.encoder import Encoder
 from nextchar.text.read_callbacks import ReadCallbacks
@@ -185,44 +185,45 @@ def on_disk(group: ProcessGroup, folder: Path) -> None:
     np.savez(folder / f"{group.share.rank}.npz", **figures(done))
 
 
-def encoded(group: ProcessGroup, folder: Path) -> None:
-    """Large texts, the last two ranks with a cache of their own: one that is as it should be, the
-    same again, one that is no text in its second half, and one while some are asked to stop.
+def encoded(group: MPIProcessGroup, folder: Path) -> None:
+    """Large texts on two machines, each with its own cache: a good text, the same text again, one
+    that has a bad byte, and one while rank 0 is asked to stop.
     """
-    rank, counts, message_of = group.share.rank, [0], list[tuple[int, int | None]]()
-    encode = Encoder.encode
+    rank, counts, progress = group.share.rank, [0], list[tuple[int, int | None]]()
+    encode, machine = Encoder.encode, "one" if rank < 2 else "other"
 
     def counted(encoder: Encoder, piece: str | bytes) -> Any:
         counts[-1] += len(piece)
         return encode(encoder, piece)
 
     def stop(done: int, total: int | None) -> None:
-        if rank % 2:
+        if rank == 0:
             raise InterruptedRun("stopped")
 
     def read(text: str, encoding: Callable[[int, int | None], None]) -> str:
-        paths, settings = [folder.parent / f"{text}.txt"], TextSettings()
-        listener, sha256 = ReadCallbacks(encoding=encoding), []
-        together = SplittableText(paths, settings, listener)
+        paths, callbacks = [folder.parent / f"{text}.txt"], ReadCallbacks(encoding=encoding)
+        sha256 = []
 
         def corpus() -> None:
-            alone = partial(read_corpus, paths, settings, listener)
-            sha256.append(group.read_corpus(alone, together).sha256)
+            reading = partial(read_corpus, paths, TextSettings(), callbacks)
+            sha256.append(group.read_corpus(reading).sha256)
 
         return _error_of(corpus) or sha256[0]
 
+    node = type(group._comm)(group._comm.Split(rank // 2, rank))
     with (
+        patch.object(group, "_node", node),
         patch.object(spooled, "IN_MEMORY", 1000),
         patch.object(sources, "PIECE", 500),
         patch.object(Encoder, "encode", counted),
-        patch.dict(os.environ, NEXTCHAR_CACHE=str(folder / ("one" if rank < 2 else "other"))),
+        patch.dict(os.environ, NEXTCHAR_CACHE=str(folder / machine)),
     ):
-        said = {"good": read("good", lambda *each: message_of.append(each))}
+        said = {"good": read("good", lambda *each: progress.append(each))}
         counts.append(0)
         said["again"] = read("good", stop)
         counts.append(0)
         said |= {"bad": read("bad", ReadCallbacks().encoding), "stopped": read("third", stop)}
-    _leave(group, folder, {"said": said, "counts": counts[:2], "told": message_of})
+    _leave(group, folder, {"said": said, "counts": counts[:2], "progress": progress})
 
 
 def sums(group: ProcessGroup, folder: Path) -> None:

@@ -11,6 +11,13 @@ import numpy as np
 import pytest
 
 from distributed import program, ranks
+from nextchar.errors import TextError
+from nextchar.settings.config import TextSettings
+from nextchar.text import sources
+from nextchar.text.cache import spooled
+from nextchar.text.cache.disk_codes import CodeFile
+from nextchar.text.cache.entries import open_entry
+from nextchar.text.reading import read_corpus
 from nextchar.training.process_group import SINGLE_PROCESS
 
 pytestmark = ranks.needs_mpi
@@ -101,3 +108,67 @@ def test_a_text_on_disk_is_encoded_once_and_read_by_each_rank_where_it_has_lanes
         found = np.load(folder / f"{rank}.npz")
         for key, value in alone["plain"].items():  # 12 steps, order of sums
             np.testing.assert_allclose(found[key], value, rtol=1e-12, atol=1e-12)
+
+
+# reading a large text: two machines of two ranks, each with its own cache
+
+
+@pytest.fixture
+def reports(left: Left) -> list[dict[str, Any]]:
+    """The result of each of four ranks."""
+    return [json.loads((left(4) / "encoded" / f"{rank}.json").read_text()) for rank in range(4)]
+
+
+def content(entry: Path) -> tuple[Any, ...]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEXTCHAR_CACHE", str(entry.parent.parent))
+        opened = open_entry(entry.stem)
+    assert opened
+    file, index, points, description = opened
+    codes = CodeFile(file, index).read(0, index.total)
+    return entry.name, codes.tolist(), points.tolist(), description
+
+
+def test_the_entry_of_each_cache_is_that_of_one_process(
+    left: Left, reports: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = left(4)
+    monkeypatch.setattr(spooled, "IN_MEMORY", 1000)
+    monkeypatch.setattr(sources, "PIECE", 500)
+    monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path))
+    alone = read_corpus([folder / "good.txt"], TextSettings())
+    expected = content(next((tmp_path / "texts").iterdir()))
+    for cache in ("one", "other"):
+        (only,) = (folder / "encoded" / cache / "texts").iterdir()  # nothing of those that failed
+        assert content(only) == expected
+    assert {each["said"]["good"] for each in reports} == {alone.sha256}
+
+
+def test_one_rank_of_each_machine_encodes_and_none_the_second_time(
+    reports: list[dict[str, Any]], large_text: str
+) -> None:
+    first, again = zip(*(each["counts"] for each in reports), strict=True)
+    assert first == (len(large_text), 0, len(large_text), 0)
+    assert again == (0, 0, 0, 0)
+    assert {each["said"]["again"] for each in reports} == {reports[0]["said"]["good"]}
+
+
+def test_progress_is_that_of_the_whole_text(reports: list[dict[str, Any]], large_text: str) -> None:
+    size = len(large_text.encode())
+    assert reports[0]["progress"][-1] == [size, size]
+    assert reports[0]["progress"] == sorted(reports[0]["progress"])
+
+
+def test_a_bad_byte_is_reported_as_one_process_reports_it(
+    left: Left, reports: list[dict[str, Any]], large_text: str
+) -> None:
+    place = len(large_text.encode()) - ranks.BAD
+    with pytest.raises(TextError, match=f"at byte {place}") as error:
+        read_corpus([left(4) / "bad.txt"], TextSettings())
+    assert {each["said"]["bad"] for each in reports} == {f"TextError: {error.value}"}
+
+
+def test_a_rank_that_encodes_and_is_asked_to_stop_stops_all(
+    reports: list[dict[str, Any]],
+) -> None:
+    assert {each["said"]["stopped"] for each in reports} == {"InterruptedRun: stopped"}

@@ -86,7 +86,7 @@ def test_an_entry_damaged_in_the_middle_of_a_run_changes_nothing(
         == clean
     )
     notes = [event.text for event in events if isinstance(event, Note)]
-    assert sum("damaged" in note and "encoding it anew" in note for note in notes) == 1
+    assert sum("damaged" in note and "encoding it again" in note for note in notes) == 1
 
 
 def test_a_run_is_stopped_while_its_text_is_encoded(

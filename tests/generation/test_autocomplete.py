@@ -1,4 +1,4 @@
-"""Completions, against all the texts that there are."""
+"""Completions, compared with an enumeration of all texts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LETTERS = f"\n 'ab{END}"
 
 
 def tiny(vocabulary: Vocabulary, seed: int = 3) -> Model:
-    """A model that is far from indifferent."""
+    """A model whose probabilities are far from uniform."""
     network = NetworkSettings(cell="gru", hidden_size=6, num_layers=1)
     parameters = initialise(Architecture(network, len(vocabulary)), seed)
     parameters.flat[:] *= 6
@@ -47,7 +47,7 @@ def next_probabilities(model: Model, codes: list[int]) -> np.ndarray[Any, Any]:
 
 
 def is_ended(text: str, then: str, to: str) -> bool:
-    """Whether a continuation ends before a character; the definition, in other words."""
+    """Whether a continuation ends before a character, by an independent definition."""
     if then == END or to == "record":
         return then == END and (to != "word" or any(each in "ab" for each in text))
     if to == "line":
@@ -137,7 +137,7 @@ def test_fewer_there_are_than_asked_where_there_are_no_more() -> None:
 def test_a_word_is_letters_marks_digits_and_apostrophes_within() -> None:
     vocabulary = Vocabulary.of_text(" '’-_7aé\N{COMBINING ACUTE ACCENT}今")
     model = tiny(vocabulary)
-    model.parameters.flat[:] = 0  # all that can be is found
+    model.parameters.flat[:] = 0  # every possible word is found
     made = complete(model, "", SuggestionSettings(count=1000, length=3, beams=1000))
     assert all(each.text.strip(" '’-") for each in made if each.ends)
     assert not any("-" in each.text.strip(" '’-") for each in made)
@@ -151,7 +151,9 @@ def test_a_model_of_running_text_completes_words_one_of_records_records(model: M
     with Completer(model) as completer:
         assert completer.to == "record"
         first = completer.complete("a")
-        assert completer.complete("b") != first == completer.complete("a")  # nothing stays behind
+        assert (
+            completer.complete("b") != first == completer.complete("a")
+        )  # the completer keeps no state
 
 
 def test_the_unknown_symbol_is_never_written() -> None:
@@ -178,18 +180,18 @@ def test_with_bytes_characters_are_put_together(bytes_model: Model) -> None:
         complete(bytes_model, "", SuggestionSettings(to="record"))
 
 
-def test_a_prefix_of_unknown_characters_is_told_or_they_are_left_out(model: Model) -> None:
+def test_unknown_characters_of_a_prefix_are_refused_or_skipped(model: Model) -> None:
     with pytest.raises(UnknownCharacterError, match="'x'"):
         complete(model, "ax")
     assert complete(model, "ax", unknown="skip") == complete(model, "a")
 
 
 @pytest.mark.parametrize(
-    ("letters", "to", "told"),
+    ("letters", "to", "message"),
     [("ab", "line", "knows line breaks"), (" -", "word", "knows letters")],
 )
-def test_an_end_that_the_model_cannot_write_is_refused(letters: str, to: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_an_end_that_the_model_cannot_write_is_refused(letters: str, to: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         complete(tiny(Vocabulary.of_text(letters)), "", SuggestionSettings(to=to))
 
 

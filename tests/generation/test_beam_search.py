@@ -1,4 +1,4 @@
-"""Beam search against all texts there are, tried one by one."""
+"""Beam search, compared with an enumeration of all texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nextchar.errors import SettingsError
-from nextchar.generation.generate import Generated, generate, stream
+from nextchar.generation.generate import Generated, best_of, generate, stream
 from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.requests import RequestOptions
 from nextchar.model.file import Model
@@ -24,12 +24,12 @@ from nextchar.text.vocabulary import Vocabulary
 def model_of(vocabulary: Vocabulary, cell: str = "gru") -> Model:
     network = NetworkSettings(cell=cell, hidden_size=5, num_layers=1)
     parameters = initialise(Architecture(network, len(vocabulary)), 2, np.float64)
-    parameters.flat *= 3  # an untrained model hardly minds what it reads
+    parameters.flat *= 3  # an untrained model depends little on its input
     return Model(parameters, vocabulary)
 
 
 LETTERS = model_of(Vocabulary.of_text("abc"))
-EVERY = 81  # beams enough for every text of four letters
+EVERY = 81  # enough beams for every text of four letters
 
 
 def logprob(model: Model, prompt: str, text: str) -> float:
@@ -87,7 +87,7 @@ def test_repeated_ngrams_are_banned_in_beams_too() -> None:
         assert len(set(pairs)) == len(pairs)
 
 
-def test_what_is_banned_is_in_no_beam() -> None:
+def test_a_banned_character_is_in_no_beam() -> None:
     made = generate(
         LETTERS,
         "a",
@@ -109,3 +109,9 @@ def test_the_best_of_many_are_the_most_probable_of_the_samples() -> None:
     best = generate(LETTERS, "a", GenerationSettings(length=6, samples=2, best_of=9), seed=1)
     ranked = sorted(many, key=lambda each: -each.mean_logprob)
     assert best == ranked[:2]
+
+
+def test_an_empty_text_ranks_last() -> None:
+    empty = Generated("", b"", "stop", np.zeros(0, int), np.zeros(0))
+    other = Generated("a", b"a", "length", np.zeros(1, int), np.array([-9.0]))
+    assert best_of([empty, other], 1) == [other]

@@ -1,4 +1,4 @@
-"""Codes → text that is sure: each piece says of how many codes it is made."""
+"""Codes to final text: each part comes with its number of codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LETTERS = Vocabulary.of_text("abc")
 
 
 def told(writing: IncrementalDetokenizer, data: bytes, size: int) -> list[tuple[str, int]]:
-    """What some bytes give, so many at a time, up to a stop string or to their end."""
+    """Parts of the text of some bytes, a number at a time, up to a stop string or their end."""
     pieces = []
     for start in range(0, len(data), size):
         pieces.append(writing.add(np.frombuffer(data[start : start + size], np.uint8)))

@@ -1,4 +1,4 @@
-"""Writing: how much, from which seed, up to where, and the same in one piece or many."""
+"""Generation: length, seeds, stop strings, streaming, many prompts and patterns."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
-EXTRA = ("stop", "unknown", "pattern", "logit_bias")  # what is no setting of generation
-NO_BYTE = -1e9  # the logit of a byte that is never written
+EXTRA = ("stop", "unknown", "pattern", "logit_bias")  # fields of RequestOptions
+NO_BYTE = -1e9  # logit of a byte that is never drawn
 
 
 def untrained(vocabulary: Vocabulary) -> Model:
@@ -41,32 +41,34 @@ def untrained(vocabulary: Vocabulary) -> Model:
 
 
 LETTERS = untrained(Vocabulary.of_text("abc"))
-# pieces of é, 中 and 🙂 in any order: most of it is no UTF-8, some is
+# bytes of é, 中 and 🙂 in any order: mostly invalid UTF-8
 BYTES = untrained(Vocabulary(is_bytes=True))
 BYTES.parameters["b_out"][:] = NO_BYTE
 BYTES.parameters["b_out"][list("aé中🙂".encode())] = 0.0
 
 
 def write(model: Model = LETTERS, prompt: str | bytes = "", **given: Any) -> Generated:
-    """One text; what is no setting of generation goes to `generate`."""
+    """Generate one text; the other arguments are settings of generation."""
     options = RequestOptions(**{name: given.pop(name) for name in EXTRA if name in given})
     seed = given.pop("seed", 1)
     return generate(model, prompt, GenerationSettings(**given), options, seed=seed)[0]
 
 
 def pieces(model: Model = LETTERS, prompt: str | bytes = "", **given: Any) -> list[str]:
-    """The same text as `write` gives, as it comes."""
+    """Stream the text of `write`."""
     options = RequestOptions(**{name: given.pop(name) for name in EXTRA if name in given})
     seed = given.pop("seed", 1)
     return list(stream(model, prompt, GenerationSettings(**given), options, seed=seed))
 
 
-# how much
+# length
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 77])
 @pytest.mark.parametrize("prompt", ["", "a", "cab" * 20])
-def test_a_text_has_exactly_the_asked_length_without_the_prompt(length: int, prompt: str) -> None:
+def test_a_text_has_exactly_the_requested_length_without_the_prompt(
+    length: int, prompt: str
+) -> None:
     made = write(prompt=prompt, length=length)
     assert len(made.text) == length
     assert made.finish_reason == "length"
@@ -74,7 +76,7 @@ def test_a_text_has_exactly_the_asked_length_without_the_prompt(length: int, pro
 
 
 def test_the_prompt_is_read(small_model: Model) -> None:
-    small_model.parameters.flat[:] *= 5  # an untrained model hardly minds what it reads
+    small_model.parameters.flat[:] *= 5  # an untrained model depends little on its input
     texts = {write(small_model, prompt, length=40).text for prompt in ("It was ", "the age", "")}
     assert len(texts) == 3
 
@@ -98,7 +100,7 @@ def test_a_vocabulary_of_one_character_writes_it() -> None:
     assert write(untrained(Vocabulary.of_text("x")), length=5).text == "xxxxx"
 
 
-# from which seed
+# seeds
 
 
 def test_the_same_seed_writes_the_same_text_and_another_another() -> None:
@@ -142,7 +144,7 @@ def test_a_model_is_not_changed_by_writing(small_model: Model) -> None:
     assert small_model.parameters.flat.tobytes() == before.tobytes()
 
 
-# in pieces
+# streaming
 
 
 @given(
@@ -187,11 +189,11 @@ def test_a_character_of_several_bytes_is_held_back_until_it_is_whole(
     assert "\ufffd" in came
 
 
-# up to where
+# stop strings
 
 
 def cut(text: str, stops: list[str]) -> tuple[str, str]:
-    """The text up to the first stop text to be complete, found the slow way; and the reason."""
+    """The text before the stop string that is complete first, by a plain search; and the reason."""
     for end in range(len(text) + 1):
         starts = [end - len(stop) for stop in stops if text[:end].endswith(stop)]
         if starts:
@@ -265,7 +267,7 @@ def test_an_empty_stop_text_is_refused(stop: list[Any]) -> None:
         write(stop=stop)
 
 
-# what the model does not know
+# unknown characters
 
 
 def test_an_unknown_character_of_the_prompt_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Names, limits and what goes together, told before anything is written."""
+"""Settings of generation: names, limits and combinations, checked before generation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked for, checked against the model before anything is written."""
+"""Requests, checked against the model before generation."""
 
 from __future__ import annotations
 

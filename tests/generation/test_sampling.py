@@ -1,4 +1,4 @@
-"""Each sampling rule against its definition, written out slowly, and draws against chance."""
+"""Each sampling rule against a plain form of its definition, and draws against chance."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from nextchar.generation.sampling import (
 
 Array = NDArray[np.float64]
 
-# whole numbers make ties likely; -inf is what must not be drawn
+# whole numbers make ties likely; -inf bans a code
 LOGIT = st.one_of(st.integers(-4, 4).map(float), st.floats(-60, 60), st.just(-math.inf))
 ROWS = st.integers(1, 8).flatmap(
     lambda V: st.lists(st.lists(LOGIT, min_size=V, max_size=V).filter(drawable), min_size=1,
@@ -199,7 +199,7 @@ def test_a_min_p_of_zero_is_off() -> None:
 
 
 def distances(logits: Array) -> dict[int, float]:
-    """How far the surprise of each drawable code is from the entropy, by the definition."""
+    """Distance of the surprisal of each drawable code from the entropy, by the definition."""
     largest = max(logits)
     total = math.log(math.fsum(math.exp(logit - largest) for logit in logits))
     surprises = {code: total - (logits[code] - largest) for code in kept(logits)}
@@ -213,7 +213,7 @@ def test_typical_p_keeps_the_fewest_of_nearly_expected_surprise(rows: Array, p: 
         chances, chosen, far = softmax(logits), kept(row), distances(logits)
         assert chosen
         assert all(row[code] == logits[code] for code in chosen)
-        # surprises of at most 125 nats, rounded
+        # surprisals of at most 125 nats, rounded
         assert all(far[a] <= far[b] + 1e-11 for a in chosen for b in kept(logits) - chosen)
         together = math.fsum(chances[code] for code in chosen)
         assert together >= p - 1e-12
@@ -223,7 +223,7 @@ def test_typical_p_keeps_the_fewest_of_nearly_expected_surprise(rows: Array, p: 
 
 
 def test_typical_p_may_leave_out_the_most_probable_character() -> None:
-    # entropy 1.95 nats: the first one surprises by 0.80, each of the others by 2.90
+    # entropy 1.95 nats: the surprisal of the first is 0.80, of each other 2.90
     rows = np.log([[0.45] + [0.055] * 10])
     assert kept(keep_typical_p(rows, 0.15)[0]) == {1, 2, 3}
 
@@ -313,7 +313,7 @@ def test_no_repetition_penalty_fails(penalty: float) -> None:
     given = settings(repetition_penalty=penalty)
     made = probabilities(rows, given, [np.array([0, 1, 4])])
     assert made.sum() == pytest.approx(1)
-    # towards infinity what was there goes to 0 or far below; towards 0 the opposite
+    # towards infinity logits of recent codes go to 0 or far below; towards 0 the opposite
     assert made[0].argmax() == (3 if penalty > 1 else 0)
     assert made[0, 4] == 0
 
@@ -350,7 +350,7 @@ def test_an_ngram_longer_than_the_text_bans_nothing() -> None:
     assert made.tolist() == rows.tolist()
 
 
-def test_the_penalties_look_at_the_window_and_ngrams_at_all() -> None:
+def test_penalties_apply_to_the_window_and_ngrams_to_all_codes() -> None:
     rows, history = np.zeros((1, 3)), [np.array([0, 1, 0])]
     given = {"repeat_last_n": 1, "presence_penalty": 1.0}
     made = probabilities(rows, settings(**given), history)
@@ -366,7 +366,7 @@ def test_the_penalties_look_at_the_window_and_ngrams_at_all() -> None:
 # together
 
 
-def test_rules_look_back_at_biased_logits() -> None:
+def test_penalties_apply_to_biased_logits() -> None:
     # 1 - 2 = -1, times 2 is -2; were the bias added last, 1/2 - 2 = -1.5
     bias, given = np.array([-2.0, 0]), settings(repetition_penalty=2)
     made = probabilities(np.array([[1.0, 0]]), given, [np.array([0])], bias)
@@ -390,7 +390,7 @@ def test_greedy_heeds_penalties_and_bans() -> None:
     assert probabilities(rows, settings(temperature=0), allowed=banned).tolist() == [[0, 0, 1]]
 
 
-def test_min_p_looks_at_what_top_p_left_and_typical_p_at_both() -> None:
+def test_min_p_applies_after_top_p_and_typical_p_after_both() -> None:
     # top_p leaves three, of which min_p drops the last; the two left have entropy 0.68,
     # which -log 0.571 = 0.56 is nearer than -log 0.429 = 0.85
     rows = np.log([[0.4, 0.3, 0.15, 0.15]])

@@ -1,4 +1,4 @@
-"""Requests written together: each text is what it would be alone."""
+"""Continuous batching: each text is the same in a batch as alone."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ RULES: list[dict[str, Any]] = [
 
 
 def ask(model: Model, n: int, **given: Any) -> tuple[Any, ...]:
-    """Prompt, settings and seed of a request that is like no other."""
+    """Prompt, settings and seed of request n, different for each n."""
     rules = {**RULES[n % len(RULES)], "length": 7 + 5 * (n % 4), **given}
     return PROMPTS[n % len(PROMPTS)], GenerationSettings(**rules), n
 
 
 def drain(batch: BatchScheduler) -> dict[Hashable, list[TextDelta]]:
-    """All pieces by request."""
+    """All deltas by request."""
     pieces: dict[Hashable, list[TextDelta]] = defaultdict(list)
     while len(batch):
         for key, piece in batch.advance():
@@ -178,7 +178,7 @@ def test_what_the_user_did_not_give_is_read_and_not_scored(small_model: Model) -
     assert text(pieces) == alone[0].text
 
 
-def test_each_request_gets_as_many_alternatives_as_it_asked_for(small_model: Model) -> None:
+def test_each_request_gets_the_requested_number_of_alternatives(small_model: Model) -> None:
     asked = [None, 0, 2, 100, 1]
     with BatchScheduler(small_model, lanes=5) as batch:
         for n, logprobs in enumerate(asked):

@@ -1,4 +1,4 @@
-"""Reading character by character, and going back."""
+"""Reading character by character, and restoring earlier states."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def expected(model: Model, codes: list[int]) -> list[float]:
     return row
 
 
-def test_texts_go_on_each_with_its_own_code(small_model: Model) -> None:
+def test_each_text_continues_with_its_own_code(small_model: Model) -> None:
     with Stepper(small_model, lanes=3) as stepper:
         stepper.read(np.array([1, 2]))
         stepper.restore([stepper.snapshots()[0]] * 3)
@@ -26,7 +26,7 @@ def test_texts_go_on_each_with_its_own_code(small_model: Model) -> None:
             assert row == pytest.approx(expected(small_model, [1, 2, code]), abs=1e-5)  # float32
 
 
-def test_a_text_goes_back_to_where_it_was(small_model: Model) -> None:
+def test_a_text_is_restored_from_a_snapshot(small_model: Model) -> None:
     with Stepper(small_model) as stepper:
         stepper.read(np.array([1]))
         before, there = stepper.logits.tolist(), stepper.snapshots()
@@ -36,6 +36,6 @@ def test_a_text_goes_back_to_where_it_was(small_model: Model) -> None:
         assert stepper.logits.tolist() == before
 
 
-def test_before_anything_the_biases_speak(small_model: Model) -> None:
+def test_before_any_character_the_logits_are_the_biases(small_model: Model) -> None:
     with Stepper(small_model) as stepper:
         assert stepper.logits[0] == pytest.approx(small_model.parameters["b_out"])

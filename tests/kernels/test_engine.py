@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from model.gradient_check import make_problem
-from nextchar.kernels import engine as engine_module
+from nextchar.kernels import workers
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.threads import one_blas_thread, usable_cores
 from nextchar.model.dropout import draw_masks
@@ -34,10 +34,10 @@ def run(problem, threads, **options):
     """Loss, state and gradient of a fresh engine."""
     parameters = problem.parameters
     with Engine(parameters.architecture, threads=threads, dtype=parameters.dtype) as engine:
-        loss, state = engine.loss_and_gradient(
+        loss, state, gradient = engine.loss_and_gradient(
             parameters, batch_of(problem), problem.state, **options
         )
-        return loss, state, engine.gradient.flat.copy()
+        return loss, state, gradient.flat.copy()
 
 
 def assert_same_bits(one, two):
@@ -88,9 +88,9 @@ def test_nothing_is_left_of_the_batch_before():
     many, few = make_problem("gru", B=6), make_problem("gru", B=1, seed=1)
     with Engine(many.parameters.architecture, threads=3, dtype=np.float64) as engine:
         engine.loss_and_gradient(many.parameters, batch_of(many), many.state)
-        engine.loss_and_gradient(few.parameters, batch_of(few), few.state)
+        result = engine.loss_and_gradient(few.parameters, batch_of(few), few.state)
         _, expected = few.loss_and_gradient()
-        np.testing.assert_allclose(engine.gradient.flat, expected.flat, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(result.gradient.flat, expected.flat, rtol=1e-11, atol=1e-14)
 
 
 def test_dropout_depends_on_seed_and_step_and_on_no_earlier_call():
@@ -99,10 +99,10 @@ def test_dropout_depends_on_seed_and_step_and_on_no_earlier_call():
     expected = run(problem, 2, **options)
     with Engine(problem.parameters.architecture, threads=2, dtype=np.float64) as engine:
         for step in (6, 7, 8):
-            loss, state = engine.loss_and_gradient(
+            loss, state, gradient = engine.loss_and_gradient(
                 problem.parameters, batch_of(problem), problem.state, **{**options, "step": step}
             )
-        assert_same_bits((loss, state, engine.gradient.flat), expected)
+        assert_same_bits((loss, state, gradient.flat), expected)
     for other in ({"step": 9}, {"seed": 4}, {"dropout": 0.0}):
         assert run(problem, 2, **{**options, **other})[0] != expected[0]
 
@@ -122,15 +122,17 @@ def test_with_dropout_too_any_thread_count_gives_the_plain_gradient():
 def test_the_norm_is_that_of_the_gradient():
     problem = make_problem("gru", layers=2, B=5)
     with Engine(problem.parameters.architecture, threads=2, dtype=np.float64) as engine:
-        engine.loss_and_gradient(problem.parameters, batch_of(problem), problem.state)
-        assert engine.gradient_norm == pytest.approx(np.linalg.norm(engine.gradient.flat))
+        _, _, gradient = engine.loss_and_gradient(
+            problem.parameters, batch_of(problem), problem.state
+        )
+        assert gradient.norm == pytest.approx(np.linalg.norm(gradient.flat))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("how", [{}, {"clip": 0.01}, {"clip": 0.001, "clip_by": "value"}])
 def test_an_update_clips_and_moves_as_the_readable_rules_do(threads, optimizer, how, monkeypatch):
-    monkeypatch.setattr(engine_module, "LEAST_PART", 10)  # small arrays are cut too
+    monkeypatch.setattr(workers, "MIN_RANGE", 10)  # small arrays are cut too
     problem = make_problem("lstm", layers=2, B=3)
     settings = Settings.make(optimizer=optimizer, weight_decay=0.1, **how).training
     mine = Parameters(problem.parameters.architecture, problem.parameters.flat.copy())
@@ -138,10 +140,10 @@ def test_an_update_clips_and_moves_as_the_readable_rules_do(threads, optimizer, 
     slots, their_slots = make_slots(optimizer, mine.flat), make_slots(optimizer, mine.flat)
     with Engine(mine.architecture, threads=threads, dtype=np.float64) as engine:
         for step in range(1, 6):
-            engine.loss_and_gradient(mine, batch_of(problem), problem.state)
-            gradient = engine.gradient.flat.copy()
-            engine.update(mine, slots, learning_rate=0.01, step=step, settings=settings)
-            np.testing.assert_array_equal(engine.gradient.flat, gradient)
+            _, _, found = engine.loss_and_gradient(mine, batch_of(problem), problem.state)
+            gradient = found.flat.copy()
+            engine.update(mine, slots, found, learning_rate=0.01, step=step, settings=settings)
+            np.testing.assert_array_equal(found.flat, gradient)
             clip(gradient, settings.clip, settings.clip_by)
             update(
                 theirs.flat, gradient, their_slots, learning_rate=0.01, step=step,
@@ -161,8 +163,10 @@ def test_the_classic_preset_runs_its_one_lane_on_any_number_of_threads():
     results = []
     for threads in (1, 4):
         with Engine(parameters.architecture, threads=threads, dtype=np.float32) as engine:
-            found = engine.loss_and_gradient(parameters, batch, parameters.zero_state(1))
-            results.append((*found, engine.gradient.flat.copy()))
+            loss, state, gradient = engine.loss_and_gradient(
+                parameters, batch, parameters.zero_state(1)
+            )
+            results.append((loss, state, gradient.flat.copy()))
     assert_same_bits(*results)
     # weights of 0.01 know nothing yet: every character is one of twenty
     assert results[0][0] == pytest.approx(math.log(20), rel=1e-3)

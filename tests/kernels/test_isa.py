@@ -1,4 +1,4 @@
-"""The same kernels compiled for other CPUs than this one, in processes of their own."""
+"""Kernels compiled for other CPUs than this one, in separate processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SETS = {
     "avx2": ("haswell", AVX2),
     "sse2": ("x86-64", "+sse,+sse2"),
 }
-# products know nothing of cells, and a CPU with AVX-512 runs its kernels in all other tests: here
-# are two sets with one cell each, and in `make torture` all sets with all cells
+# products do not depend on cells, and all other tests run on AVX-512 where the CPU has it: two sets
+# with one cell each here, all sets with all cells in `make torture`
 CELLS = {"avx2": "gru", "sse2": "lstm"}
 HAS_AVX512 = "+avx512f" in str(cpu_target.target_context.codegen().magic_tuple())
 
@@ -46,8 +46,8 @@ for cell in sys.argv[1:]:
     exact = Parameters(architecture, parameters.flat.astype("f8"))
     loss_and_gradient(exact, x, y, state.astype("f8"), wanted, scale=1 / 42)
     with Engine(architecture, threads=1, dtype="f4") as engine:
-        engine.loss_and_gradient(parameters, Batch(x, y, True), state)
-        off = np.linalg.norm(engine.gradient.flat - wanted.flat) / np.linalg.norm(wanted.flat)
+        gradient = engine.loss_and_gradient(parameters, Batch(x, y, True), state).gradient
+        off = np.linalg.norm(gradient.flat - wanted.flat) / np.linalg.norm(wanted.flat)
     assert off < bound, (cell, off)
     # weights that are bfloat16 already: decoding with pairs is exact, and widened here
     parameters.flat[:] = (parameters.flat.astype("f4").view("u4") & 0xFFFF0000).view("f4")

@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: found again, and whatever happens to them, only compiled anew."""
+"""Compiled kernels on disk: reused, and compiled again whatever happens to their files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(x.tolist())
 
 
 def run(folder: Path) -> str:
-    """What a process says that applies exp to zeros and keeps its kernels in a folder."""
+    """Return the output of a process that applies exp to zeros, with its kernels in a folder."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "NUMBA_CACHE_DIR": str(folder)},
@@ -46,7 +46,7 @@ def test_a_kernel_is_compiled_once_and_found_by_the_next_process(tmp_path: Path)
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign"])
-def test_a_damaged_file_is_compiled_anew_and_replaced(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_compiled_again_and_replaced(tmp_path: Path, damage: str) -> None:
     run(tmp_path)
     (file,) = kept(tmp_path)
     whole = file.read_bytes()
@@ -59,7 +59,7 @@ def test_a_damaged_file_is_compiled_anew_and_replaced(tmp_path: Path, damage: st
     assert run(tmp_path) == "[1.0, 1.0, 1.0]"
 
 
-def test_what_other_sources_left_is_removed(tmp_path: Path) -> None:
+def test_files_of_other_sources_are_removed(tmp_path: Path) -> None:
     run(tmp_path)
     (file,) = kept(tmp_path)
     old = file.with_name(file.name.replace(SOURCES, "0" * len(SOURCES)))

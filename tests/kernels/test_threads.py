@@ -1,4 +1,4 @@
-"""How many threads there are to use."""
+"""Number of usable cores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from nextchar.kernels.threads import usable_cores
 
 pytestmark = pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity"), reason="only Linux tells of cores and containers"
+    not hasattr(os, "sched_getaffinity"), reason="only Linux lists cores and containers"
 )
 
 
@@ -38,5 +38,5 @@ def test_a_container_may_grant_fewer(system: Path, granted: str, cores: int) -> 
     assert usable_cores(system) == cores
 
 
-def test_where_nothing_is_told_every_cpu_counts(system: Path) -> None:
+def test_without_a_list_of_cores_every_cpu_counts(system: Path) -> None:
     assert usable_cores(system / "nowhere") == 5

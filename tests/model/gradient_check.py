@@ -1,4 +1,4 @@
-"""Gradients by central differences, in float64: the judge of every `backward`.
+"""Gradients by central differences, in float64: the reference for every `backward`.
 
 With step s a difference quotient errs by about s²·f''' (truncation) and by 1e-16·f/s (rounding).
 For losses near 1 and s = 1e-5 both are near 1e-11. The inputs here make gradients of 1e-2 and
@@ -27,7 +27,7 @@ TOLERANCE = 1e-6
 
 
 def differences(loss: Callable[[], float], array: Array) -> Array:
-    """The derivative of `loss()` by each entry of an array that it reads."""
+    """Derivative of `loss()` with respect to each entry of an array that it reads."""
     slopes = np.empty_like(array)
     for place in np.ndindex(array.shape):
         kept = array[place]
@@ -41,7 +41,7 @@ def differences(loss: Callable[[], float], array: Array) -> Array:
 
 
 def assert_same_gradient(name: str, analytic: Array, numeric: Array) -> None:
-    """Hold one tensor's gradient to its differences, as a whole and at its worst entry.
+    """Compare one tensor's gradient with its differences, as a whole and at its worst entry.
 
     Written so that NaN fails, and so that a gradient that vanishes altogether is no proof.
     """
@@ -52,7 +52,7 @@ def assert_same_gradient(name: str, analytic: Array, numeric: Array) -> None:
 
 
 def check_cell(cell: Cell, *, T: int = 4, B: int = 3, H: int = 3, seed: int = 0) -> None:
-    """Hold a cell's `backward` to differences, for the weighted sum of all its outputs."""
+    """Compare a cell's `backward` with differences, for the weighted sum of all its outputs."""
     rng = np.random.default_rng(seed)
     weights = {n: rng.normal(0, 0.7, shape) for n, shape in cell.shapes(1, H).items()}
     a = rng.normal(size=(T, B, cell.GATES * H))
@@ -73,7 +73,7 @@ def check_cell(cell: Cell, *, T: int = 4, B: int = 3, H: int = 3, seed: int = 0)
 
 @dataclass(frozen=True)
 class Problem:
-    """A network and a batch, all random, the state before it too."""
+    """A random network, batch and initial state."""
 
     parameters: Parameters
     codes: Array  # (T, B)
@@ -82,15 +82,15 @@ class Problem:
     masks: list[Array] | None
 
     def loss(self) -> float:
-        """The mean loss, the plain way."""
+        """Mean loss, by the forward pass alone."""
         logits, _, _ = network.forward(self.parameters, self.codes, self.state, self.masks)
         log_p = log_softmax(logits)
         return -float(np.take_along_axis(log_p, self.targets[..., None], axis=-1).mean())
 
     def loss_and_gradient(self) -> tuple[float, Parameters]:
-        """The mean loss and its gradient, as training has them."""
+        """Mean loss and its gradient, by the code that training uses."""
         gradient = Parameters(self.parameters.architecture, dtype=self.parameters.dtype)
-        gradient.flat[:] = np.nan  # whatever is not written must be noticed
+        gradient.flat[:] = np.nan  # an entry that is not written fails the check
         total, _ = network.loss_and_gradient(
             self.parameters,
             self.codes,
@@ -103,7 +103,7 @@ class Problem:
         return total / self.codes.size, gradient
 
     def as_type(self, dtype: Any) -> Problem:
-        """The same in another precision."""
+        """The same problem in another precision."""
         p = self.parameters
         return Problem(
             Parameters(p.architecture, p.flat.astype(dtype)),
@@ -127,7 +127,7 @@ def make_problem(
     H: int = 3,
     seed: int = 0,
 ) -> Problem:
-    """A random problem; weights of 0.7 keep the gates away from their flat ends."""
+    """A random problem; weights of 0.7 keep the gates out of saturation."""
     rng = np.random.default_rng(seed)
     architecture = Architecture(
         NetworkSettings(
@@ -150,7 +150,7 @@ def make_problem(
 
 
 def check_network(problem: Problem) -> None:
-    """Hold the gradient of every parameter of a network to its differences."""
+    """Compare the gradient of every parameter of a network with its differences."""
     _, gradient = problem.loss_and_gradient()
     for name, values in problem.parameters.views.items():
         assert_same_gradient(name, gradient[name], differences(problem.loss, values))

@@ -1,4 +1,4 @@
-"""The cells: their equations, once more in plain loops, and their gradients by differences."""
+"""The cells: their equations as plain loops, and their gradients by finite differences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sigmoid(x):
 
 
 def naive_step(name, weights, a, state):
-    """One step of one lane, gate by gate, as the cell's file states it."""
+    """One step of one lane, gate by gate, by the equations in the cell's file."""
     h = state[0]
     product = h @ weights["W_hh"]
     if name == "rnn":

@@ -1,4 +1,4 @@
-"""The file's form: back to the bit, and a plain sentence for every file that is not whole."""
+"""The container: contents are read back bit for bit; any other file is refused in one line."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ in_tmp_path = settings(suppress_health_check=[HealthCheck.function_scoped_fixtur
 
 @pytest.fixture
 def path(tmp_path):
-    """A whole file of kind `model`."""
+    """A complete file of kind `model`."""
     container.write(tmp_path / "x.safetensors", "model", TENSORS, DOCUMENT)
     return tmp_path / "x.safetensors"
 
 
 def refusal(path: Path, kind: str = "model") -> str:
-    """The one line with which a file is refused."""
+    """Return the one-line message of the refusal, without the path."""
     with pytest.raises(ModelFileError) as caught:
         container.read(path, kind)
     message = str(caught.value)
@@ -106,16 +106,16 @@ def test_every_truncation_is_refused(path):
     data = path.read_bytes()
     for length in range(len(data)):
         path.write_bytes(data[:length])
-        assert refusal(path).startswith("not a whole model file"), length
+        assert refusal(path).startswith("is not a complete model file"), length
 
 
 def test_a_byte_too_many_is_refused(path):
     path.write_bytes(path.read_bytes() + b"\0")
-    assert refusal(path).startswith("not a whole model file")
+    assert refusal(path).startswith("is not a complete model file")
 
 
 def test_no_flipped_bit_goes_unnoticed(path):
-    """Refused, or (a capital in a JSON escape, say) the same content after all."""
+    """Each is refused or, as a capital letter in a JSON escape, leaves the content the same."""
     data, (tensors, document) = path.read_bytes(), container.read(path, "model")
     for place in range(len(data)):
         for bit in range(8):
@@ -138,7 +138,7 @@ def test_random_bytes_are_refused(junk, tmp_path):
 
 
 class Bomb:
-    """Makes a folder when it is unpickled."""
+    """Create a folder when unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -150,7 +150,7 @@ class Bomb:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickle_is_refused_and_never_run(tmp_path, protocol):
     (tmp_path / "x").write_bytes(pickle.dumps(Bomb(tmp_path / "run"), protocol))
-    assert refusal(tmp_path / "x").startswith("not a whole model file")
+    assert refusal(tmp_path / "x").startswith("is not a complete model file")
     assert not (tmp_path / "run").exists()
 
 
@@ -162,16 +162,16 @@ def test_files_of_numpy_and_plain_text_are_refused(tmp_path):
         refusal(tmp_path / "x")
 
 
-def test_a_safetensors_file_of_others_is_told_from_ours(tmp_path):
+def test_a_safetensors_file_of_other_programs_is_refused(tmp_path):
     for metadata in (None, {"format": "pt"}):
         write_metadata(tmp_path / "x", metadata)
-        assert refusal(tmp_path / "x") == "a safetensors file, but not one of nextchar"
+        assert refusal(tmp_path / "x") == "is a safetensors file that nextchar did not write"
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[]", "null", "3", '"text"', '{"format": 1'])
 def test_a_description_that_cannot_be_read_is_damage(tmp_path, text):
     write_metadata(tmp_path / "x", {"nextchar": text})
-    assert refusal(tmp_path / "x") == "damaged: its description cannot be read"
+    assert refusal(tmp_path / "x") == "is damaged: its description cannot be read"
 
 
 def test_a_file_of_the_other_kind_says_which(path):
@@ -182,21 +182,21 @@ def test_a_file_of_a_later_format_says_so(tmp_path):
     document = json.dumps({"format": 2, "kind": "model"})
     write_metadata(tmp_path / "x", {"nextchar": document})
     assert refusal(tmp_path / "x") == (
-        "has format 2, this version of nextchar reads 1; use the version that wrote it, or make it "
-        "again"
+        "has format 2, but this version of nextchar reads 1; use the version that wrote it, or "
+        "create the file again"
     )
 
 
 def test_a_file_without_its_digest_is_damaged(tmp_path):
     document = json.dumps({"format": container.FORMAT, "kind": "model"})
     write_metadata(tmp_path / "x", {"nextchar": document})
-    assert refusal(tmp_path / "x").startswith("damaged")
+    assert refusal(tmp_path / "x").startswith("is damaged")
 
 
-def test_a_missing_file_is_missing_and_a_folder_is_no_file(tmp_path):
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert refusal(tmp_path / "nothing") == "no such file"
     (tmp_path / "folder").mkdir()
-    assert refusal(tmp_path / "folder").startswith("not a whole model file")
+    assert refusal(tmp_path / "folder").startswith("is not a complete model file")
 
 
 def test_a_file_that_cannot_be_written_is_an_error_that_leaves_nothing(tmp_path):
@@ -212,11 +212,11 @@ def test_writing_replaces_the_old_file_and_leaves_no_other(path):
     assert list(path.parent.iterdir()) == [path]
 
 
-# files made to do harm: nothing a header claims is believed
+# malicious files: sizes that a header claims are never trusted
 
 
 def headed(path: Path, header: object, data: bytes = b"", length: int | None = None) -> Path:
-    """A file of a header as it is, a JSON document or its text, and some bytes."""
+    """Write a file with a header, given as a JSON document or raw text, and some data."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + data)
     return path
@@ -256,9 +256,9 @@ ONE = b'"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
 )
 def test_a_header_that_claims_what_is_not_there_is_refused(header, data, tmp_path):
     path = headed(tmp_path / "x", header, data)
-    tracemalloc.start()  # NumPy and Python ask through it
+    tracemalloc.start()  # it counts allocations of NumPy and Python
     try:
-        assert re.match("not a whole model file|damaged|a safetensors file, but", refusal(path))
+        assert re.match("is not a complete model|is damaged|is a safetensors file", refusal(path))
         assert tracemalloc.get_traced_memory()[1] < 10e6
     finally:
         tracemalloc.stop()
@@ -266,7 +266,7 @@ def test_a_header_that_claims_what_is_not_there_is_refused(header, data, tmp_pat
 
 @pytest.mark.parametrize("length", [2**60, 2**63, 2**64 - 1, 2**25 + 1, 10**8])
 def test_a_header_longer_than_the_file_is_refused(length, tmp_path):
-    assert f"a header of {length} bytes is claimed" in refusal(
+    assert f"it claims a header of {length} bytes" in refusal(
         headed(tmp_path / "x", {}, length=length)
     )
 
@@ -291,12 +291,12 @@ def test_a_document_that_is_a_bomb_is_refused(document, tmp_path):
 def test_infinity_by_another_name_is_refused_too(tmp_path):
     document = json.dumps({"format": 1, "kind": "model", "x": 0, "sha256": ""})
     write_metadata(tmp_path / "x", {"nextchar": document.replace("0", "1e999")})
-    assert refusal(tmp_path / "x").startswith("not a whole model file")
+    assert refusal(tmp_path / "x").startswith("is not a complete model file")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="NTFS fills the holes of a file")
 def test_a_file_with_holes_larger_than_memory_is_refused(tmp_path):
-    """A real file of 4 TB that takes no space: every length in it is true."""
+    """A sparse file of 4 TB that takes no space: every size in it is true."""
     path = headed(tmp_path / "x", {**OURS, "w": tensor([10**12], 4 * 10**12)})
     try:
         os.truncate(path, path.stat().st_size + 4 * 10**12)
@@ -306,10 +306,10 @@ def test_a_file_with_holes_larger_than_memory_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
-def test_what_would_be_waited_for_or_never_ends_is_no_file(tmp_path):
+def test_a_pipe_and_an_endless_device_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
-        assert refusal(path).endswith("(it is no regular file)")
+        assert refusal(path).endswith("(it is not a regular file)")
 
 
 def test_a_format_and_a_kind_of_any_length_are_cut_in_the_message(tmp_path):

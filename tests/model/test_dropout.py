@@ -1,4 +1,4 @@
-"""Dropout masks: what is in them, and that the seed and the step alone decide."""
+"""Dropout masks: their entries, which depend only on the seed and the step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How weights are drawn: ranges, moments, the same from the same seed."""
+"""Initial weights: ranges, moments, reproducibility by seed."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ rows = st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=9).map(np.array)
 
 
 def naive_log_softmax(row):
-    """By exact summation of exponentials, largest first subtracted."""
+    """Log-softmax by exact summation of exponentials, after subtracting the largest logit."""
     largest = max(row)
     return [x - largest - math.log(math.fsum(math.exp(y - largest) for y in row)) for x in row]
 

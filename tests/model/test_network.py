@@ -1,4 +1,4 @@
-"""The whole network: every gradient by differences, and what a batch may and may not change."""
+"""The whole network: every gradient by finite differences, and the arrays a step may change."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_gradient_is_right_along_any_direction_at_any_shape(problem, seed):
     slope = (above - problem.loss()) / (2 * step)
     values[:] = at
     assert loss == pytest.approx(problem.loss(), rel=1e-12)
-    # a single direction may be nearly level: the whole gradient's length is the yardstick
+    # a single direction may be nearly flat: errors are relative to the whole gradient's length
     scale = np.linalg.norm(gradient.flat)
     assert abs(slope - gradient.flat @ way) <= 1e-6 * scale + 1e-9
 
@@ -173,8 +173,8 @@ def test_float32_agrees_with_float64(cell):
     loss_32, gradient_32 = rounded.loss_and_gradient()
     loss, gradient = rounded.as_type(np.float64).loss_and_gradient()
     assert loss_32 == pytest.approx(loss, rel=1e-5)
-    # each entry sums some T·B·L = 512 products, each off by 6e-8: sqrt(512)·6e-8 ≈ 1e-6, and the
-    # steps of backpropagation hand their errors on; a wrong term would be off by percents
+    # each entry sums about T·B·L = 512 products, each off by 6e-8: sqrt(512)·6e-8 ≈ 1e-6, and the
+    # steps of backpropagation accumulate errors; a wrong term would be off by percents
     for name in p.views:
         error = np.linalg.norm(gradient_32[name] - gradient[name])
         assert error <= 1e-5 * np.linalg.norm(gradient[name]), name

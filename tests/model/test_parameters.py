@@ -82,7 +82,7 @@ def test_a_layers_views_are_those_of_its_names(architecture):
             assert view is parameters[f"layer{number}.{name}"]
 
 
-def test_eleven_layers_are_told_apart():
+def test_eleven_layers_are_distinguished():
     parameters = Parameters(of(cell="rnn", hidden_size=1, num_layers=11))
     assert all(set(layer) == {"W_ih", "W_hh", "b"} for layer in parameters.layers)
     assert parameters.layers[1]["b"] is parameters["layer1.b"]
@@ -96,7 +96,7 @@ def test_the_flat_array_is_kept_not_copied():
 
 def test_a_flat_array_of_another_size_is_refused():
     architecture = of(hidden_size=2, num_layers=1)
-    with pytest.raises(ValueError, match=f"{architecture.size} parameters are wanted"):
+    with pytest.raises(ValueError, match=rf"flat must have shape \({architecture.size},\)"):
         Parameters(architecture, np.zeros(architecture.size + 1))
 
 

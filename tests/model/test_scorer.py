@@ -1,4 +1,4 @@
-"""The one scorer, held to a loop over characters."""
+"""The one scorer, compared with a loop over characters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def parameters(request):
         cell=request.param, hidden_size=8, num_layers=2, initialisation="uniform"
     )
     drawn = initialise(Architecture(network, V), 3, np.float64)
-    drawn.flat *= 2  # opinions strong enough to differ from character to character
+    drawn.flat *= 2  # large enough for predictions that differ by character
     return drawn
 
 
@@ -36,7 +36,7 @@ def codes(rng):
 
 
 def naive_score(parameters, codes):
-    """One character at a time, the state handed on, surprises summed exactly."""
+    """Score one character at a time, carrying the state, with an exact sum."""
     state, surprises, correct = parameters.zero_state(1), [], 0
     for code, following in itertools.pairwise(codes):
         logits, state, _ = forward(parameters, np.array([[code]]), state)
@@ -56,14 +56,14 @@ def test_one_lane_is_the_loop_over_characters(parameters, codes, length):
 @pytest.mark.parametrize("lanes", [2, 3, 4, 64])
 def test_more_lanes_agree_closely(parameters, codes, lanes):
     one, more = score(parameters, codes), score(parameters, codes, lanes=lanes)
-    # these small random networks have long forgotten a character 512 back
+    # these small random networks do not depend on a character 512 back
     assert more.nats == pytest.approx(one.nats, rel=1e-9)
     assert (more.characters, more.correct) == (one.characters, one.correct)
 
 
 @pytest.mark.parametrize("length", [4097, 6143, 6144, 6145, 8999, 9000])
 def test_every_character_but_the_first_counts_once_in_any_lanes(codes, length):
-    """A network that knows frequencies only: each character's surprise is its own."""
+    """The network predicts frequencies only: the surprisal of a character is constant."""
     parameters = Parameters(Architecture(NetworkSettings(hidden_size=1), V), dtype=np.float64)
     surprise = np.linspace(1, 3, V)
     surprise += math.log(np.exp(-surprise).sum())
@@ -100,13 +100,13 @@ def test_log_likelihoods_are_carried_from_chunk_to_chunk(parameters, codes):
     np.testing.assert_allclose(np.concatenate([p.log_p for p in parts]), whole, rtol=1e-12)
     np.testing.assert_array_equal(np.concatenate([p.right for p in parts]), right)
     assert whole.dtype == np.float64
-    # what was carried into a chunk is all that is needed to go on from there
+    # the state before a chunk is enough to continue from there
     ((again, *_),) = log_likelihoods(parameters, cuts[1:], state=parts[1].state)
     np.testing.assert_array_equal(again, parts[1].log_p)
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
-def test_who_watches_is_told_each_character_once_and_they_add_up(parameters, codes, lanes):
+def test_watch_receives_each_character_once_and_they_add_up(parameters, codes, lanes):
     seen, chunks = np.full(MANY, np.nan), []
 
     def watch(chunk):

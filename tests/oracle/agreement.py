@@ -1,4 +1,4 @@
-"""Holds nextchar to a record of what PyTorch computed. Knows nothing of PyTorch itself.
+"""Comparison of nextchar with recorded results of PyTorch; does not import PyTorch.
 
 A network's record has the arrays inputs, targets (T, B); state, new_state (L, STATES, B, H); loss,
 the mean over T·B; and w.NAME, d.NAME, value and gradient of every parameter. A walk's record has
@@ -22,20 +22,20 @@ from nextchar.training.optim.optimizers import clip, make_slots, update
 Array = NDArray[Any]
 Record = Mapping[str, Array]
 
-ROWS, COLUMNS = 2, 3  # of the walk's one matrix; its one bias has COLUMNS entries too
+ROWS, COLUMNS = 2, 3  # of the walk's one matrix; its one bias has COLUMNS entries
 LEARNING_RATE, MOMENTUM = 0.05, 0.9
 CLIPS = {"unclipped": (0.0, "norm"), "value": (0.5, "value"), "norm": (1.0, "norm")}
 
 
 def assert_close(name: str, found: Array, expected: Array, tolerance: float) -> None:
-    """The distance of two arrays is at most a share of the length of the expected one."""
+    """Assert that two arrays differ by at most `tolerance`, relative to the expected norm."""
     assert found.shape == expected.shape, name
     distance, length = np.linalg.norm(found - expected), np.linalg.norm(expected)
     assert distance <= tolerance * length, f"{name}: off by {distance / length:.1e} of its length"
 
 
 def assert_network_agrees(settings: NetworkSettings, record: Record, tolerance: float) -> None:
-    """Loss, state and every gradient are PyTorch's."""
+    """Assert that loss, state and every gradient agree with the record."""
     V = len(record["w.b_out"])
     parameters = Parameters(Architecture(settings, V), dtype=record["w.b_out"].dtype)
     gradient = Parameters(parameters.architecture, dtype=parameters.dtype)
@@ -58,7 +58,7 @@ def assert_network_agrees(settings: NetworkSettings, record: Record, tolerance: 
 
 
 def walk(optimizer: str, weight_decay: float, clipping: str, start: Array, towards: Array) -> Array:
-    """Where our optimizer is after each step, (steps, n)."""
+    """Parameters after each step of our optimizer, (steps, n)."""
     settings = TrainingSettings(optimizer=optimizer, weight_decay=weight_decay, momentum=MOMENTUM)
     p, steps = start.copy(), []
     slots = make_slots(optimizer, p)

@@ -1,4 +1,4 @@
-"""Makes the kept numbers in data/ anew, with PyTorch in float64: `make make-oracle`.
+"""Regenerate the recorded numbers in data/ with PyTorch in float64: `make make-oracle`.
 
 The same PyTorch gives the same files. Another version may differ in the last digits; the tests
 that read them allow for that.
@@ -21,7 +21,7 @@ KEPT_STEPS = [1, 2, 3, 10, 50]
 
 
 def make_networks() -> None:
-    """Every cell, 1 and 2 layers, one-hot input, an embedding, and a tied one."""
+    """Record every cell with 1 and 2 layers and with one-hot, embedded and tied input."""
     inputs = {"onehot": {}, "embedding": {"embedding_size": 3}, "tied": {"embedding_size": 4}}
     cases = itertools.product(("rnn", "lstm", "gru"), (1, 2), inputs)
     for seed, (cell, layers, kind) in enumerate(cases):
@@ -33,7 +33,7 @@ def make_networks() -> None:
 
 
 def make_walks() -> None:
-    """Fifty steps of every optimizer, with and without weight decay and clipping."""
+    """Record fifty steps of every optimizer, with and without weight decay and clipping."""
     rng = np.random.default_rng(0)
     size = (ROWS + 1) * COLUMNS
     record = {"start": rng.normal(size=size), "towards": rng.normal(size=(50, size))}

@@ -1,4 +1,4 @@
-"""Our network and optimizers against numbers that PyTorch computed and `make.py` kept."""
+"""Our network and optimizers against numbers of PyTorch, recorded by `make.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nextchar.settings.config import OPTIMIZERS, NetworkSettings
 
 DATA = Path(__file__).parent / "data"
 
-# Both sides round some hundred sums at 1e-16; a wrong formula is off by far more.
+# Both sides round about a hundred sums at 1e-16; a wrong formula is off by far more.
 TOLERANCE = 1e-10
 
 
@@ -47,7 +47,7 @@ def test_fifty_steps_of_an_optimizer_are_pytorchs(optimizer, decay, clipping):
 
 
 def test_the_clipped_walks_are_clipped():
-    """Else the comparison above would say nothing of clipping."""
+    """Otherwise the comparison above would not cover clipping."""
     record = load("optimizers")
     for one, two in itertools.combinations(CLIPS, 2):
         assert (record[f"sgd/0.0/{one}"] != record[f"sgd/0.0/{two}"]).any()

@@ -12,7 +12,7 @@ from nextchar.model.loss import cross_entropy
 from nextchar.settings.config import OPTIMIZERS, NetworkSettings
 from nextchar.training.optim.optimizers import clip
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make oracle` does it")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed; run `make oracle`")
 
 from torch_twin import network_record, torch_walk  # noqa: E402 - imports torch
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.live
 
 CELLS = ("rnn", "lstm", "gru")
 SHAPES = [
-    # hidden size and lanes at either side of what vector units like; T, layers and inputs in turn
+    # hidden sizes and lanes around multiples of vector widths; T, layers and inputs in turn
     pytest.param(*shape, id="-".join(map(str, shape)))
     for shape in zip(
         *zip(*itertools.product((1, 3, 17, 100, 129), (1, 7), (2, 65, 500)), strict=True),
@@ -31,7 +31,7 @@ SHAPES = [
     )
 ]
 
-# Both sides round sums of some hundred terms at 1e-16 and hand the errors on, step by step:
+# Both sides round sums of some hundred terms at 1e-16 and accumulate the errors step by step:
 # measured 1e-14 of a tensor's length at worst. A wrong formula is off by percents.
 FLOAT64 = 1e-10
 # The same at 6e-8: measured 1e-5 at worst, where two characters' shares of b_out cancel.

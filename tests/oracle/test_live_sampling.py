@@ -20,10 +20,10 @@ from nextchar.generation.sampling import (
     with_temperature,
 )
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make oracle` does it")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed; run `make oracle`")
 processors = pytest.importorskip(
     "transformers.generation.logits_process",
-    reason="transformers is not installed; `make oracle` does it",
+    reason="transformers is not installed; run `make oracle`",
 )
 
 pytestmark = pytest.mark.live
@@ -35,7 +35,7 @@ every_seed = pytest.mark.parametrize("seed", SEEDS)
 
 
 def drawn(seed, N, V):
-    """Logits and what each row has written, which is of one length for transformers."""
+    """Logits, and a history for each row; all histories have one length, as transformers needs."""
     rng = np.random.default_rng([seed, V])
     logits = rng.normal(scale=rng.choice([0.1, 1, 3, 10]), size=(N, V))
     if V > 1:

@@ -1,4 +1,4 @@
-"""The readable reference: its own gradients, its limits, and the engine held against it."""
+"""The readable reference: its gradients, its limits, and the engine compared with it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SEQ_LENGTH, HIDDEN, STEPS = 11, 12, 100
 
 
 def reference_parameters(cell, V):
-    """Large enough for gradients that reach back."""
+    """Weights large enough for gradients through many steps."""
     return reference.make_parameters(cell, V, HIDDEN, np.random.default_rng(1), scale=0.5)
 
 
 def ours(cell, theirs):
-    """The reference's parameters by our names; both keep the same layout."""
+    """The reference's parameters under our names; both have the same layout."""
     network = NetworkSettings(cell=cell, hidden_size=HIDDEN, num_layers=1)
     parameters = Parameters(Architecture(network, len(theirs["b_out"])), dtype=np.float64)
     for name, view in parameters.views.items():
@@ -43,7 +43,7 @@ def ours(cell, theirs):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_engine_trains_as_the_reference_does(cell, threads):
-    """A hundred whole steps over three epochs, each epoch's last batch a short one."""
+    """A hundred training steps over three epochs, each with a short last batch."""
     codes, characters = reference.prepare(TEXT)
     theirs = reference_parameters(cell, len(characters))
     parameters = ours(cell, theirs)
@@ -58,18 +58,18 @@ def test_the_engine_trains_as_the_reference_does(cell, threads):
         for step, expected in zip(range(STEPS), losses, strict=False):
             batch = batches.at(step)
             state = parameters.zero_state(1) if batch.fresh else state  # noqa: F821 - not at 0
-            loss, state = engine.loss_and_gradient(parameters, batch, state)
-            clip(engine.gradient.flat, settings.clip, settings.clip_by)
+            loss, state, gradient = engine.loss_and_gradient(parameters, batch, state)
+            clip(gradient.flat, settings.clip, settings.clip_by)
             update(
                 parameters.flat,
-                engine.gradient.flat,
+                gradient.flat,
                 slots,
                 learning_rate=0.1,
                 step=step + 1,
                 settings=settings,
                 matrix_size=parameters.architecture.matrix_size,
             )
-            # one rounding of 1e-16 grows from step to step, yet stays far below this
+            # a rounding error of 1e-16 grows from step to step but stays far below this
             assert loss == pytest.approx(expected, rel=1e-10)
     for name, view in parameters.views.items():
         value = theirs[name.removeprefix("layer0.")]
@@ -142,7 +142,7 @@ def test_main_prints_the_loss_and_a_text_now_and_then(cell, tmp_path, capsys):
 
 
 def test_it_runs_on_its_own(tmp_path):
-    """Eleven characters, so that its 2,000 steps take no time."""
+    """A text of eleven characters, on which 2,000 steps are fast."""
     (tmp_path / "text.txt").write_text("hello world", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "nextchar.reference", "text.txt", "rnn"],

@@ -1,4 +1,4 @@
-"""The same network and the same optimizers in PyTorch, with its names turned into ours.
+"""The same network and optimizers in PyTorch, with its names mapped to ours.
 
 PyTorch keeps weights (outputs, inputs), ours are the transpose; it has two biases a layer, whose
 sum is our b, but for the GRU's new gate, where the recurrent one stands inside the bracket and is
@@ -31,7 +31,7 @@ class Twin(nn.Module):
             self.embedding.weight = self.out.weight
 
     def forward(self, codes: torch.Tensor, state: torch.Tensor):
-        """Logits (T, B, V) and the state, (L, STATES, B, H) before and after."""
+        """Return logits (T, B, V) and the state (L, STATES, B, H) after the given one."""
         one_hot = nn.functional.one_hot(codes, self.V).to(state.dtype)
         x = one_hot if self.embedding is None else self.embedding(codes)
         if self.settings.cell == "lstm":
@@ -42,7 +42,7 @@ class Twin(nn.Module):
 
 
 def in_our_names(twin: Twin, gradient: bool) -> dict[str, Array]:
-    """Every parameter, or the gradient of every parameter, by our names."""
+    """Every parameter, or the gradient of every parameter, under our names."""
 
     def array(parameter: nn.Parameter) -> Array:
         return (parameter.grad if gradient else parameter).detach().numpy().copy()
@@ -68,7 +68,7 @@ def in_our_names(twin: Twin, gradient: bool) -> dict[str, Array]:
 def network_record(
     settings: NetworkSettings, *, T: int, B: int, V: int, seed: int, dtype: str = "float64"
 ) -> dict[str, Array]:
-    """What PyTorch makes of a random network and batch (see `agreement`)."""
+    """PyTorch's results for a random network and batch (see `agreement`)."""
     torch.manual_seed(seed)
     s, kind = settings, getattr(torch, dtype)
     twin = Twin(s, V, kind)
@@ -92,7 +92,7 @@ def network_record(
 def torch_walk(
     optimizer: str, weight_decay: float, clipping: str, start: Array, towards: Array
 ) -> Array:
-    """Where PyTorch's optimizer is after each step, (steps, n). Weight decay is the matrix's."""
+    """Parameters after each step of PyTorch's optimizer, (steps, n); decay on the matrix only."""
     matrix = torch.tensor(start[: ROWS * COLUMNS].reshape(ROWS, COLUMNS), requires_grad=True)
     bias = torch.tensor(start[ROWS * COLUMNS :], requires_grad=True)
     groups = [{"params": [matrix], "weight_decay": weight_decay}, {"params": [bias]}]

@@ -103,7 +103,7 @@ def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
         Settings.make("huge!")
 
 
-def test_an_unknown_name_is_told_even_where_its_value_would_do() -> None:
+def test_an_unknown_name_is_reported_even_if_its_value_is_valid() -> None:
     with pytest.raises(SettingsError, match="sede is not a setting"):
         laid_over(None, {"sede": 1})
 
@@ -152,8 +152,8 @@ def test_tables_hold_every_setting_but_those_that_are_none() -> None:
     settings = Settings.make("classic")
     tables = settings.tables()
     assert list(tables) == list(GROUPS)
-    told = {name: value for table in tables.values() for name, value in table.items()}
-    assert told == {n: v for n, v in settings.flat().items() if v is not None}
+    shown = {name: value for table in tables.values() for name, value in table.items()}
+    assert shown == {n: v for n, v in settings.flat().items() if v is not None}
     assert "steps" not in tables["training"]
     assert tables["training"]["epochs"] == 4.0
 
@@ -163,7 +163,7 @@ def test_a_table_that_is_missing_means_its_defaults() -> None:
     assert Settings.from_tables({"network": {"cell": "gru"}}) == Settings.make(cell="gru")
 
 
-def test_an_unknown_table_or_name_in_one_is_told() -> None:
+def test_an_unknown_table_or_name_in_one_is_reported() -> None:
     with pytest.raises(SettingsError, match=r"trainign is not a table; did you mean training\?"):
         Settings.from_tables({"trainign": {"seed": 2}})
     with pytest.raises(SettingsError, match=r"sed is not a setting; did you mean seed\?"):

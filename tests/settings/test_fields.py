@@ -74,7 +74,7 @@ def all_fields(*types: str) -> list[Any]:
     ],
     ids=str,
 )
-def test_a_bad_value_is_told_by_setting_wish_and_value(
+def test_a_bad_value_is_reported_with_its_setting_and_what_is_accepted(
     given: dict[str, Any], message: str | None
 ) -> None:
     if message is None:  # for `make`, None is no value

@@ -1,4 +1,4 @@
-"""Batches: every pair of characters, every window, exactly once; held to obvious twins."""
+"""Batches: every pair of characters, every window, exactly once; compared with plain twins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ seq_lengths = st.integers(1, 24)
 
 
 def positions(length: int) -> np.ndarray:
-    """A text whose every code is its own position."""
+    """A text in which each code is its position."""
     return np.arange(length, dtype=np.uint16)
 
 
@@ -74,7 +74,7 @@ def test_the_stream_is_what_its_naive_twin_gives(
         assert batch.inputs.tolist() == inputs
         assert batch.targets.tolist() == targets
         assert batch.fresh == (step == 0)
-        assert same(batch, stream.at(step + 3 * len(naive)))  # every epoch is alike
+        assert same(batch, stream.at(step + 3 * len(naive)))  # all epochs are equal
 
 
 @given(lengths, batch_sizes, seq_lengths, st.integers(0, 5), st.integers(1, 3))
@@ -117,7 +117,7 @@ def test_every_pair_of_the_used_part_is_read_once_an_epoch(
         )
     used = sum(pairs.values())
     assert pairs == Counter((i, i + 1) for i in range(used))
-    assert 0 <= length - 1 - used < stream.batch_size  # what is left fills no lane's place
+    assert 0 <= length - 1 - used < stream.batch_size  # the rest is less than one character a lane
 
 
 @given(lengths, batch_sizes, seq_lengths)
@@ -280,7 +280,7 @@ def test_a_long_text_is_not_copied_for_the_stream() -> None:
     StreamBatches(codes, 32, 64).at(9)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1_000_000  # bytes; the text is five
+    assert peak < 1_000_000  # bytes; the text has five million
 
 
 # either kind
@@ -320,7 +320,7 @@ def test_the_settings_choose_the_kind() -> None:
     assert sorted(starts_of(windows, 0)) == list(range(0, 91, 4))
 
 
-def test_windows_stand_side_by_side_unless_told_otherwise() -> None:
+def test_windows_are_adjacent_by_default() -> None:
     windows = make_batches(positions(100), TrainingSettings(batching="windows", seq_length=9))
     assert isinstance(windows, WindowBatches)
     assert sorted(starts_of(windows, 0)) == list(range(0, 91, 9))

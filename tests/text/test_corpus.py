@@ -22,8 +22,8 @@ from nextchar.text import corpus as corpus_module
 from nextchar.text import sources
 from nextchar.text.cache import spooled
 from nextchar.text.cache.disk_codes import DiskCodes
-from nextchar.text.cache.spooled import _joined
-from nextchar.text.corpus import Corpus, Prepared, gather, prepare, text_corpus
+from nextchar.text.cache.spooled import _concatenated
+from nextchar.text.corpus import Corpus, Prepared, corpus_of_pieces, prepare, text_corpus
 from nextchar.text.reading import read_corpus
 
 texts = st.text(st.characters(exclude_categories=()))
@@ -52,7 +52,7 @@ def prepared(text: str | bytes, validation: str | bytes | None = None, **given: 
     )
 
 
-# gathering
+# corpus of pieces
 
 
 @given(in_pieces(texts))
@@ -60,7 +60,7 @@ def prepared(text: str | bytes, validation: str | bytes | None = None, **given: 
 @example(("\ud83d\ude00", ["\ud83d", "\ude00"]))
 def test_a_corpus_is_its_text_however_it_was_cut(case: tuple[str, list[str]]) -> None:
     text, pieces = case
-    corpus = gather(iter(pieces))
+    corpus = corpus_of_pieces(iter(pieces))
     assert text_of(corpus) == text
     assert sorted(corpus.points.tolist()) == sorted({ord(c) for c in text})  # each once
     assert corpus.sha256 == hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -71,7 +71,7 @@ def test_a_corpus_of_bytes_is_its_bytes_however_they_were_cut(
     case: tuple[bytes, list[bytes]],
 ) -> None:
     data, pieces = case
-    corpus = gather(iter(pieces))
+    corpus = corpus_of_pieces(iter(pieces))
     assert bytes(corpus.points[corpus.codes].tolist()) == data
     assert corpus.sha256 == hashlib.sha256(data).hexdigest()
 
@@ -80,7 +80,10 @@ def test_a_corpus_of_bytes_is_its_bytes_however_they_were_cut(
 def test_training_sees_the_same_however_the_text_was_cut(case: tuple[str, list[str]]) -> None:
     text, pieces = case
     settings = Settings.make(val_fraction=0.3)
-    whole, cut = prepare(gather([text]), settings), prepare(gather(pieces), settings)
+    whole, cut = (
+        prepare(corpus_of_pieces([text]), settings),
+        prepare(corpus_of_pieces(pieces), settings),
+    )
     assert cut.vocabulary == whole.vocabulary
     assert np.array_equal(cut.train, whole.train)
     assert np.array_equal(cut.validation, whole.validation)
@@ -89,7 +92,7 @@ def test_training_sees_the_same_however_the_text_was_cut(case: tuple[str, list[s
 
 
 def test_codes_are_in_order_of_appearance_from_piece_to_piece() -> None:
-    corpus = gather(["ba", "ab", "z", "ca"])
+    corpus = corpus_of_pieces(["ba", "ab", "z", "ca"])
     assert "".join(map(chr, corpus.points.tolist())) == "abzc"
     assert corpus.codes.tolist() == [1, 0, 0, 1, 2, 3, 0]
 
@@ -99,7 +102,7 @@ def test_codes_are_in_order_of_appearance_from_piece_to_piece() -> None:
 )
 def test_codes_take_the_fewest_bytes(symbols: int, dtype: str) -> None:
     text = "".join(map(chr, range(symbols)))
-    corpus = gather([text[:100], text[100:], text[:1]])
+    corpus = corpus_of_pieces([text[:100], text[100:], text[:1]])
     assert corpus.codes.dtype == np.dtype(dtype)
     assert text_of(corpus) == text + text[0]
 
@@ -109,7 +112,7 @@ def test_memory_stays_below_three_times_the_text() -> None:
     line = "it was the best of times, it was the worst of time\n"
     text = (line * (piece // len(line) + 1))[:piece]
     tracemalloc.start()
-    corpus = gather(text for _ in range(size // piece))
+    corpus = corpus_of_pieces(text for _ in range(size // piece))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(corpus.codes) == corpus.codes.nbytes == size
@@ -120,7 +123,7 @@ def test_memory_stays_below_three_times_the_text() -> None:
 def test_the_parts_of_a_text_are_let_go_once_they_are_joined() -> None:
     parts = [np.full(1000, value, dtype=np.uint8) for value in range(5)]
     alive = [weakref.ref(part) for part in parts]
-    whole = _joined(parts)
+    whole = _concatenated(parts)
     assert np.array_equal(whole, np.repeat(np.arange(5), 1000))
     assert [each() for each in alive] == [None] * 5
 
@@ -184,7 +187,7 @@ def test_a_text_in_memory_may_be_bytes_with_the_bytes_alphabet() -> None:
 
 
 def test_bytes_without_the_bytes_alphabet_are_refused() -> None:
-    with pytest.raises(TextError, match=r'wants a str, got bytes; use alphabet="bytes"'):
+    with pytest.raises(TextError, match=r'text must be a str, not bytes; use alphabet="bytes"'):
         text_corpus(b"abc", plain)
 
 
@@ -321,7 +324,7 @@ def test_two_characters_are_enough() -> None:
 
 
 def test_a_text_without_frequent_characters_is_an_error() -> None:
-    with pytest.raises(TextError, match="min_count: no character is there 5 times"):
+    with pytest.raises(TextError, match=r"min_count must be at most \d, the count of .*, got 5"):
         prepared("abcd", min_count=5, val_fraction=0.0)
 
 

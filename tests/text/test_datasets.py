@@ -28,7 +28,7 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers each path in its own way; what was asked is kept in `server.asked`."""
+    """Answers each path in its own way; requests are kept in `server.asked`."""
 
     server: Server
 
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/endless-redirect":
             self.answer(302, 0, b"", ("Location", self.path))
         elif self.path == "/mute":
-            pass  # closes without a word
+            pass  # closes without a response
         else:
             self.send_error(404)
 
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """A server of this machine that remembers what it was asked."""
+    """A local server that records its requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -99,7 +99,7 @@ def listing(folder: Path) -> list[str]:
 
 
 def fails(url: str, folder: Path, sha256: str = SHA256) -> str:
-    """The one-line message that a download ends in."""
+    """The one-line error of a download."""
     with pytest.raises(TextError) as caught:
         download(url, sha256, "text.txt", folder)
     message = str(caught.value)
@@ -126,7 +126,7 @@ def test_a_data_set_is_a_corpus_by_its_name() -> None:
     assert corpus.sha256 == hashlib.sha256(load("pydoc")).hexdigest()
 
 
-def test_the_standard_library_comes_without_what_was_installed_beside_it(
+def test_the_standard_library_comes_without_installed_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "b.py", "a/c.py", "test/x.py", "a/tests/y.py", "site-packages/z.py", "notes.txt":
@@ -138,7 +138,7 @@ def test_the_standard_library_comes_without_what_was_installed_beside_it(
     assert load("stdlib").decode() == "<a/c.py><b.py># coding: latin-1\nß"
 
 
-def test_a_python_without_its_sources_is_told(
+def test_a_python_without_its_sources_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "nowhere"))
@@ -146,7 +146,7 @@ def test_a_python_without_its_sources_is_told(
         load("stdlib")
 
 
-def test_a_python_without_its_documentation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_without_its_documentation_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pydoc_data", None)
     with pytest.raises(TextError, match=r"^pydoc: this Python came without"):
         load("pydoc")
@@ -195,7 +195,7 @@ def test_a_connection_that_breaks_in_the_middle_is_an_error_and_leaves_nothing(
     fails(server.url("/broken"), tmp_path)
     assert server.asked == ["/broken"]
     assert listing(tmp_path) == []
-    # and the next attempt is not hindered by it
+    # and the next attempt succeeds
     assert download(server.url("/whole"), SHA256, "text.txt", tmp_path).read_bytes() == BODY
 
 
@@ -210,7 +210,7 @@ def test_a_server_that_does_not_deliver_is_an_error_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("path", ["/other", "/broken", "/missing", "/mute"])
-def test_a_failed_download_does_not_touch_the_files_beside_it(
+def test_a_failed_download_does_not_touch_other_files(
     path: str, server: Server, tmp_path: Path
 ) -> None:
     (tmp_path / "other.txt").write_text("mine")
@@ -250,7 +250,7 @@ def test_no_connection_is_left_open(server: Server, tmp_path: Path) -> None:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's cache folder, moved."""
+    """A temporary cache folder."""
     place: Callable[[str], Path] = lambda name: tmp_path / name  # noqa: E731
     monkeypatch.setattr(pooch, "os_cache", place)
     return tmp_path / "nextchar"

@@ -1,4 +1,4 @@
-"""What bytes in another encoding are taken for, and that nothing but a message comes of it."""
+"""Detected encodings, which appear in messages and are never used."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PORTUGUESE = "Não há nada mais; coração, ação, às vezes você é. Todos n
 SWEDISH = "Alla människor är födda fria och lika i värde och rättigheter. Åtta älgar på ön.\n"
 ENGLISH = "It was the best of times, it was the worst of times, it was the age of wisdom.\n"
 
-WRITTEN = [  # a text, what it is written in, what is to be named
+WRITTEN = [  # a text, its encoding, the suggested name
     (CHINESE, "gb18030", "gb18030"),
     (CHINESE, "gbk", "gb18030"),
     (CHINESE, "utf-16", "utf-16"),
@@ -88,8 +88,8 @@ WRITTEN = [  # a text, what it is written in, what is to be named
 ]
 
 
-def told(path: Path, encoding: str = "utf-8") -> str:
-    """The line with which a file is refused."""
+def refusal(path: Path, encoding: str = "utf-8") -> str:
+    """The one-line error of a file."""
     settings = TextSettings(encoding=encoding)
     with pytest.raises(TextError) as caught:
         list(read_text(find_sources([path], settings), settings))
@@ -99,7 +99,7 @@ def told(path: Path, encoding: str = "utf-8") -> str:
 
 
 def advised(data: bytes) -> str:
-    """What is advised on bytes that are no UTF-8."""
+    """The remedy for bytes that are not UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -115,14 +115,14 @@ def test_the_encoding_of_a_text_is_named_with_its_option(
     text: str, encoding: str, named: str, times: int, tmp_path: Path
 ) -> None:
     (tmp_path / "a.txt").write_bytes((text * times).encode(encoding, "ignore"))
-    assert f"give --encoding {named} if that is what it is" in told(tmp_path / "a.txt")
+    assert f"give --encoding {named} if that is what it is" in refusal(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize("before", [1, SAMPLE - 1, PIECE - 1, 3 * PIECE + 77])
 def test_the_place_of_the_first_foreign_byte_does_not_matter(before: int, tmp_path: Path) -> None:
     start = (ENGLISH * (before // len(ENGLISH) + 1))[:before].encode()
     (tmp_path / "a.txt").write_bytes(start + ("！" + CHINESE * 1000).encode("gb18030"))
-    message = told(tmp_path / "a.txt")
+    message = refusal(tmp_path / "a.txt")
     assert f"at byte {before};" in message
     assert "--encoding gb18030" in message
 
@@ -143,13 +143,13 @@ def test_a_text_without_line_ends_is_recognised_where_the_sample_cuts_a_characte
     ],
 )
 def test_where_the_guess_is_known_to_be_wrong(text: str, encoding: str, named: str) -> None:
-    """Who finds a way to tell these apart may change this test."""
+    """Change this test if a way is found to distinguish them."""
     assert f"--encoding {named} if that is what it is" in advised((text * 50).encode(encoding))
 
 
 def test_utf_8_read_as_something_else_is_named_too(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(CHINESE, encoding="utf-8")
-    assert "--encoding utf-8" in told(tmp_path / "a.txt", "ascii")
+    assert "--encoding utf-8" in refusal(tmp_path / "a.txt", "ascii")
 
 
 def test_a_few_bytes_may_be_something_and_do_not_look_like_it() -> None:
@@ -162,12 +162,12 @@ def test_what_is_no_text_is_given_no_encoding() -> None:
     for data in (noise, noise[:200], zlib.compress((CHINESE * 100).encode()), b"\x89PNG\r\n\0\0\1"):
         assert "--alphabet bytes" in advised(data)
         assert not re.search("--encoding (?!NAME)", advised(data))
-    assert "holds NUL bytes and looks like no text" in advised(noise)
+    assert "contains NUL bytes and does not look like text" in advised(noise)
 
 
 def test_an_encoding_that_nobody_named_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(CHINESE.encode("gb18030"))
-    told(tmp_path / "a.txt")  # an error, though it is sure
+    refusal(tmp_path / "a.txt")  # an error, although the guess is certain
     settings = TextSettings(encoding="gb18030")
     assert "".join(read_text(find_sources([tmp_path / "a.txt"], settings), settings)) == CHINESE
 

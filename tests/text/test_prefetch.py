@@ -1,4 +1,4 @@
-"""Reading ahead changes nothing of the batches, and hides no error."""
+"""Prefetching changes no batch and hides no error."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 from nextchar.errors import TextError
 from nextchar.settings.config import Settings
 from nextchar.text.batches import Batch, make_batches
-from nextchar.text.prefetch import AHEAD, ReadAhead
+from nextchar.text.prefetch import AHEAD, PrefetchedBatches
 
 
 def test_the_batches_are_the_same_in_any_order_of_steps() -> None:
     codes = np.arange(1000).astype(np.uint8)
     training = Settings.make(batch_size=4, seq_length=9, batching="windows").training
     batches = make_batches(codes, training)
-    ahead = ReadAhead(batches)
+    ahead = PrefetchedBatches(batches)
     assert ahead.steps_per_epoch == batches.steps_per_epoch
     for step in [0, 0, 1, 2, 3, 4, 5, 100, 101, 3, 4, 200]:
         one, other = ahead.at(step), batches.at(step)
@@ -39,7 +39,7 @@ class Counting:
 
 def test_each_batch_is_made_once_and_a_few_are_ready() -> None:
     batches = Counting()
-    ahead = ReadAhead(batches)
+    ahead = PrefetchedBatches(batches)
     for step in range(6):
         ahead.at(step)
     ahead._thread.shutdown()
@@ -47,7 +47,7 @@ def test_each_batch_is_made_once_and_a_few_are_ready() -> None:
 
 
 def test_an_error_comes_at_its_own_step() -> None:
-    ahead = ReadAhead(Counting())
+    ahead = PrefetchedBatches(Counting())
     for step in range(15, 20):
         ahead.at(step)
     with pytest.raises(TextError, match="damaged"):

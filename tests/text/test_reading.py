@@ -32,7 +32,7 @@ TEXT = "".join(random.Random(1).choices("abcdefgh éü\n", k=3000)) + "中Ж" + 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache, with every text a large one."""
+    """The cache folder; every text counts as large."""
     monkeypatch.setenv("NEXTCHAR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(spooled, "IN_MEMORY", 1000)
     monkeypatch.setattr(entry_format, "BLOCK", 64)
@@ -56,7 +56,7 @@ def in_memory(path: Path, settings: TextSettings = plain) -> Corpus:
 
 
 def assert_same(one: Corpus, other: Corpus, **given: Any) -> None:
-    """To the trainer, in everything that it sees."""
+    """Compare everything that a trainer sees."""
     assert one.sha256 == other.sha256
     settings = Settings.make(**given)
     a, b = prepare(one, settings), prepare(other, settings)
@@ -108,18 +108,18 @@ def test_a_validation_text_may_be_on_disk_too(folder: Path, path: Path, tmp_path
 
 def test_the_second_start_reads_nothing(folder: Path, path: Path) -> None:
     read_corpus([path], plain)
-    told: list[int] = []
-    read_corpus([path], plain, ReadCallbacks(encoding=lambda done, total: told.append(done)))
-    assert told == []
+    reports: list[int] = []
+    read_corpus([path], plain, ReadCallbacks(encoding=lambda done, total: reports.append(done)))
+    assert reports == []
 
 
-def test_progress_is_told_to_the_end(folder: Path, path: Path) -> None:
-    told: list[tuple[int, int | None]] = []
+def test_progress_is_reported_to_the_end(folder: Path, path: Path) -> None:
+    reports: list[tuple[int, int | None]] = []
     read_corpus(
-        [path], plain, ReadCallbacks(encoding=lambda done, total: told.append((done, total)))
+        [path], plain, ReadCallbacks(encoding=lambda done, total: reports.append((done, total)))
     )
     size = path.stat().st_size
-    assert told[-1] == (size, size)
+    assert reports[-1] == (size, size)
 
 
 def test_a_small_text_touches_no_disk(folder: Path, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_changed_file_is_encoded_anew(folder: Path, path: Path) -> None:
     after = read_corpus([path], plain)
     assert after.sha256 != before.sha256
     assert_same(in_memory(path), after)
-    assert len(list(folder.iterdir())) == 1  # that of the old state is gone
+    assert len(list(folder.iterdir())) == 1  # the entry of the old state was removed
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(folder: Path, path: Path) -> None:
@@ -147,14 +147,14 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(folder: Path, path: Pa
 
 def test_a_compressed_text_is_cached_too(folder: Path, path: Path, tmp_path: Path) -> None:
     (tmp_path / "text.gz").write_bytes(gzip.compress(path.read_bytes()))
-    told: list[int | None] = []
+    reports: list[int | None] = []
     corpus = read_corpus(
         [tmp_path / "text.gz"],
         plain,
-        ReadCallbacks(encoding=lambda done, total: told.append(total)),
+        ReadCallbacks(encoding=lambda done, total: reports.append(total)),
     )
     assert_same(in_memory(path), corpus)
-    assert set(told) == {None}  # its size is not that of the text
+    assert set(reports) == {None}  # its size is not that of the text
     assert len(list(folder.iterdir())) == 1
 
 
@@ -202,7 +202,7 @@ def entry(folder: Path, path: Path) -> Path:
 
 
 def notes_of(path: Path, memory: Corpus) -> list[str]:
-    """What is told while the text is read and every batch is made, which must be the right ones."""
+    """The notes while the text is read and every batch is built; the batches must be right."""
     notes: list[str] = []
     assert_same(memory, read_corpus([path], plain, ReadCallbacks(notes.append)), val_fraction=0.3)
     return notes
@@ -211,16 +211,16 @@ def notes_of(path: Path, memory: Corpus) -> list[str]:
 @pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.torture)])
 def test_whatever_byte_flips_the_codes_are_the_same(count: int, entry: Path, path: Path) -> None:
     data, chance, memory = entry.read_bytes(), random.Random(count), in_memory(path)
-    told = 0
+    reports = 0
     for place in chance.choices(range(len(data)), k=count):
         changed = bytearray(data)
         changed[place] ^= 1 << chance.randrange(8)
         entry.write_bytes(bytes(changed))
         notes = notes_of(path, memory)
-        told += len(notes)
-        assert all("is damaged" in note and "anew" in note for note in notes)
+        reports += len(notes)
+        assert all("is damaged" in note and "again" in note for note in notes)
         assert entry.read_bytes() == data  # whole again
-    assert told == count
+    assert reports == count
 
 
 def test_wherever_the_entry_is_cut_off_it_is_made_anew(entry: Path, path: Path) -> None:
@@ -241,7 +241,7 @@ def test_damage_in_a_text_that_changed_since_is_an_error(entry: Path, path: Path
 
 # other processes
 
-LARGE = 20_000_000  # bytes: above the limit as it is
+LARGE = 20_000_000  # bytes: above the real limit
 STALL = """
 import sys, time
 from nextchar.settings.config import TextSettings
@@ -289,7 +289,7 @@ def process(code: str, path: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_an_encoding_that_was_killed_is_begun_anew_and_cleaned_up(
+def test_an_encoding_that_was_killed_starts_again_and_is_cleaned_up(
     large: Path, tmp_path: Path
 ) -> None:
     victim = process(STALL, large)
@@ -330,8 +330,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(large: Path, tmp_path: Path)
     assert done.returncode == 1
     where = tmp_path / "cache" / "texts"
     assert said == (
-        f"nextchar: {where}: the encoded text cannot be kept there (File too large); make room, or "
-        "name another folder in the environment variable NEXTCHAR_CACHE\n"
+        f"nextchar: {where}: the encoded text cannot be written there (File too large); free some "
+        "space, or name another folder in the environment variable NEXTCHAR_CACHE\n"
     )
     assert list(where.iterdir()) == []
     assert not (tmp_path / "run").exists()

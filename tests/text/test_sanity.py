@@ -1,4 +1,4 @@
-"""What is noticed of a text that is none, and which real texts are left in peace."""
+"""Warnings about binary and wrongly decoded texts, and none about real texts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ NOISE = random.Random(0).randbytes(20_000)
 
 def doubted(text: str, encoding: str = "utf-8") -> str | None:
     vocabulary = Vocabulary.of_text(text)
-    told = decoding_warning(vocabulary, vocabulary.encode(text), TextSettings(encoding=encoding))
-    assert told is None or len(told.splitlines()) == 1
-    return told
+    warning = decoding_warning(vocabulary, vocabulary.encode(text), TextSettings(encoding=encoding))
+    assert warning is None or len(warning.splitlines()) == 1
+    return warning
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def doubted(text: str, encoding: str = "utf-8") -> str | None:
     [
         CHINESE,
         "".join(map(chr, range(0x4E00, 0xA000))),  # each character once, as in a primer
-        "".join(map(chr, range(0x20000, 0x323B0))),  # rare ones, some younger than this Python
+        "".join(map(chr, range(0x20000, 0x323B0))),  # rare ones, some newer than this Python
         "".join(map(chr, [*range(0x1F300, 0x1F650), *range(0x1F680, 0x1FB00)])),
         "😀😂❤️👩‍👩‍👧‍👦🇩🇪🏴󠁧󠁢󠁷󠁬󠁳󠁿" * 50,
         JAPANESE,
@@ -83,10 +83,12 @@ def test_real_texts_are_left_in_peace(text: str) -> None:
         (("\ufeff" + FRENCH).encode(), "utf-8", "--encoding utf-8-sig leaves it out"),
     ],
 )
-def test_what_is_no_text_or_wrongly_decoded_is_told(data: bytes, encoding: str, words: str) -> None:
-    told = doubted(data.decode(encoding, "ignore"), encoding)
-    assert told is not None
-    assert words in told
+def test_a_binary_or_wrongly_decoded_text_is_reported(
+    data: bytes, encoding: str, words: str
+) -> None:
+    warning = doubted(data.decode(encoding, "ignore"), encoding)
+    assert warning is not None
+    assert words in warning
 
 
 def test_what_begins_late_is_noticed_all_the_same() -> None:
@@ -96,7 +98,7 @@ def test_what_begins_late_is_noticed_all_the_same() -> None:
 
 def test_a_long_text_costs_no_more_than_its_sample() -> None:
     class Counted:
-        """Codes that count how many of them were asked for."""
+        """Codes that count the ones that were read."""
 
         asked = 0
 

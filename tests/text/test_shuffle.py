@@ -1,4 +1,4 @@
-"""The shuffled order: a permutation of any size, in no memory."""
+"""Shuffled order: a permutation of any size that takes no memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where text comes from: what is found, in which order, and that it is kept exactly."""
+"""Sources: the files that are found, their order, and their exact text."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def text_of(path: object, **settings: str) -> str:
 
 
 def text_from(data: bytes, piece: int, **settings: str) -> str:
-    """The text of some bytes that are read `piece` bytes at once."""
+    """The text of bytes that are read `piece` bytes at once."""
     with mock.patch.object(sources, "PIECE", piece):
         return "".join(
             read_text([Source("a.txt", lambda: io.BytesIO(data))], TextSettings(**settings))
@@ -51,7 +51,7 @@ def text_from(data: bytes, piece: int, **settings: str) -> str:
 
 
 def fails(path: object, **settings: str) -> str:
-    """The one-line message that reading ends in."""
+    """The one-line error of reading."""
     with pytest.raises(TextError) as caught:
         text_of(path, **settings)
     message = str(caught.value)
@@ -177,7 +177,7 @@ def test_a_folder_without_a_matching_file_is_an_error(folder: Path, pattern: str
 
 def test_a_pattern_that_leads_out_of_the_folder_is_an_error(folder: Path) -> None:
     pattern = folder.anchor + "*"
-    assert fails(folder, pattern=pattern).startswith("pattern: wants one for names inside")
+    assert fails(folder, pattern=pattern).startswith("pattern must match names inside")
 
 
 # standard input
@@ -193,7 +193,7 @@ def test_a_dash_is_standard_input() -> None:
         [sys.executable, "-c", program],
         input=AWKWARD.encode(),
         capture_output=True,
-        # the terminal's encoding has no say
+        # the terminal's encoding is not used
         env={**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"},
         check=True,
         timeout=60,
@@ -217,7 +217,7 @@ def test_a_closed_standard_input_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     assert fails("-") == "standard input: is closed; give a file"
 
 
-# what is not there
+# missing files
 
 
 def test_a_name_that_is_nothing_is_an_error_that_lists_the_data_sets() -> None:
@@ -367,7 +367,7 @@ def test_the_byte_of_a_decoding_error_is_exact(prefix: str, after: bytes, piece:
 
 
 @given(st.text(), st.sampled_from("é中😀"), pieces_of)
-def test_a_character_cut_by_the_end_is_told_where_it_begins(
+def test_a_character_cut_by_the_end_is_reported_where_it_begins(
     prefix: str, last: str, piece: int
 ) -> None:
     with pytest.raises(TextError) as caught:
@@ -412,12 +412,17 @@ def test_utf_16_without_its_mark_says_so() -> None:
 def test_an_encoding_that_python_lacks_is_an_error(encoding: str) -> None:
     for name in "-", "pydoc":
         message = fails(name, encoding=encoding)
-        assert message == f"encoding: Python knows no encoding named {encoding!r}"
+        assert message == (
+            "encoding must be an encoding that Python knows, such as utf-8 or gb18030, "
+            f"got {encoding!r}"
+        )
 
 
 @pytest.mark.parametrize("encoding", ["rot13", "hex", "zlib"])
 def test_a_codec_that_is_not_of_text_is_an_error(encoding: str, prose: Path) -> None:
-    assert fails(prose, encoding=encoding) == f"encoding: {encoding!r} is not an encoding of text"
+    assert fails(prose, encoding=encoding) == (
+        f"encoding must be an encoding of text, got {encoding!r}"
+    )
 
 
 # normalisation
@@ -450,7 +455,7 @@ def test_nothing_is_normalised_unasked(tmp_path: Path) -> None:
     assert text_of(path) == "e\u0301Å"
 
 
-# what cannot be read in a folder
+# unreadable files in a folder
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links want privileges on Windows")
@@ -458,9 +463,9 @@ def test_nothing_is_normalised_unasked(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_named(target: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "link.txt").symlink_to(target)
-    with pytest.raises(TextError, match=r"link\.txt: cannot be read \(a link that leads nowhere"):
+    with pytest.raises(TextError, match=r"link\.txt: cannot be read \(broken symbolic link"):
         find_sources([tmp_path], TextSettings())
-    (tmp_path / "link.txt").rename(tmp_path / ".link.txt")  # hidden, so of no concern
+    (tmp_path / "link.txt").rename(tmp_path / ".link.txt")  # hidden files are skipped
     assert len(find_sources([tmp_path], TextSettings())) == 1
 
 

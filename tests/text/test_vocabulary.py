@@ -1,4 +1,4 @@
-"""The vocabulary: the same text gives the same codes, and every text comes back as it was."""
+"""The vocabulary: the same text gives the same codes, and decoding restores every text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nextchar.errors import ModelFileError, TextError, UnknownCharacterError
 from nextchar.text.vocabulary import Vocabulary
 
-# any code point at all, lone surrogates too
+# any code point, lone surrogates included
 texts = st.text(st.characters(exclude_categories=()))
 BYTES = Vocabulary(is_bytes=True)
 ABC = Vocabulary.of_text("cab")
@@ -78,7 +78,7 @@ def test_symbols_out_of_order_or_twice_are_refused() -> None:
 def test_rarer_characters_become_one_unknown_symbol(text: str, min_count: int) -> None:
     kept = sorted(c for c, n in Counter(text).items() if n >= min_count)
     if text and not kept:
-        with pytest.raises(TextError, match=f"min_count: no character is there {min_count} times"):
+        with pytest.raises(TextError, match=rf"min_count must be at most \d+, .*, got {min_count}"):
             Vocabulary.of_text(text, min_count)
         return
     vocabulary = Vocabulary.of_text(text, min_count)
@@ -106,7 +106,7 @@ def test_the_replacement_character_itself_may_be_a_symbol() -> None:
     assert vocabulary.decode([0, 1, 2]) == "a\ufffd\ufffd"
 
 
-# there and back
+# round trips
 
 
 @given(texts)
@@ -147,7 +147,7 @@ def test_the_codes_of_bytes_are_their_own() -> None:
 
 
 def test_a_model_of_characters_refuses_bytes() -> None:
-    with pytest.raises(TextError, match="wants a str, got bytes"):
+    with pytest.raises(TextError, match="text must be a str for a model of characters, not bytes"):
         ABC.encode(b"abc")
 
 
@@ -161,7 +161,7 @@ def test_a_text_of_eleven_million_characters_is_encoded() -> None:
     assert vocabulary.decode(codes) == text
 
 
-# what is not in the vocabulary
+# unknown characters
 
 
 def test_an_unknown_character_is_shown_with_code_point_and_position() -> None:
@@ -174,7 +174,7 @@ def test_an_unknown_character_is_shown_with_code_point_and_position() -> None:
 
 
 @given(st.text("abc"), st.characters(exclude_characters="abc", exclude_categories=()), st.text())
-def test_the_first_unknown_character_is_the_one_told(head: str, bad: str, tail: str) -> None:
+def test_the_first_unknown_character_is_the_one_reported(head: str, bad: str, tail: str) -> None:
     with pytest.raises(UnknownCharacterError) as caught:
         ABC.encode(head + bad + tail, offset=1000)
     message = str(caught.value)
@@ -234,7 +234,7 @@ def test_membership_is_that_of_single_characters() -> None:
     assert "" not in ABC
     assert "ab" not in ABC
     assert 97 not in ABC
-    assert "d" not in ABC_OR_UNKNOWN  # encoded all the same, as the unknown symbol
+    assert "d" not in ABC_OR_UNKNOWN  # encoded nevertheless, as the unknown symbol
 
 
 def test_bytes_write_every_character() -> None:

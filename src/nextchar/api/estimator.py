@@ -17,10 +17,11 @@ from nextchar.model.file import Model, load_model, save_model
 from nextchar.model.scorer import Score
 from nextchar.settings.config import FIELDS, Settings
 from nextchar.settings.fields import require_known
-from nextchar.text.sources import as_symbols
+from nextchar.text.sources import preprocess
 from nextchar.text.vocabulary import Unknown, Vocabulary, bytes_of
 from nextchar.training.run import BaseModel, RunRequest, load_base_model, train
 from nextchar.training.run_context import Hooks
+from nextchar.training.session import Trained
 from nextchar.training.signals import stop_on_interrupt
 
 SAMPLE_LENGTH = 200  # characters of a sample during training
@@ -122,6 +123,10 @@ class CharRNN(GenerationMixin, NotebookMixin):
                 trained = train(request, Hooks(progress, should_stop, write_sample))
             finally:
                 progress.close()
+        self._set_fitted(trained)
+        return self
+
+    def _set_fitted(self, trained: Trained) -> None:
         self.model_: Model = trained.model
         self.settings_: Settings = trained.settings
         self.records_ = trained.records
@@ -131,7 +136,6 @@ class CharRNN(GenerationMixin, NotebookMixin):
         ]
         self.best_loss_: float = trained.best_loss
         self.n_iter_: int = trained.steps
-        return self
 
     @property
     def vocabulary_(self) -> Vocabulary:
@@ -153,7 +157,7 @@ class CharRNN(GenerationMixin, NotebookMixin):
                 "a model of characters needs a str, got bytes", remedy="decode them first"
             )
         whole = bytes_of(text) if model.vocabulary.is_bytes else text
-        return evaluate(model, as_symbols([whole], model.text), unknown=unknown)[0]
+        return evaluate(model, preprocess([whole], model.text), unknown=unknown)[0]
 
     def save(self, path: PathName) -> None:
         """Write the model file."""

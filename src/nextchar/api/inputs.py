@@ -9,8 +9,8 @@ from typing import IO, Any
 from nextchar.errors import SettingsError, TextError
 from nextchar.settings.config import Settings, TextSettings
 from nextchar.text.cache.spooled import IN_MEMORY
-from nextchar.text.corpus import Corpus, gather, text_corpus
-from nextchar.text.sources import PIECE, as_symbols
+from nextchar.text.corpus import Corpus, corpus_of_pieces, text_corpus
+from nextchar.text.sources import PIECE, preprocess
 from nextchar.training.run import TextInput, text_from_paths
 
 PathName = str | PathLike[str]
@@ -39,8 +39,8 @@ def text_input(X: Input | None, text: str | bytes | None, settings: Settings) ->
 
 
 def _from_open_file(file: IO[str] | IO[bytes], settings: TextSettings) -> Corpus:
-    """The corpus of a file that is open in text mode, or in binary mode for bytes."""
-    return gather(as_symbols(_pieces(file, settings.alphabet), settings), IN_MEMORY)
+    """The corpus of a file the caller opened: in text mode, or in binary mode for bytes."""
+    return corpus_of_pieces(preprocess(_pieces(file, settings.alphabet), settings), IN_MEMORY)
 
 
 def _pieces(file: IO[Any], alphabet: str) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from nextchar.model.scorer import Score
 from nextchar.text.cache import spooled
 from nextchar.text.cache.disk_codes import CodeFile, DiskCodes, RepairingReader
 from nextchar.text.cache.spooled import SpooledCodes
-from nextchar.text.sources import find_sources, read_symbols
+from nextchar.text.sources import find_sources, read_pieces
 from nextchar.text.vocabulary import Codes, Unknown
 
 
@@ -34,7 +34,7 @@ def evaluate_files(
     """
     settings = model.text if encoding is None else replace(model.text, encoding=encoding)
     sources = find_sources(inputs, settings)
-    return evaluate(model, read_symbols(sources, settings), unknown=unknown, lanes=lanes)
+    return evaluate(model, read_pieces(sources, settings), unknown=unknown, lanes=lanes)
 
 
 def evaluate(

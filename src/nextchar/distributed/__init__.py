@@ -5,7 +5,6 @@
     mpi_group.py             the process group over MPI
     allreduce.py             sums of gradients, in the background
     compressed_allreduce.py  the same in bfloat16, with half the bytes
-    encoding.py              encoding of a large text by all ranks
     wait.py                  waiting without occupying a core
     consistency.py           comparison of facts that must be the same on all ranks
     cost_model.py            forecast of the time of a step on many machines

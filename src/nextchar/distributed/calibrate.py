@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nextchar.distributed.cost_model import Machine
+from nextchar.kernels.precision import Precision
 from nextchar.model.parameters import Architecture
 from nextchar.training.auto.throughput import (
     PROBE,
-    Precision,
     flops_per_character,
     measure_throughput,
 )

@@ -16,18 +16,16 @@ from numpy.typing import NDArray
 from nextchar.distributed import consistency
 from nextchar.distributed.allreduce import MPIAllReduce, PendingSum, UncompressedSum
 from nextchar.distributed.compressed_allreduce import bfloat16_sums
-from nextchar.distributed.encoding import encode_together
 from nextchar.distributed.launcher import Launch
 from nextchar.distributed.wait import wait_for
 from nextchar.errors import DivergedError, InterruptedRun, RunError
 from nextchar.kernels.threads import usable_cores
 from nextchar.text.batches import Share
 from nextchar.text.cache.disk_codes import DiskCodes
-from nextchar.text.cache.parallel import SplittableText
 from nextchar.text.corpus import Corpus
 
 if TYPE_CHECKING:
-    from nextchar.kernels.training.buckets import GradientAllReduce
+    from nextchar.kernels.engine import GradientAllReduce
 
 
 Array = NDArray[Any]
@@ -172,29 +170,27 @@ class MPIProcessGroup:
         with self._sums.disabled():
             yield
 
-    def read_corpus(self, read: Callable[[], Corpus], text: SplittableText) -> Corpus:
-        """A text: from the first rank where it is small, else from the cache of each machine.
+    def read_corpus(self, read: Callable[[], Corpus]) -> Corpus:
+        """Read a text: a small one on rank 0, which sends it; a large one on one rank per cache.
 
-        All encode a large one, a part each. What cannot be cut is encoded by the first rank, then
-        by the first rank of every machine that has a cache of its own. All find it there.
+        Rank 0 encodes a large text into its cache, then the first rank of each machine that has
+        another cache. All other ranks find it in the cache.
         """
-        encode_together(self._comm, self._node, text)
-        here: list[Corpus] = []
+        corpora: list[Corpus] = []  # empty, or the text on this rank
 
-        def read_first() -> Corpus | str:
-            here.append(read())
-            return here[0].sha256 if isinstance(here[0].codes, DiskCodes) else here[0]
+        def read_first() -> Corpus | None:
+            corpora.append(read())
+            return None if isinstance(corpora[0].codes, DiskCodes) else corpora[0]
 
-        told = self.on_rank_zero(read_first)
-        if isinstance(told, Corpus):
-            return told
-        for is_mine in (self._node.rank == 0, self._node.rank > 0):
-            if is_mine and not here:
-                here.append(self.on_all_ranks(read))
+        if (small := self.on_rank_zero(read_first)) is not None:
+            return small
+        for is_turn in (self._node.rank == 0, self._node.rank > 0):
+            if is_turn and not corpora:
+                corpora.append(self.on_all_ranks(read))
             else:
                 self.on_all_ranks(lambda: None)
-        self.require_equal(lambda: {"sha256 of the text": here[0].sha256})
-        return here[0]
+        self.require_equal(lambda: {"sha256 of the text": corpora[0].sha256})
+        return corpora[0]
 
     @cached_property
     def _start_bfloat16_sum(self) -> Callable[[Any, Array], PendingSum]:

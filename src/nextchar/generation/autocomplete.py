@@ -40,23 +40,26 @@ Array = NDArray[Any]
 class SuggestionSettings(Validated):
     """Settings of autocompletion."""
 
-    count: int = setting(5, "How many continuations.", low=1, high=1000, metavar="N")
+    count: int = setting(
+        5, "Number of continuations, the most probable ones.", low=1, high=1000, metavar="N"
+    )
     length: int = setting(
-        20, "Characters of a continuation at the most.", low=1, high=10**4, metavar="N"
+        20, "Maximum length of a continuation, in characters.", low=1, high=10**4, metavar="N"
     )
     to: str | None = setting(
         None,
-        "What ends a continuation: the end of its word, of the line, of the record, or --length "
-        "characters.  [default: record in a model of records, else word]",
+        "End of a continuation: that of its word, of the line, of the record, or --length "
+        "characters.",
         choices=("word", "line", "record", "length"),
+        unset="record in a model of records, otherwise word",
     )
     beams: int | None = setting(
         None,
-        "Prefixes tried of each length at the most.  [default: 8 for each continuation, 64 at the "
-        "least]",
+        "Maximum number of prefixes to try for each length.",
         low=1,
         high=10**5,
         metavar="N",
+        unset="8 for each continuation, at least 64",
     )
 
 

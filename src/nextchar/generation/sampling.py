@@ -1,17 +1,16 @@
-"""Logits → the next character. Pure functions over rows of logits, in float64.
+"""Sampling of the next character: pure functions over rows of logits, in float64.
 
-Rules apply in this order, which is that of Hugging Face's transformers; each one sees what those
-before it left:
+Rules apply in the order of Hugging Face's transformers, each to the result of those before it:
 
     logit_bias               added to the logits; -inf bans
-    repetition_penalty       over the last repeat_last_n codes, the prompt's among them
-    presence_penalty, frequency_penalty    over the same
-    no_repeat_ngram_size     over all codes, the prompt's among them
-    min_length, pattern      ban what may not come here: `allowed`
-    temperature              0 takes the largest logit, and nothing below applies
+    repetition_penalty       over the last repeat_last_n codes, including the prompt
+    presence_penalty, frequency_penalty    over the same codes
+    no_repeat_ngram_size     over all codes, including the prompt
+    min_length, pattern      ban codes that are not `allowed` here
+    temperature              0 takes the largest logit, and no rule below applies
     top_k, top_p, min_p, typical_p
 
-Those up to no_repeat_ngram_size are in `penalties`, the others here.
+Rules up to no_repeat_ngram_size are in `penalties`, the others here.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ def probabilities(
     bias: Array | None = None,
     allowed: NDArray[np.bool_] | None = None,
 ) -> Array:
-    """The probabilities that characters are drawn with.
+    """Return the probabilities with which characters are drawn.
 
-    logits: (N, V), -inf for what must not be drawn; not changed.
-    histories: for each row all codes so far, the prompt's among them; None where there are none.
-    bias: (V,) added to every row, -inf for what is never drawn.
-    allowed: (N, V) what a pattern and min_length let through.
-    Returns (N, V) float64 rows that sum to 1 up to rounding, or to 0 where all is banned.
+    logits: (N, V), -inf for banned characters; not changed.
+    histories: all codes of each row so far, including the prompt; None without penalties.
+    bias: (V,) added to every row, -inf for characters that are never drawn.
+    allowed: (N, V), False for characters that a pattern or min_length bans.
+    Returns (N, V) float64 rows that sum to 1 up to rounding, or to 0 where all codes are banned.
     """
     logits = logits.astype(np.float64)
     if bias is not None:
@@ -57,13 +56,13 @@ def probabilities(
         logits = apply_penalties(logits, settings, histories)
     if allowed is not None:
         logits = np.where(allowed, logits, -np.inf)
-    nothing = np.isneginf(logits).all(axis=1, keepdims=True)
-    logits = np.where(nothing, 0, logits)  # without a largest logit there is no difference to it
-    return np.where(nothing, 0, _chances(logits, settings))
+    all_banned = np.isneginf(logits).all(axis=1, keepdims=True)
+    logits = np.where(all_banned, 0, logits)  # -inf less the largest logit, -inf, would be NaN
+    return np.where(all_banned, 0, _probabilities(logits, settings))
 
 
 def sample(probabilities: Array, uniforms: Array) -> NDArray[np.intp]:
-    """One code for each row, by inverting the cumulative distribution; -1 where all are zero.
+    """Draw one code for each row by inverting the cumulative distribution; -1 where all are zero.
 
     probabilities: (N, V), non-negative; they need not sum to exactly 1.
     uniforms: (N,) in [0, 1).
@@ -77,25 +76,25 @@ def sample(probabilities: Array, uniforms: Array) -> NDArray[np.intp]:
 
 
 def recent_codes(history: Codes, repeat_last_n: int) -> Codes:
-    """The last codes, which the penalties look at; -1 is all, 0 none."""
+    """Return the last codes, to which penalties apply; -1 is all, 0 none."""
     return history if repeat_last_n < 0 else history[max(len(history) - repeat_last_n, 0) :]
 
 
 def with_temperature(logits: Array, temperature: float) -> Array:
-    """Logits divided by a positive temperature, the largest moved to 0 so that none overflows."""
+    """Divide logits by a positive temperature, with the largest moved to 0 against overflow."""
     shifted = logits - logits.max(axis=1, keepdims=True)
-    with np.errstate(over="ignore"):  # -1 / 1e-320 is -inf, which is what is meant
+    with np.errstate(over="ignore"):  # -1 / 1e-320 is -inf, as intended
         return np.asarray(shifted / temperature)
 
 
 def keep_top_k(logits: Array, k: int) -> Array:
-    """Only the k largest logits of each row, and what equals the smallest of them."""
+    """Keep the k largest logits of each row, and those equal to the smallest of them."""
     threshold = np.partition(logits, -k, axis=1)[:, -k, None]
     return np.where(logits >= threshold, logits, -np.inf)
 
 
 def keep_top_p(logits: Array, p: float) -> Array:
-    """Only the fewest largest logits of each row whose probabilities sum to p or more.
+    """Keep the fewest largest logits of each row whose probabilities sum to p or more.
 
     Nucleus sampling (Holtzman et al., 2020); at least one is kept.
     """
@@ -103,28 +102,28 @@ def keep_top_p(logits: Array, p: float) -> Array:
 
 
 def keep_min_p(logits: Array, p: float) -> Array:
-    """Only what is at least p times as probable as the most probable one (Nguyen et al., 2024)."""
+    """Keep codes at least p times as probable as the most probable one (Nguyen et al., 2024)."""
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.where(shares >= p, logits, -np.inf)
 
 
 def keep_typical_p(logits: Array, p: float) -> Array:
-    """Only those whose surprise is nearest to the expected one and which together have p or more.
+    """Keep the codes with the surprisal closest to the entropy, up to total probability p.
 
-    Locally typical sampling (Meister et al., 2022): surprise is -log probability, expected is the
-    row's entropy. Of two that are as near the lower code comes first; at least one is kept.
+    Locally typical sampling (Meister et al., 2022). Of two equally close codes the lower comes
+    first; at least one is kept.
     """
-    surprise = -log_softmax(logits)
-    # what has no probability adds nothing, though its surprise is infinite
-    terms = np.exp(-surprise) * np.where(np.isposinf(surprise), 0, surprise)
-    distance = np.abs(surprise - terms.sum(axis=1, keepdims=True))
+    surprisal = -log_softmax(logits)
+    # a code of probability 0 adds nothing to the entropy, though its surprisal is infinite
+    terms = np.exp(-surprisal) * np.where(np.isposinf(surprisal), 0, surprisal)
+    distance = np.abs(surprisal - terms.sum(axis=1, keepdims=True))
     return _keep_first(logits, np.argsort(distance, axis=1, kind="stable"), p)
 
 
 def apply_penalties(
     logits: Array, settings: GenerationSettings, histories: Sequence[Codes]
 ) -> Array:
-    """Logits after the rules that look back; histories as in `probabilities`."""
+    """Return logits after the rules over recent codes; histories as in `probabilities`."""
     windows = [recent_codes(history, settings.repeat_last_n) for history in histories]
     presence, frequency = settings.presence_penalty, settings.frequency_penalty
     if settings.repetition_penalty != 1:
@@ -136,8 +135,8 @@ def apply_penalties(
     return logits
 
 
-def _chances(logits: Array, settings: GenerationSettings) -> Array:
-    """The rules from temperature on, and the probabilities that they leave."""
+def _probabilities(logits: Array, settings: GenerationSettings) -> Array:
+    """Apply the rules from temperature on, and return probabilities."""
     if settings.temperature == 0:
         return _greedy(logits)
     logits = with_temperature(logits, settings.temperature)
@@ -159,9 +158,9 @@ def _greedy(logits: Array) -> Array:
 
 
 def _keep_first(logits: Array, order: NDArray[np.intp], p: float) -> Array:
-    """Only as many in an order (N, V) of codes as have probability p together; at least one."""
+    """Keep the first codes of an order (N, V) up to total probability p; at least one."""
     ordered = np.exp(log_softmax(np.take_along_axis(logits, order, axis=1)))
-    before = np.cumsum(ordered, axis=1) - ordered  # what those in front of each have together
+    before = np.cumsum(ordered, axis=1) - ordered  # total probability of the codes before each
     dropped = np.empty(logits.shape, dtype=bool)
     np.put_along_axis(dropped, order, before >= p, axis=1)
     return np.where(dropped, -np.inf, logits)

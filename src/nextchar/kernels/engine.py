@@ -1,4 +1,4 @@
-"""One batch, cut into shards of lanes, one worker thread each.
+"""Engine: gradients and predictions of one batch, split into shards of lanes, one per thread.
 
     pack the weights | step over each shard | add the gradients | update
 
@@ -9,7 +9,6 @@ gradients of the shards are summed in fixed order, so the same thread count give
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -22,43 +21,49 @@ from nextchar.kernels.gemm.packed_weights import (
     PackedWeights,
     allocate_packed_weights,
     pack_weights,
+    packed_weights_bytes,
 )
 from nextchar.kernels.isa import HOST
 from nextchar.kernels.layout import layout_of, require_codes
+from nextchar.kernels.predictor import Predictor, predictor_bytes
+from nextchar.kernels.results import EngineBytes, Gradient, StepResult
 from nextchar.kernels.threads import one_blas_thread
+from nextchar.kernels.training import optimizers
 from nextchar.kernels.training.buckets import (
     Buckets,
     GradientAllReduce,
-    StepInputs,
     bucket_bounds,
     step_in_buckets,
 )
-from nextchar.kernels.training.dropout import dropout_of
-from nextchar.kernels.training.optimizers import add_shards, update
-from nextchar.kernels.training.step import NO_CODE, predict, step
-from nextchar.kernels.training.update_constants import update_constants
-from nextchar.kernels.training.workspace import Workspace, allocate_workspace
+from nextchar.kernels.training.dropout import make_dropout
+from nextchar.kernels.training.step import NO_CODE, StepInputs
+from nextchar.kernels.training.step import step as training_step
+from nextchar.kernels.training.workspace import (
+    Workspace,
+    WorkspaceSize,
+    allocate_workspace,
+    workspace_bytes,
+)
+from nextchar.kernels.workers import Workers, bounds_of
 from nextchar.model.parameters import Architecture, Parameters
-from nextchar.model.scorer import CHUNK, Forward, Score, Watch, score
+from nextchar.model.scorer import Forward, Score, Watch, score
 from nextchar.settings.config import TrainingSettings
 from nextchar.text.batches import ALL, Batch, Share
 from nextchar.text.vocabulary import Codes
+
+__all__ = ["Engine", "EngineBytes", "Gradient", "GradientAllReduce", "StepResult", "engine_bytes"]
 
 Array = NDArray[Any]
 T = TypeVar("T")
 
 SCORING_LANES = 64
-LEAST_PART = 20_000  # numbers of a flat array that are worth a thread's while
-POLL_SECONDS = 0.002  # between two looks after messages: each takes its time of those who compute
 
 
 class Engine:
     """Computes losses and gradients of an architecture on worker threads; a context manager.
 
     bfloat16: round the operands of products to bfloat16; needs a CPU that multiplies them.
-    exchange: sums gradients over the machines that compute the other lanes of a batch.
-    gradient: where `loss_and_gradient` leaves the gradient of the mean loss, and gradient_norm
-    its Euclidean norm.
+    all_reduce: sums gradients over the machines that compute the other lanes of a batch.
     """
 
     def __init__(
@@ -68,30 +73,28 @@ class Engine:
         threads: int,
         dtype: Any,
         bfloat16: bool = False,
-        exchange: GradientAllReduce | None = None,
+        all_reduce: GradientAllReduce | None = None,
     ) -> None:
         if bfloat16 and not HOST.has_bfloat16:
             raise SettingsError(
-                f"dtype: bfloat16 wants a CPU with avx512_bf16, which this one ({HOST.name}) "
-                "lacks; use float32"
+                f"bfloat16 needs a CPU with avx512_bf16, which this one ({HOST.name}) lacks",
+                setting="dtype",
+                remedy="use float32",
             )
-        self._threads, self._dtype, self._pairs = threads, np.dtype(dtype), bfloat16
-        self._exchange = exchange
-        self._shape = layout_of(architecture, dtype)
-        self._packed = allocate_packed_weights(self._shape, dtype, pairs=bfloat16)
-        self._rooms: list[Workspace] = []
-        self._room_for = (0, 0, False)  # T, B and dropout that the rooms are laid out for
-        self._readers: list[
-            Workspace
-        ] = []  # what scoring works in, and the lanes it is laid out for
-        self._reading, self._unrounded = 0, self._packed
+        self._dtype, self._bfloat16, self._all_reduce = np.dtype(dtype), bfloat16, all_reduce
+        self._matrix_size = architecture.matrix_size
+        self._layout = layout_of(architecture, dtype)
+        self._packed = allocate_packed_weights(self._layout, dtype, pairs=bfloat16)
+        self._unrounded = self._packed
         if bfloat16:  # so that validation and `nextchar eval` agree
-            self._unrounded = allocate_packed_weights(self._shape, dtype, backward=False)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
+            self._unrounded = allocate_packed_weights(self._layout, dtype, backward=False)
+        self._predictor = Predictor(self._layout, self._unrounded, self._dtype, threads)
+        self._workspaces: list[Workspace] = []
+        self._size = WorkspaceSize(0, 0)  # that they are allocated for
+        self._workers = Workers(threads)
         self._limit = one_blas_thread()
         self._shards = aligned_zeros((threads, architecture.size), dtype)
-        self.gradient = Parameters(architecture, dtype=dtype)
-        self.gradient_norm = 0.0
+        self._gradient = np.zeros(architecture.size, dtype)
 
     def __enter__(self) -> Self:
         return self
@@ -100,8 +103,8 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """End the worker threads and give BLAS its own back."""
-        self._pool.shutdown()
+        """End the worker threads and restore the thread limit of BLAS."""
+        self._workers.close()
         self._limit.restore_original_limits()
 
     def loss_and_gradient(
@@ -113,106 +116,114 @@ class Engine:
         dropout: float = 0.0,
         seed: int = 0,
         step: int = 0,
-    ) -> tuple[float, Array]:
-        """The mean loss of a batch in nats per character, and the state after it.
+    ) -> StepResult:
+        """Compute the mean loss of a batch, the state after it, and the gradient.
 
         state: (L, STATES, B, H), the state before it; not changed.
-        dropout, seed, step: the share of units left out, and what their choice depends on.
-        Of a batch whose other lanes are elsewhere, loss and gradient are those of all lanes.
+        dropout: rate; seed and step choose the dropped units.
+        Of a batch whose other lanes are on other machines, loss and gradient are of all lanes.
         """
-        T, B = batch.inputs.shape
-        codes, targets = (
-            np.ascontiguousarray(each, np.int64) for each in (batch.inputs, batch.targets)
-        )
-        self._lay_out(T, max(B, 1), dropout > 0)
+        length, B = batch.inputs.shape
+        self._allocate(length, max(B, 1), dropout > 0)
         self._pack(parameters, self._packed)
-        state = np.ascontiguousarray(state)
-        new_state = np.empty_like(state)
-        dropped = dropout_of(self._shape.L, dropout, seed, step)
-        scale = 1 / batch.characters
-        task = StepInputs(parameters.flat, codes, targets, state, new_state, scale, dropped)
-        if self._exchange is None:
-            loss = self._at_once(task)
+        inputs = StepInputs(
+            parameters=parameters.flat,
+            codes=np.ascontiguousarray(batch.inputs, np.int64),
+            targets=np.ascontiguousarray(batch.targets, np.int64),
+            state=np.ascontiguousarray(state),
+            new_state=np.empty(state.shape, state.dtype),
+            scale=1 / batch.characters,
+            dropout=make_dropout(self._layout.L, dropout, seed, step),
+            first_lane=batch.first,
+            lanes=batch.lanes,
+        )
+        if self._all_reduce is None:
+            loss, norm = self._step(inputs)
         else:
-            loss = self._exchanged(task, batch, self._exchange)
-        return loss / batch.characters, new_state
+            loss, norm = self._step_in_buckets(inputs, self._all_reduce)
+        gradient = Gradient(self._gradient, norm)
+        return StepResult(loss / batch.characters, inputs.new_state, gradient)
 
-    def _at_once(self, task: StepInputs) -> float:
-        """The summed loss of all lanes, their gradient in `gradient`."""
-        B = task.codes.shape[1]
-        bounds = _parts_of(B, min(self._threads, B))
+    def _step(self, inputs: StepInputs) -> tuple[float, float]:
+        """Return the summed loss of all lanes and the norm of their gradient."""
+        B = inputs.codes.shape[1]
+        bounds = bounds_of(B, min(self._workers.threads, B))
 
         def work(shard: int) -> float:
             first, end = bounds[shard], bounds[shard + 1]
+            workspace, gradient = self._workspaces[shard], self._shards[shard]
             return float(
-                _step(
-                    self._shape, task.flat, self._packed, self._rooms[shard],
-                    self._shards[shard], task.codes, task.targets, task.state, task.new_state,
-                    first, end - first, task.scale, task.dropped,
+                training_step(
+                    self._layout, self._packed, workspace, gradient, inputs, first, end - first
                 )
-            )  # fmt: skip
+            )
 
-        losses = self._each(work, range(len(bounds) - 1))
-        self._require_known(losses, task)
-        self._add(self._shards[: len(losses)])
-        return float(sum(losses))
+        losses = self._workers.run(work, range(len(bounds) - 1))
+        self._require_known(losses, inputs)
+        return float(sum(losses)), self._sum(self._shards[: len(losses)])
 
-    def _exchanged(self, task: StepInputs, batch: Batch, exchange: GradientAllReduce) -> float:
-        """The same where others compute the other lanes: in pieces, each summed when it is ready.
+    def _step_in_buckets(
+        self, inputs: StepInputs, all_reduce: GradientAllReduce
+    ) -> tuple[float, float]:
+        """Return the same where others compute other lanes; sum each bucket when it is ready.
 
-        There may be no lane left for this machine: its share of the sums is then zero.
+        A machine may have no lane: its share of the sums is then zero.
         """
-        B, gradient = task.codes.shape[1], self.gradient
-        bounds = _parts_of(B, min(self._threads, B)) if B else [0]
+        B, gradient, poll = inputs.codes.shape[1], self._gradient, all_reduce.poll
+        bounds = bounds_of(B, min(self._workers.threads, B)) if B else [0]
         shards, rows = range(len(bounds) - 1), self._shards[: max(len(bounds) - 1, 1)]
-        pieces = Buckets(self._shape, self._packed, self._rooms, rows, bounds, task, batch)
+        buckets = Buckets(self._layout, self._packed, self._workspaces, rows, bounds, inputs)
         if not B:
             rows[:] = 0
 
-        def losses() -> list[float]:
-            found = self._polling(exchange, pieces.losses, shards)
-            self._require_known(found, task)
-            return found
+        def forward_to_loss() -> list[float]:
+            losses = self._workers.run_polling(poll, buckets.loss, shards)
+            self._require_known(losses, inputs)
+            return losses
 
+        add = partial(optimizers.add_shards, rows, gradient)
         loss = step_in_buckets(
-            bucket_bounds(self._shape, gradient.architecture.matrix_size),
-            gradient.flat,
-            exchange,
-            forward_to_loss=losses,
-            compute=lambda n: self._polling(exchange, partial(pieces.compute, n), shards),
-            add=partial(self._over_parts, lambda a, b: add_shards(rows, gradient.flat, a, b)),
+            bucket_bounds(self._layout, self._matrix_size),
+            gradient,
+            all_reduce,
+            forward_to_loss=forward_to_loss,
+            compute=lambda n: self._workers.run_polling(poll, partial(buckets.compute, n), shards),
+            add=partial(self._workers.over_ranges, add),
         )
-        self._add(gradient.flat[None])  # for its norm
-        return loss
+        return loss, self._sum(gradient[None])  # for its norm
 
-    def _require_known(self, losses: Sequence[float], task: StepInputs) -> None:
-        """Raise IndexError where a kernel met a code that is none."""
+    def _require_known(self, losses: Sequence[float], inputs: StepInputs) -> None:
+        """Raise IndexError where a kernel met an invalid code."""
         if NO_CODE in losses:
-            require_codes(task.codes, self._shape.V)
-            require_codes(task.targets, self._shape.V)
+            require_codes(inputs.codes, self._layout.V)
+            require_codes(inputs.targets, self._layout.V)
 
     def update(
         self,
         parameters: Parameters,
         slots: Mapping[str, Array],
+        gradient: Gradient,
         *,
         learning_rate: float,
         step: int,
         settings: TrainingSettings,
     ) -> None:
-        """Clip the gradient and move the parameters against it, as the settings say.
+        """Clip the gradient and move the parameters against it by the settings' optimizer.
 
-        step: counts from 1. The parameters and the optimizer's slots are changed.
+        step: counts from 1. Parameters and slots are changed, the gradient is not.
         """
-        rule = update_constants(
-            settings, norm=self.gradient_norm, learning_rate=learning_rate, step=step
+        constants = optimizers.update_constants(
+            settings, norm=gradient.norm, learning_rate=learning_rate, step=step
         )
-        one, two = [*slots.values(), parameters.flat[:0], parameters.flat[:0]][:2]
-        size = parameters.architecture.matrix_size
-        flat, gradient = parameters.flat, self.gradient.flat
-        self._over_parts(
-            lambda first, end: update(rule, flat, gradient, one, two, first, end, size)
-        )
+        flat = parameters.flat
+        one, two = [*slots.values(), flat[:0], flat[:0]][:2]
+
+        def work(first: int, end: int) -> None:
+            optimizers.update(
+                constants, flat, gradient.flat, (one, two), first, end, self._matrix_size
+            )
+
+        self._workers.over_ranges(work, 0, flat.size)
 
     def score(
         self,
@@ -223,95 +234,67 @@ class Engine:
         share: Share = ALL,
         watch: Watch | None = None,
     ) -> Score:
-        """Score a text, one lane exactly, several quickly (see `model.scorer.score`)."""
-        require_codes(codes, self._shape.V)
+        """Score a text, with one lane exactly, with several fast (see `model.scorer.score`)."""
+        require_codes(codes, self._layout.V)
         forwards = self.forwards(parameters, lanes)
-        how: Any = {"forwards": forwards, "run": self.each, "share": share, "watch": watch}
-        return score(parameters, codes, lanes=lanes, **how)
+        return score(
+            parameters, codes, lanes=lanes, forwards=forwards, run=self.each, share=share,
+            watch=watch,
+        )  # fmt: skip
 
     def forwards(self, parameters: Parameters, lanes: int) -> list[Forward]:
-        """What runs the network, one for each thread that has a lane.
+        """Return functions that run the network, one for each thread that has a lane.
 
-        Each takes at most `CHUNK` characters, of at most so many lanes; the parameters are as they
-        are now, and its logits are valid until its next call.
+        Each takes at most `CHUNK` characters, of at most so many lanes. The parameters are those
+        of this call; the logits are valid until a function's next call.
         """
         self._pack(parameters, self._unrounded)
-        if self._reading < lanes:  # room for CHUNK characters however they are cut into lanes
-            self._reading = lanes
-            self._readers = [
-                allocate_workspace(self._shape, CHUNK + 2 * lanes, 1, self._dtype, backward=False)
-                for _ in range(min(self._threads, lanes))
-            ]
-        rooms = self._readers[:lanes]
-        return [partial(self._predict, parameters.flat, room) for room in rooms]
+        return self._predictor.forwards(parameters.flat, lanes)
 
     def each(self, work: Callable[[Any], T], over: Iterable[Any]) -> Iterator[T]:
-        """The results of some work, done by the worker threads."""
-        return self._pool.map(work, over)
+        """Yield the results of work on each item, done by the worker threads."""
+        return self._workers.map(work, over)
 
-    def _predict(
-        self, flat: Array, room: Workspace, codes: Codes, state: Array
-    ) -> tuple[Array, Array]:
-        """Logits (T, B, V), valid until the next call, and the state after the codes (T, B)."""
-        (T, B), V, VP = codes.shape, self._shape.V, self._shape.VP
-        new_state = np.empty_like(state)
-        nothing = dropout_of(self._shape.L, 0.0, 0, 0)
-        x = np.ascontiguousarray(codes, np.int64)
-        predict(self._shape, flat, self._unrounded, room, x, state, new_state, nothing)
-        return room.logits[: T * B * VP].reshape(T, B, VP)[:, :, :V], new_state
-
-    def _lay_out(self, T: int, B: int, dropout: bool) -> None:
-        """Lay out the workers' memory, once for the largest batch."""
-        old = self._room_for
-        if old[0] >= T and old[1] >= B and old[2] >= dropout:
+    def _allocate(self, length: int, B: int, dropout: bool) -> None:
+        """Allocate the workspaces for batches up to a size, unless they are large enough."""
+        old, threads = self._size, self._workers.threads
+        size = WorkspaceSize(
+            max(length, old.T), max(B, old.B), self._bfloat16, dropout=dropout or old.dropout
+        )
+        if size == old:
             return
-        T, B, dropout = max(T, old[0]), max(B, old[1]), dropout or old[2]
-        self._room_for = (T, B, dropout)
-        lanes = -(-B // min(self._threads, B))
-        how = {"pairs": self._pairs, "dropout": dropout}
-        self._rooms = [
-            allocate_workspace(self._shape, T, lanes, self._dtype, **how)
-            for _ in range(self._threads)
+        self._size = size
+        size = size._replace(B=-(-size.B // min(threads, size.B)))
+        self._workspaces = [
+            allocate_workspace(self._layout, size, self._dtype) for _ in range(threads)
         ]
 
     def _pack(self, parameters: Parameters, into: PackedWeights) -> None:
-        flat, parts = parameters.flat, self._parts()
-        self._each(lambda part: pack_weights(self._shape, flat, into, part, parts), range(parts))
+        flat, n = parameters.flat, self._workers.parts(parameters.flat.size)
+        self._workers.run(lambda part: pack_weights(self._layout, flat, into, part, n), range(n))
 
-    def _add(self, rows: Array) -> None:
-        """The gradient is the sum of the shards', (shards, size)."""
-        out = self.gradient.flat
-        squares = self._over_parts(lambda first, end: add_shards(rows, out, first, end))
-        self.gradient_norm = float(np.sqrt(sum(squares)))
-
-    def _over_parts(
-        self, work: Callable[[int, int], Any], first: int = 0, end: int | None = None
-    ) -> list[Any]:
-        """The results of some work over the flat arrays, a part for each thread."""
-        size = (self.gradient.flat.size if end is None else end) - first
-        bounds = [first + bound for bound in _parts_of(size, self._parts())]
-        return self._each(lambda n: work(bounds[n], bounds[n + 1]), range(len(bounds) - 1))
-
-    def _parts(self) -> int:
-        return max(1, min(self._threads, self.gradient.flat.size // LEAST_PART))
-
-    def _each(self, work: Callable[[int], Any], over: Sequence[int]) -> list[Any]:
-        """The results of some work, done by all threads; by this one where there is but one."""
-        return list(self._pool.map(work, over) if len(over) > 1 else map(work, over))
-
-    def _polling(
-        self, exchange: GradientAllReduce, work: Callable[[int], Any], over: Sequence[int]
-    ) -> list[Any]:
-        """The same, by other threads in any case, while this one looks after messages."""
-        futures = [self._pool.submit(work, each) for each in over]
-        while wait(futures, POLL_SECONDS).not_done:
-            exchange.poll()
-        return [future.result() for future in futures]
+    def _sum(self, rows: Array) -> float:
+        """Sum gradients (shards, size) into the gradient; return its norm."""
+        add = partial(optimizers.add_shards, rows, self._gradient)
+        return float(np.sqrt(sum(self._workers.over_ranges(add, 0, self._gradient.size))))
 
 
-def _parts_of(size: int, parts: int) -> list[int]:
-    """Where nearly equal parts begin, and where the last one ends."""
-    return [size * part // parts for part in range(parts + 1)]
-
-
-_step = step  # within `loss_and_gradient` the name is an argument's
+def engine_bytes(
+    architecture: Architecture,
+    *,
+    T: int,
+    B: int,
+    threads: int,
+    dtype: Any,
+    bfloat16: bool = False,
+    dropout: bool = False,
+) -> EngineBytes:
+    """Return the bytes that an engine allocates for steps of T characters of B lanes."""
+    layout, flat = layout_of(architecture, dtype), architecture.size * np.dtype(dtype).itemsize
+    packed = packed_weights_bytes(layout, dtype, pairs=bfloat16)
+    if bfloat16:
+        packed += packed_weights_bytes(layout, dtype, backward=False)
+    size = WorkspaceSize(T, -(-B // threads), bfloat16, dropout=dropout)
+    lanes = threads * workspace_bytes(layout, size, dtype)
+    lanes += predictor_bytes(layout, dtype, threads, SCORING_LANES)
+    return EngineBytes(packed + (threads + 1) * flat, lanes)

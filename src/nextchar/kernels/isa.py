@@ -1,7 +1,7 @@
-"""The instruction set that the kernels are compiled for, and the tile sizes that suit it.
+"""Instruction set that the kernels are compiled for, and the tile sizes that suit it.
 
-What counts is what Numba will generate code for: the host, or what NUMBA_CPU_NAME and
-NUMBA_CPU_FEATURES say instead.
+It is the one that Numba generates code for: the host's, or that of NUMBA_CPU_NAME and
+NUMBA_CPU_FEATURES.
 
     set        vector     registers   tile (rows × vectors)
     AVX-512    64 bytes   32          8 × 3: 24 sums, 3 of B, the broadcast comes from memory
@@ -28,7 +28,7 @@ class ISA(NamedTuple):
     has_bfloat16: bool = False  # products of bfloat16 pairs, summed in float32
 
 
-def _chosen() -> ISA:
+def _detect() -> ISA:
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     enabled = set(features.split(","))
     if "+avx512f" in enabled:
@@ -40,15 +40,15 @@ def _chosen() -> ISA:
     return ISA("sse2", 16, 4, 2)
 
 
-HOST = _chosen()
+HOST = _detect()
 
 
 def vector_length(dtype: Any) -> int:
-    """How many numbers of a float type a vector holds."""
+    """Return the number of elements of a float type in a vector."""
     return HOST.vector_bytes // int(np.dtype(dtype).itemsize)
 
 
 def padded(size: int, dtype: Any) -> int:
-    """A size rounded up to whole vectors."""
+    """Return a size rounded up to whole vectors."""
     length = vector_length(dtype)
     return -(-size // length) * length

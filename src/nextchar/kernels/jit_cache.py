@@ -1,9 +1,11 @@
-"""Where compiled kernels are kept: one file for each kernel and signature, with its checksum.
+"""Cache of compiled kernels on disk: one file for each kernel and signature, with its checksum.
 
-Numba's own files have an index that two processes may write at once, and are read as they are,
-damaged or not. Here a file's name says all that its content depends on, the sources of all
-kernels included, since a kernel's own file says nothing of what it calls. What is damaged,
-missing or cannot be written is compiled anew.
+Numba's own cache has an index file that two processes may write at once, and does not notice
+damage. Here the name of a file covers everything that its content depends on: the signature, and a
+digest of the sources of all kernels, since a kernel contains the kernels that it calls. A file
+that is damaged, missing or cannot be written costs a compilation.
+
+    STEM.SOURCES.KEY.kernel    | sha256 of the rest, 32 bytes | pickled machine code |
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ SOURCES = _digest_of_sources()
 
 
 class KernelCache(FunctionCache):
-    """Numba's cache of a function's compiled forms, with files of our own.
+    """Numba's cache of the compiled forms of a function, with other files.
 
-    Raises RuntimeError where there is no folder to keep anything in.
+    Raises RuntimeError where no folder is writable.
     """
 
     def __init__(self, function: Any) -> None:
@@ -47,13 +49,13 @@ class KernelCache(FunctionCache):
 
 
 class _Files:
-    """The files of one function, with the methods that Numba's cache calls."""
+    """Files of one function, with the methods that Numba's cache calls."""
 
     def __init__(self, folder: Path, stem: str) -> None:
         self._folder, self._stem = folder, stem
 
     def load(self, key: Any) -> Any:
-        """What was saved under a key; None where nothing is, or nothing whole."""
+        """Return the value saved under a key; None where it is missing or damaged."""
         try:
             content = self._path(key).read_bytes()
         except OSError:
@@ -62,16 +64,16 @@ class _Files:
         return pickle.loads(data) if hashlib.sha256(data).digest() == checksum else None
 
     def save(self, key: Any, value: Any) -> None:
-        """Keep a value, and forget those of other sources."""
+        """Save a value, and delete those of other sources."""
         data = dumps(value)  # type: ignore[no-untyped-call]
-        with suppress(OSError):  # a full disk, say: it is compiled again next time
+        with suppress(OSError):  # such as a full disk: it is compiled again next time
             write_atomically(self._path(key), hashlib.sha256(data).digest() + data)
             for path in self._folder.glob(f"{self._stem}.*{SUFFIX}"):
                 if f".{SOURCES}." not in path.name:
                     path.unlink()
 
     def flush(self) -> None:
-        """Forget everything."""
+        """Delete all files of the function."""
         for path in self._folder.glob(f"{self._stem}.*{SUFFIX}"):
             path.unlink(missing_ok=True)
 

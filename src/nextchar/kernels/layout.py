@@ -1,8 +1,12 @@
-"""The shape of a network as kernels know it: sizes, and where each parameter stands.
+"""Layout of a network for kernels: sizes, and the offset of each parameter.
 
 Parameters and their gradient are one flat array each, laid out alike (model/parameters.py), so
-one table of places serves both. H and E are padded to whole vectors in activations (P, EP), V in
-logits (VP); in the flat arrays nothing is padded.
+one table of offsets serves both. Nothing is padded there:
+
+    | embedding | W_ih | W_hh | W_ih | W_hh | … | W_out | b | b_hn | b | … | b_out |
+      (V, E)      layer 0       layer 1           (H, V)   layer 0   layer 1
+
+In activations H and E are padded to whole vectors (P, EP), in logits V (VP).
 """
 
 from __future__ import annotations
@@ -22,11 +26,11 @@ W_IH, W_HH, B, B_HN = range(4)  # the columns of `layers`
 
 
 class Layout(NamedTuple):
-    """Sizes and places.
+    """Sizes and offsets.
 
     cell: an index of CELLS. S: states, 2 where the cell has c. G: gates.
-    layers: (L, 4) int64, where W_ih, W_hh, b and b_hn of a layer begin, -1 for none.
-    embedding, W_out, b_out: where they begin, -1 for none (W_out is the embedding where tied).
+    layers: (L, 4) int64, offsets of W_ih, W_hh, b and b_hn, -1 for none.
+    embedding, W_out, b_out: offsets, -1 for none (tied: the embedding serves as W_out).
     """
 
     cell: int
@@ -46,11 +50,11 @@ class Layout(NamedTuple):
 
 
 def layout_of(architecture: Architecture, dtype: Any) -> Layout:
-    """The shape of an architecture, for activations of a float type."""
+    """Return the layout of an architecture, for activations of a float type."""
     s, V = architecture.settings, architecture.vocabulary_size
-    begins = _begins(architecture)
+    offsets = _offsets(architecture)
     names = ("W_ih", "W_hh", "b", "b_hn")
-    layers = [[begins.get(f"layer{n}.{name}", -1) for name in names] for n in range(s.num_layers)]
+    layers = [[offsets.get(f"layer{n}.{name}", -1) for name in names] for n in range(s.num_layers)]
     return Layout(
         cell=CELLS.index(s.cell),
         L=s.num_layers,
@@ -63,19 +67,19 @@ def layout_of(architecture: Architecture, dtype: Any) -> Layout:
         V=V,
         VP=padded(V, dtype),
         layers=np.array(layers, np.int64),
-        embedding=begins.get("embedding", -1),
-        W_out=begins.get("W_out", -1),
-        b_out=begins["b_out"],
+        embedding=offsets.get("embedding", -1),
+        W_out=offsets.get("W_out", -1),
+        b_out=offsets["b_out"],
     )
 
 
 def require_codes(codes: NDArray[Any], V: int) -> None:
-    """Compiled code looks codes up without a check of its own. Raises IndexError."""
+    """Raise IndexError for codes not in [0, V): compiled code looks them up without a check."""
     if codes.size and not (codes.min() >= 0 and codes.max() < V):
         raise IndexError(f"codes must be in [0, {V}), got {codes.min()}…{codes.max()}")
 
 
-def _begins(architecture: Architecture) -> dict[str, int]:
-    """Where each parameter begins in the flat array: they stand there in this order."""
+def _offsets(architecture: Architecture) -> dict[str, int]:
+    """Return the offset of each parameter in the flat array, which has them in this order."""
     ends = np.cumsum([0, *map(prod, architecture.shapes.values())]).tolist()
     return dict(zip(architecture.shapes, ends, strict=False))

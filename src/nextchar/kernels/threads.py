@@ -1,4 +1,4 @@
-"""How many threads there are to use, and keeping BLAS to one of them."""
+"""Number of usable cores, and BLAS on one thread."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from threadpoolctl import ThreadpoolController
 
 
 def usable_cores(system: Path = Path("/sys")) -> int:
-    """Physical cores that this process may use.
+    """Return the number of physical cores that this process may use.
 
-    Two threads of one core gain nothing from each other here: one keeps its units busy. Where
-    nothing is known of physical cores (not on Linux) it is the logical ones.
-    system: where Linux tells of CPUs and of the share of them that a container has.
+    A second thread on a core gains nothing here: one keeps its units busy. Where physical cores are
+    unknown (not on Linux), logical ones are counted.
+    system: where Linux lists CPUs and the share of them that a container has.
     """
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
@@ -27,7 +27,7 @@ def usable_cores(system: Path = Path("/sys")) -> int:
 
 
 def _share(path: Path) -> int:
-    """How many CPUs' time a container is granted, rounded up; very many without a limit."""
+    """Return the CPUs granted to a container, rounded up; a very large number without a limit."""
     if not path.exists():
         return 1 << 20
     quota, period = path.read_text().split()
@@ -35,18 +35,18 @@ def _share(path: Path) -> int:
 
 
 def one_blas_thread() -> Any:
-    """A context in which BLAS uses one thread, from when it is made until it is left.
+    """Limit BLAS to one thread from now until the context is left.
 
-    Small products gain nothing from more, and their order of summation, so the bits, stay the
-    same on every machine with the same BLAS.
+    Small products gain nothing from more threads, and their order of summation, and therefore the
+    bits, stay the same on every machine with the same BLAS.
     """
     return _pools().limit(limits=1, user_api="blas")
 
 
 @cache
 def _pools() -> ThreadpoolController:
-    """The thread pools of this process; finding them takes forty times as long as a limit."""
-    import numpy as np  # BLAS must be there to be found
+    """Return the thread pools of this process; finding them takes 40 times as long as a limit."""
+    import numpy as np  # BLAS must be loaded to be found
 
     assert np
     return ThreadpoolController()

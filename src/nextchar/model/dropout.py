@@ -1,6 +1,6 @@
-"""Dropout masks, made of the seed and the step alone, so that a resumed run repeats them.
+"""Dropout masks, computed from the seed and the step alone, so that a resumed run repeats them.
 
-Each entry is a hash of its own number, so that any part of a mask can be computed by itself.
+Each entry is a hash of its index, so that any part of a mask can be computed separately.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def draw_masks(
     step: int,
     dtype: Any,
 ) -> list[Array] | None:
-    """A mask of shape (T, B, H) for each layer's output, or None where the rate is zero.
+    """Return a mask of shape (T, B, H) for each layer's output, or None if the rate is zero.
 
-    Entries are 0 with probability `rate` and 1/(1-rate) otherwise, so that means are kept
+    Entries are 0 with probability `rate` and 1/(1-rate) otherwise, which keeps the mean
     (Srivastava et al., 2014; between layers only, as in Zaremba et al., 2014).
     """
     if rate == 0:
@@ -44,18 +44,18 @@ def draw_masks(
 
 
 def keys_of(layers: int, seed: int, step: int) -> Hashes:
-    """Two keys for each layer, (L, 2)."""
+    """Return two hash keys for each layer, (L, 2)."""
     keys = np.random.SeedSequence([seed, step]).generate_state(2 * layers, np.uint32)
     return keys.astype(np.uint32).reshape(layers, 2)
 
 
 def threshold_of(rate: float) -> np.uint32:
-    """The hash from which on an entry is kept."""
+    """Return the smallest hash of an entry that is kept."""
     return np.uint32(round(rate * (2**32 - 1)))
 
 
 def _hash(x: Hashes, low: np.uint32, high: np.uint32) -> Hashes:
-    """Two rounds of the finalizer of MurmurHash3 (Appleby), with a key before each."""
+    """Two rounds of the finalizer of MurmurHash3 (Appleby), with a key before each round."""
     return _mixed(_mixed(x ^ low) + high)
 
 

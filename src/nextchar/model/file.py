@@ -1,4 +1,4 @@
-"""The model file: one file that holds everything needed to use a model. Never a pickle."""
+"""The model file: everything needed to use a model, in one file. Never a pickle."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from nextchar.text.vocabulary import Vocabulary, points_of
 
 SUFFIX = ".safetensors"
 BEST, LAST = f"best{SUFFIX}", f"last{SUFFIX}"  # the models of a run directory
-START = f"start{SUFFIX}"  # the model that a run started from, where it did from one
+START = f"start{SUFFIX}"  # the model that a fine-tuned run started from
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network with all that turns text into its codes and back.
+    """A network with the vocabulary and the text settings that it was trained with.
 
-    training: a summary of how it came about, for people to read (`nextchar info`).
+    training: summary of the training run, for readers (`nextchar info`).
     """
 
     parameters: Parameters
@@ -37,15 +37,12 @@ class Model:
 
     @property
     def architecture(self) -> Architecture:
-        """The shape of the network."""
+        """Shape of the network."""
         return self.parameters.architecture
 
     @property
     def end_code(self) -> int | None:
-        """The code of the boundary after which a record begins and by which it ends.
-
-        None where the model was not trained on records.
-        """
+        """Code of the boundary between records; None if the model was not trained on records."""
         boundary = boundary_of(self.text)
         if boundary is None:
             return None
@@ -55,7 +52,7 @@ class Model:
 
 
 def save_model(path: str | PathLike[str], model: Model) -> None:
-    """Write a model file, atomically. Raises ModelFileError where it cannot be written."""
+    """Write a model file atomically. Raises ModelFileError if it cannot be written."""
     container.write(
         Path(path),
         "model",
@@ -70,16 +67,16 @@ def save_model(path: str | PathLike[str], model: Model) -> None:
 
 
 def load_model(path: str | PathLike[str]) -> Model:
-    """The model of a file, or the best one of a run directory.
+    """Load the model of a file, or the best one of a run directory.
 
-    Raises ModelFileError, with what is wrong, for a file that is missing, damaged or foreign.
+    Raises ModelFileError for a file that is missing, damaged or not a model of nextchar.
     """
     path = _model_path(Path(path))
     tensors, document = container.read(path, "model")
     try:
         vocabulary = Vocabulary.from_json(document["vocabulary"])
         network = NetworkSettings(**document["network"])
-        if network.num_layers > len(tensors):  # shapes are worked out layer by layer
+        if network.num_layers > len(tensors):  # checked before shapes are computed layer by layer
             raise ValueError(f"it claims {network.num_layers} layers")
         architecture = Architecture(network, len(vocabulary))
         text = TextSettings(**document["text"])
@@ -88,20 +85,21 @@ def load_model(path: str | PathLike[str]) -> Model:
             raise ValueError("its vocabulary lacks the boundary of its records")
     except (KeyError, TypeError, ValueError, SettingsError, ModelFileError) as error:
         raise ModelFileError(
-            f"{path}: damaged: its description is incomplete ({in_one_line(error)})"
+            f"is damaged: its description is incomplete ({in_one_line(error)})", path=path
         ) from error
     if {name: tensor.shape for name, tensor in tensors.items()} != dict(architecture.shapes):
-        raise ModelFileError(f"{path}: damaged: its tensors are not those of its description")
+        raise ModelFileError("is damaged: its tensors do not match its description", path=path)
     dtypes = {tensor.dtype for tensor in tensors.values()}
     if len(dtypes) != 1 or not dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}:
-        raise ModelFileError(f"{path}: damaged: its tensors are neither float32 nor float64")
+        raise ModelFileError("is damaged: its tensors are neither float32 nor float64", path=path)
     parameters = Parameters(architecture, dtype=dtypes.pop())
     for name, tensor in tensors.items():
         parameters[name][:] = tensor
     if not np.isfinite(parameters.flat).all():
         raise ModelFileError(
-            f"{path}: damaged: its weights are not finite, as after training that diverged; "
-            "train the model again"
+            "is damaged: its weights are not finite, as after training that diverged",
+            path=path,
+            remedy="train the model again",
         )
     return Model(parameters, vocabulary, text, training)
 
@@ -112,4 +110,6 @@ def _model_path(path: Path) -> Path:
     for name in (BEST, LAST):
         if (path / name).is_file():
             return path / name
-    raise ModelFileError(f"{path}: a folder with no model in it (no {BEST}); train one first")
+    raise ModelFileError(
+        f"is a folder without a model (no {BEST})", path=path, remedy="train one first"
+    )

@@ -1,10 +1,10 @@
-"""How weights are drawn before training. Biases are zero, the LSTM's forget gate's one.
+"""Initial weights. Biases are zero, those of the LSTM's forget gate one.
 
 uniform      every matrix uniform in ±1/sqrt(H), PyTorch's default for recurrent layers
 glorot       uniform in ±sqrt(6 / (inputs + outputs)) for each gate (Glorot & Bengio, 2010)
 orthogonal   recurrent matrices orthogonal for each gate (Saxe, McClelland & Ganguli, 2014),
-             the others as glorot
-normal       normal with standard deviation 0.01, the classic beginner's choice
+             others as glorot
+normal       normal with standard deviation 0.01, a common choice in introductions
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Draw = Callable[[np.random.Generator, tuple[int, int], int, bool], Array]
 
 
 def initialise(architecture: Architecture, seed: int, dtype: Any = np.float32) -> Parameters:
-    """Parameters drawn from a seed: the same in every precision, up to its rounding."""
+    """Draw parameters from a seed: the same in every precision, up to rounding."""
     rng = np.random.default_rng(seed)
     parameters = Parameters(architecture, dtype=dtype)
     draw = _DRAWS[architecture.settings.initialisation]

@@ -11,10 +11,10 @@ Array = NDArray[Any]
 
 
 def log_softmax(logits: Array) -> Array:
-    """Natural logarithms of the probabilities, over the last axis.
+    """Return the natural logarithms of the probabilities, over the last axis.
 
     The largest logit is subtracted first, so that no exponential overflows and their sum is at
-    least one. NaN comes out as NaN.
+    least one. NaN stays NaN.
     """
     shifted: Array = logits - logits.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -22,7 +22,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 def cross_entropy(logits: Array, targets: NDArray[Any]) -> tuple[float, Array]:
-    """The summed cross-entropy in nats, and its gradient with respect to the logits.
+    """Return the summed cross-entropy in nats, and its gradient with respect to the logits.
 
     logits: (N, V); overwritten with the gradient, probabilities minus one-hot targets.
     targets: (N,) codes below V.

@@ -1,7 +1,7 @@
 """The network: codes → [embedding] → L recurrent layers → output projection → logits.
 
-Backpropagation goes through all time steps of a batch and stops at its first: the state that
-comes in is a constant (truncated backpropagation through time). All arrays are time-first.
+Backpropagation covers all time steps of a batch and stops at the first: the incoming state is a
+constant (truncated backpropagation through time). All arrays are time-first.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Array = NDArray[Any]
 
 
 class NetworkCache(NamedTuple):
-    """What `backward` needs."""
+    """Input of `backward`."""
 
     codes: NDArray[Any]  # (T, B)
     inputs: list[Array | None]  # of each layer, (T, B, E or H); None for one-hot
     cells: list[Any]  # of each layer
     masks: list[Array] | None
-    top: Array  # (T, B, H), what the output projection saw
+    top: Array  # (T, B, H), input of the output projection
 
 
 def forward(
@@ -33,12 +33,12 @@ def forward(
     state: Array,
     masks: list[Array] | None = None,
 ) -> tuple[Array, Array, NetworkCache]:
-    """Logits of the next character after each of the given ones.
+    """Return the logits of the next character after each of the given ones.
 
     codes: (T, B) integers below V.
     state: (L, STATES, B, H); not changed.
     masks: dropout masks, one of shape (T, B, H) for each layer's output.
-    Returns logits (T, B, V), the state after step T, and what `backward` needs.
+    Returns logits (T, B, V), the state after step T, and the cache for `backward`.
     """
     cell = parameters.architecture.cell
     x = parameters["embedding"][codes] if "embedding" in parameters.views else None
@@ -101,9 +101,9 @@ def loss_and_gradient(
     scale: float,
     masks: list[Array] | None = None,
 ) -> tuple[float, Array]:
-    """The summed loss of a batch in nats and the state after it; the gradient goes to `gradient`.
+    """Return the summed loss of a batch in nats and the state after it; write the gradient.
 
-    scale: what the gradient of the sum is multiplied by; 1/(T·B) makes it that of the mean.
+    gradient: overwritten. scale: factor of the gradient of the sum; 1/(T·B) gives that of the mean.
     """
     logits, new_state, cache = forward(parameters, codes, state, masks)
     loss, dlogits = cross_entropy(_rows(logits), targets.reshape(-1))
@@ -113,7 +113,7 @@ def loss_and_gradient(
 
 
 def _output_matrix(parameters: Parameters) -> Array:
-    """(H, V): the output's own weights, or the embedding's where they are tied."""
+    """(H, V): the output weights, or the transposed embedding if they are tied."""
     if parameters.architecture.settings.tied:
         return parameters["embedding"].T
     return parameters["W_out"]
@@ -128,7 +128,7 @@ def _sum_by_code(codes: NDArray[Any], values: Array, out: Array) -> None:
     """Sum the values of equal codes: the transpose of a row look-up.
 
     codes: (T, B); values: (T, B, X); out: (V, X), overwritten.
-    Sorting by code first makes it one pass in a fixed order; `np.add.at` is ten times slower.
+    Sorted by code, the sums are one pass in a fixed order; `np.add.at` is ten times slower.
     """
     flat = codes.reshape(-1)
     order = np.argsort(flat, kind="stable")

@@ -1,7 +1,7 @@
 """Parameters: one flat array with named views.
 
-The optimizer, clipping, checkpoints and sums over workers are each one pass over the flat array.
-Matrices come first in it and vectors (biases) after, so that weight decay is a slice.
+The optimizer, clipping, checkpoints and all-reduce are each one pass over the flat array. Matrices
+come first in it and vectors (biases) after them, so that weight decay is a slice.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Architecture:
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Name → shape of every parameter, in the order of the flat array.
 
-        `embedding` (V, E) where there is one; `layerN.W_ih`, `layerN.W_hh`, `layerN.b` (and
+        `embedding` (V, E) if there is one; `layerN.W_ih`, `layerN.W_hh`, `layerN.b` (and
         `layerN.b_hn` for the GRU) for each layer; `W_out` (H, V) unless tied; `b_out` (V,).
         """
         s, V = self.settings, self.vocabulary_size
@@ -55,16 +55,16 @@ class Architecture:
 
     @cached_property
     def size(self) -> int:
-        """How many parameters there are."""
+        """Number of parameters."""
         return sum(map(prod, self.shapes.values()))
 
     @cached_property
     def matrix_size(self) -> int:
-        """How many of them, the first of the flat array, belong to matrices."""
+        """Number of parameters in matrices, which are the first of the flat array."""
         return sum(prod(shape) for shape in self.shapes.values() if len(shape) == 2)
 
     def state_shape(self, lanes: int) -> tuple[int, int, int, int]:
-        """(L, STATES, B, H), the shape of what is carried from batch to batch."""
+        """Shape of the state that is carried from batch to batch, (L, STATES, B, H)."""
         s = self.settings
         return (s.num_layers, self.cell.STATES, lanes, s.hidden_size)
 
@@ -72,7 +72,7 @@ class Architecture:
 class Parameters:
     """The parameters of a network, or their gradients: a flat array and views of it by name.
 
-    flat: (size,) float array, kept, not copied; zeros of `dtype` where none is given.
+    flat: (size,) float array, kept, not copied; None gives zeros of `dtype`.
     """
 
     def __init__(
@@ -81,9 +81,7 @@ class Parameters:
         self.architecture = architecture
         self.flat = np.zeros(architecture.size, dtype) if flat is None else flat
         if self.flat.shape != (architecture.size,):
-            raise ValueError(
-                f"{architecture.size} parameters are wanted, got shape {self.flat.shape}"
-            )
+            raise ValueError(f"flat must have shape ({architecture.size},), got {self.flat.shape}")
         self.views: dict[str, Array] = {}
         start = 0
         for name, shape in architecture.shapes.items():
@@ -99,7 +97,7 @@ class Parameters:
         ]
 
     def __reduce__(self) -> tuple[type[Parameters], tuple[Architecture, Array]]:
-        """Copies and pickles have views of their own flat array."""
+        """Copy and pickle the flat array alone; its views are created again."""
         return Parameters, (self.architecture, self.flat)
 
     def __getitem__(self, name: str) -> Array:
@@ -107,9 +105,9 @@ class Parameters:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The float type of all parameters."""
+        """Float type of all parameters."""
         return self.flat.dtype
 
     def zero_state(self, lanes: int) -> Array:
-        """A fresh state of shape (L, STATES, B, H)."""
+        """Return a zero state of shape (L, STATES, B, H)."""
         return np.zeros(self.architecture.state_shape(lanes), self.dtype)

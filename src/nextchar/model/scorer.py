@@ -1,4 +1,4 @@
-"""The one scorer: how well a model predicts a text.
+"""The one scorer: log-likelihood and accuracy of a model on a text.
 
 Validation, `nextchar eval` and `CharRNN.score` call it, so that their figures agree by
 construction. The first character of a text is read and not scored; every other counts once.
@@ -27,16 +27,16 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 # codes (T, B) and the state before them → logits (T, B, V) and the state after
 Forward = Callable[[Codes, Array], tuple[Array, Array]]
 
-CHUNK = 2048  # characters of all lanes together that pass through the network at once
-WARM_UP = 512  # characters that a lane reads before its own ones
+CHUNK = 2048  # characters of all lanes together in one forward pass
+WARM_UP = 512  # characters that a lane reads before those it scores
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a model made of a text.
+    """Score of a model on a text.
 
-    characters: how many were predicted; nats: their summed surprise; correct: how many of them
-    were the most probable ones.
+    characters: number of predicted ones; nats: their summed surprisal; correct: number of them
+    that were the most probable.
     """
 
     characters: int
@@ -50,35 +50,35 @@ class Score:
 
     @property
     def bits_per_char(self) -> float:
-        """The same in bits."""
+        """Mean negative log-likelihood in bits."""
         return to_bits(self.nats_per_char)
 
     @property
     def perplexity(self) -> float:
-        """The exponential of the loss."""
+        """Exponential of the loss."""
         return math.exp(min(self.nats_per_char, 700))
 
     @property
     def accuracy(self) -> float:
-        """The share of characters that were the model's first guess."""
+        """Share of characters that were the model's first guess."""
         return self.correct / self.characters
 
 
 class Likelihoods(NamedTuple):
-    """What a model made of a chunk of text, and what it carried into it."""
+    """Log-likelihoods of a chunk of text, and the state before it."""
 
-    log_p: Array  # (T, B) float64, of each target, natural
-    right: NDArray[np.bool_]  # (T, B), whether it was the first guess
+    log_p: Array  # (T, B) float64, of each target, in nats
+    right: NDArray[np.bool_]  # (T, B), the target was the first guess
     every: Array  # (T, B, V), of every symbol
     state: Array  # (L, STATES, B, H), before the chunk
 
 
 class Chunk(NamedTuple):
-    """A chunk of a text that was scored, for those who watch."""
+    """A scored chunk of a text, as passed to `watch`."""
 
     lanes: NDArray[Any]  # (B,), their numbers
-    places: NDArray[np.int64]  # (T, B), of the predicted characters in the text
-    own: NDArray[np.bool_]  # (T, B), which of them count here; the others warm a lane up
+    places: NDArray[np.int64]  # (T, B), indices of the predicted characters in the text
+    own: NDArray[np.bool_]  # (T, B), scored in this lane; the others warm it up
     read: Likelihoods
 
 
@@ -98,14 +98,14 @@ def score(
     """Score a text.
 
     codes: (N,) codes, N ≥ 2.
-    lanes: 1 carries the state through the whole text, exactly. More cut it into lanes that are
-    computed together, each warmed up on the `WARM_UP` characters before its first: many times
-    faster, and the loss differs by what a character further back than that still tells.
-    forwards: what runs the network, one for each group that the lanes are cut into; that of
-    `model.network` where none is given.
-    run: how the groups are mapped over (a thread pool's map, say).
-    share: the part of the lanes that is scored here; nats and right guesses are theirs alone.
-    watch: told of each chunk, by the thread that scored it.
+    lanes: 1 carries the state through the whole text, exactly. More split it into lanes that are
+    computed in parallel, each warmed up on the `WARM_UP` characters before its first: many times
+    faster, but without the influence of characters further back than that.
+    forwards: functions that run the network, one for each group of lanes; by default that of
+    `model.network`.
+    run: map over the groups, such as that of a thread pool.
+    share: part of the lanes to score; nats and correct guesses are of these alone.
+    watch: callback for each chunk, called on the thread that scored it.
     """
     pairs = len(codes) - 1
     if pairs < 1:
@@ -119,7 +119,7 @@ def score(
     first, end = share.of(lanes)
     groups = np.array_split(np.arange(first, end), max(min(end - first, len(forwards)), 1))
     tasks = list(zip(groups, forwards, strict=False))  # fewer lanes than forwards, fewer groups
-    tasks = [task for task in tasks if len(task[0])]  # there are other ranks
+    tasks = [task for task in tasks if len(task[0])]  # other ranks score the rest
     parts = list(
         run(lambda task: _score_lanes(parameters, codes, starts, task[0], task[1], watch), tasks)
     )
@@ -136,11 +136,11 @@ def log_likelihoods(
     run_network: Forward | None = None,
     state: Array | None = None,
 ) -> Iterator[Likelihoods]:
-    """Chunk by chunk, how likely each target was.
+    """Yield the likelihoods of the targets, chunk by chunk.
 
-    chunks: (inputs, targets), each of shape (T, B), one after the other in time.
-    run_network: what runs the network, `model.network` by default.
-    state: what the lanes start from, the zero state by default; carried from chunk to chunk.
+    chunks: (inputs, targets), each of shape (T, B), consecutive in time.
+    run_network: runs the network, `model.network` by default.
+    state: initial state of the lanes, zero by default; carried from chunk to chunk.
     """
     run_network = run_network or _plain_forward(parameters)
     for x, y in chunks:
@@ -152,7 +152,7 @@ def log_likelihoods(
         yield Likelihoods(chosen.astype(np.float64), right, log_p, before)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what is not finite shows in the sum
+@np.errstate(over="ignore", invalid="ignore")  # non-finite values show in the sum
 def _score_lanes(
     parameters: Parameters,
     codes: Codes,
@@ -161,14 +161,14 @@ def _score_lanes(
     run_network: Forward,
     watch: Watch | None,
 ) -> tuple[float, int]:
-    """Summed nats and right guesses of some lanes.
+    """Return the summed nats and the correct guesses of some lanes.
 
-    starts: (lanes+1,) where each lane's own pairs (character, next one) begin.
+    starts: (lanes+1,) index of the first pair (character, next one) that each lane scores.
     """
-    first = np.maximum(starts[group] - WARM_UP, 0)  # where each lane's reading begins
+    first = np.maximum(starts[group] - WARM_UP, 0)  # first pair that each lane reads
     T = int((starts[group + 1] - first).max())
     chunk = max(1, CHUNK // len(group))
-    pairs = _reading(codes, first, T, chunk)
+    pairs = _read_pairs(codes, first, T, chunk)
     nats, correct, t = 0.0, 0, 0
     for read in log_likelihoods(parameters, pairs, run_network):
         place = first + np.arange(t, t + len(read.log_p))[:, None]
@@ -181,12 +181,12 @@ def _score_lanes(
     return nats, correct
 
 
-def _reading(
+def _read_pairs(
     codes: Codes, first: NDArray[np.int64], T: int, chunk: int
 ) -> Iterator[tuple[Codes, Codes]]:
-    """T inputs and targets of lanes that begin at `first`, in chunks.
+    """Yield T inputs and targets of lanes that begin at `first`, in chunks.
 
-    A lane that is through before the others reads the text's last pair again.
+    A lane that ends before the others reads the last pair of the text again.
     """
     for t in range(0, T, chunk):
         place = np.minimum(first + np.arange(t, min(t + chunk, T))[:, None], len(codes) - 2)

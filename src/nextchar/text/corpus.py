@@ -1,39 +1,37 @@
 """A corpus: pieces of text → codes, in one pass, at one to four bytes a character.
 
-The vocabulary is not known before the text was read, so characters first get codes in order of
+The vocabulary is known only after the text was read. Symbols therefore first get codes in order of
 appearance; `prepare` then takes the vocabulary from the training part alone and renumbers. A large
-text stays on disk all the while: there, renumbering is a table that is applied to what is read.
+text stays on disk: its codes are renumbered by a table when they are read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import TextError
 from nextchar.settings.config import Settings, TextSettings
-from nextchar.text.borders import border_near, shuffled_records
-from nextchar.text.cache import spooled as collecting
+from nextchar.text.cache import spooled
 from nextchar.text.cache.disk_codes import AnyCodes, CodeFile, DiskCodes, RepairingReader
 from nextchar.text.cache.spooled import SpooledCodes
 from nextchar.text.encoder import Encoder
-from nextchar.text.records import boundary_of
-from nextchar.text.sources import PIECE, as_symbols
+from nextchar.text.records import boundary_of, shuffled_records, split_point_near
+from nextchar.text.sources import PIECE, preprocess
 from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of
 
-_SLICE = 1 << 16  # characters encoded at once: what is made of them on the way stays in the cache
+_SLICE = 1 << 16  # characters encoded at once: intermediate arrays stay in the CPU cache
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as codes in order of first appearance, to within a piece.
+    """A text as codes in order of first appearance.
 
-    codes: (N,) indices into points.
-    points: (K,) code points, or bytes.
+    codes: (N,) indices into points. points: (K,) code points, or bytes.
     sha256: of the text's UTF-8, or of the bytes.
     """
 
@@ -44,14 +42,14 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What training needs of its text.
+    """A text split and encoded for training.
 
     train, validation, test: codes of the vocabulary; the latter two may be empty.
-    left_out: characters of those two that the vocabulary lacks, left out of them.
-    sha256: identifies the text that was read, training and validation.
-    by_position: whether records were kept for validation by their place in a text too large to be
+    left_out: number of characters dropped from those two because the vocabulary lacks them.
+    sha256: identifies the whole text, training and validation.
+    by_position: the last records were held out for validation, because the text is too large to be
     shuffled.
-    source: where the text came from, as a run notes it.
+    source: origin of the text, for `config.toml`.
     """
 
     vocabulary: Vocabulary
@@ -65,44 +63,38 @@ class Prepared:
 
 
 def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
-    """The corpus of a text in memory."""
+    """Return the corpus of a text in memory."""
     whole = bytes_of(text) if settings.alphabet == "bytes" else text
     if isinstance(whole, bytes) and settings.alphabet != "bytes":
-        raise TextError('text: wants a str, got bytes; use alphabet="bytes" to train on bytes')
+        raise TextError(
+            "must be a str, not bytes",
+            setting="text",
+            remedy='use alphabet="bytes" to train on bytes',
+        )
     pieces = (whole[start : start + PIECE] for start in range(0, len(whole), PIECE))
-    return gather(as_symbols(pieces, settings))
+    return corpus_of_pieces(preprocess(pieces, settings))
 
 
-class Appends(Protocol):
-    """What takes codes as they come: a `SpooledCodes`, or the `Writer` of a file."""
+def corpus_of_pieces(pieces: Iterable[str] | Iterable[bytes], limit: int | None = None) -> Corpus:
+    """Return the corpus of preprocessed pieces that cannot be read a second time.
 
-    def append(self, codes: Codes) -> None:
-        """Take the next codes, of the same type as those before or a wider one."""
-        ...
-
-
-def gather(pieces: Iterable[str] | Iterable[bytes], limit: int | None = None) -> Corpus:
-    """The corpus of a text that comes in pieces and cannot be found again.
-
-    limit: how many codes are held in memory, twice for a moment; None for any number. Beyond, they
-    are in a file that lives as long as the corpus.
+    limit: codes held in memory, twice for a moment; None for any number. More codes go to a file
+    that exists as long as the corpus.
     """
-    with SpooledCodes(limit) as collector:
-        encoder = encode(pieces, collector)
-        codes = collector.finish()
+    with SpooledCodes(limit) as spool:
+        encoder = encode(pieces, spool)
+        codes = spool.finish()
     if isinstance(codes, CodeFile):
         return Corpus(DiskCodes.whole(RepairingReader(codes)), encoder.points, encoder.sha256)
     return Corpus(codes, encoder.points, encoder.sha256)
 
 
-def encode(
-    pieces: Iterable[str] | Iterable[bytes], collector: Appends, encoder: Encoder | None = None
-) -> Encoder:
-    """Hand the codes of all pieces to a collector; the encoder knows what they stand for."""
-    encoder = encoder or Encoder()
+def encode(pieces: Iterable[str] | Iterable[bytes], spool: SpooledCodes) -> Encoder:
+    """Append the codes of all pieces to a spool; return the encoder, which has their symbols."""
+    encoder = Encoder()
     for piece in pieces:
         for start in range(0, len(piece), _SLICE):
-            collector.append(encoder.encode(piece[start : start + _SLICE]))
+            spool.append(encoder.encode(piece[start : start + _SLICE]))
     return encoder
 
 
@@ -116,43 +108,42 @@ def prepare(
 
         training | test | validation
 
-    By position; records are shuffled first, where they are few enough to be held in memory, and
-    none is cut.
-    validation: a text of its own to validate on; then no validation part is split off.
-    known: a vocabulary that is to be a part of the new one.
-    Characters of the other parts that training never saw become the unknown symbol where the
-    vocabulary has one and are left out, and counted, where not.
-    Raises TextError where there is nothing to train on.
+    The split is by position. Records are shuffled first if they fit into memory, and never cut.
+    validation: a separate text to validate on; no validation part is split off then.
+    known: a vocabulary that the new one must contain.
+    Characters that occur only outside the training part become the unknown symbol; if the
+    vocabulary has none, they are left out and counted.
+    Raises TextError if there is nothing to train on.
     """
     boundary = _boundary(corpus, settings.text)
-    shuffles = boundary is not None and len(corpus.codes) <= collecting.IN_MEMORY
+    shuffles = boundary is not None and len(corpus.codes) <= spooled.IN_MEMORY
     if boundary is not None and shuffles:
         in_memory = corpus.codes[0 : len(corpus.codes)]
         shuffled = shuffled_records(in_memory, boundary, settings.training.seed)
         corpus = replace(corpus, codes=shuffled)
-    train, between, rest = _parts(corpus.codes, boundary, settings, splits=validation is None)
+    train, test, rest = _parts(corpus.codes, boundary, settings, splits=validation is None)
     if len(train) < 2:
         raise TextError(
             f"the training part has {len(train)} character{'' if len(train) == 1 else 's'}; at "
             "least 2 are needed, one to read and one to predict"
         )
     vocabulary = _vocabulary(corpus.points, train, settings.text, known)
-    codes, left_out = _renumbered(validation or replace(corpus, codes=rest), vocabulary)
-    test, more = _renumbered(replace(corpus, codes=between), vocabulary)
-    sha256 = corpus.sha256 + (f"+{validation.sha256}" if validation else "")
+    train_codes, _ = _renumbered(replace(corpus, codes=train), vocabulary)
+    validation_codes, left_out = _renumbered(validation or replace(corpus, codes=rest), vocabulary)
+    test_codes, left_out_of_test = _renumbered(replace(corpus, codes=test), vocabulary)
     return Prepared(
         vocabulary,
-        _renumbered(replace(corpus, codes=train), vocabulary)[0],
-        codes,
-        test,
-        left_out + more,
-        sha256,
+        train_codes,
+        validation_codes,
+        test_codes,
+        left_out + left_out_of_test,
+        sha256=corpus.sha256 + (f"+{validation.sha256}" if validation else ""),
         by_position=boundary is not None and not shuffles and len(rest) > 1,
     )
 
 
 def _boundary(corpus: Corpus, settings: TextSettings) -> int | None:
-    """The code of what stands between records; None where the text is none of records."""
+    """The code of the boundary; None without records."""
     boundary = boundary_of(settings)
     if boundary is None or not len(corpus.points):
         return None
@@ -162,9 +153,9 @@ def _boundary(corpus: Corpus, settings: TextSettings) -> int | None:
 def _parts(
     codes: AnyCodes, boundary: int | None, settings: Settings, *, splits: bool
 ) -> tuple[AnyCodes, AnyCodes, AnyCodes]:
-    """The training, test and validation parts. Those of records share the boundary between them.
+    """The training, test and validation parts; those of records share the boundary between them.
 
-    splits: whether there is a validation part.
+    splits: whether a validation part is split off.
     """
     total, shares = len(codes), settings.training
     held = int(total * shares.val_fraction) * splits
@@ -175,8 +166,8 @@ def _parts(
     else:
         end, last = total - 1, 1
         if held:
-            end = border_near(codes, boundary, end - held, end)
-        kept = border_near(codes, boundary, end - tested, end) if tested else end
+            end = split_point_near(codes, boundary, end - held, end)
+        kept = split_point_near(codes, boundary, end - tested, end) if tested else end
     return _part(codes, 0, kept + last), _part(codes, kept, end + last), _part(codes, end, total)
 
 
@@ -191,17 +182,17 @@ def _vocabulary(
         return Vocabulary(is_bytes=True)
     counts = _counts(train, len(points))
     boundary = boundary_of(settings)
-    if boundary is not None:  # which is no rare character, however few records there are
+    if boundary is not None:  # never folded into the unknown symbol, however few records there are
         counts[points == ord(boundary)] += settings.min_count
     seen = counts > 0
     if known is not None:
-        often = points[counts >= settings.min_count]
-        return known.extended(often, has_unknown=settings.min_count > 1)
+        frequent = points[counts >= settings.min_count]
+        return known.extended(frequent, has_unknown=settings.min_count > 1)
     return Vocabulary.of_counts(points[seen], counts[seen], settings.min_count)
 
 
 def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:
-    """How often each code occurs."""
+    """(K,) number of occurrences of each code."""
     if isinstance(codes, DiskCodes):
         return codes.counts()
     counts = np.zeros(symbols, dtype=np.int64)
@@ -211,7 +202,7 @@ def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:
 
 
 def _renumbered(corpus: Corpus, vocabulary: Vocabulary) -> tuple[AnyCodes, int]:
-    """The codes of a corpus by the vocabulary, and how many characters had to be left out."""
+    """The codes of a corpus in a vocabulary, and the number of characters that were left out."""
     code_of = (
         corpus.points.astype(np.int64)
         if vocabulary.is_bytes

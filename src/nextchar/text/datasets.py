@@ -1,7 +1,7 @@
-"""Named data sets: real text for a first run, two of them in every Python already.
+"""Named data sets: real text for a first run; two of them come with every Python.
 
-`load` gives a data set's bytes, UTF-8 encoded. Only `shakespeare` is downloaded, once, into the
-user's cache directory, with its checksum verified before it is put there.
+`load` returns a data set's bytes, in UTF-8. Only `shakespeare` is downloaded, once, into the
+user's cache folder, and only after its checksum was verified.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2d
 
 
 def load(name: str) -> bytes:
-    """The bytes of a named data set. Raises TextError where it cannot be had."""
+    """Return the bytes of a named data set. Raises TextError if it is not available."""
     return _LOADERS[name]()
 
 
@@ -29,12 +29,12 @@ def _pydoc() -> bytes:
     try:
         from pydoc_data import topics
     except ImportError:
-        raise TextError("pydoc: this Python came without its documentation") from None
+        raise TextError("this Python came without its documentation", path="pydoc") from None
     return "".join(topics.topics[topic] for topic in sorted(topics.topics)).encode()
 
 
 def _stdlib() -> bytes:
-    """Sources of the standard library, but for its tests and what was installed beside it."""
+    """Sources of the standard library, without its tests and without installed packages."""
     root = Path(sysconfig.get_path("stdlib"))
     outside = {"test", "tests", "site-packages", "dist-packages", "idlelib", "lib2to3"}
     paths = (path for path in root.rglob("*.py") if not outside & set(path.relative_to(root).parts))
@@ -43,7 +43,8 @@ def _stdlib() -> bytes:
         with tokenize.open(path) as stream:  # honours the coding line of each file
             texts.append(stream.read())
     if not texts:
-        raise TextError("stdlib: this Python came without the sources of its standard library")
+        problem = "this Python came without the sources of its standard library"
+        raise TextError(problem, path="stdlib")
     return "".join(texts).encode()
 
 
@@ -52,10 +53,10 @@ def _shakespeare() -> bytes:
 
 
 def download(url: str, sha256: str, name: str, folder: Path | None = None) -> Path:
-    """Path of a downloaded file in the cache, fetched unless it is there and whole.
+    """Return the path of a file in the cache; download it unless it is there and complete.
 
-    The file takes its name only after its SHA-256 was verified. Raises TextError where it cannot
-    be fetched or is not what was expected.
+    The file gets its name only after its SHA-256 was verified. Raises TextError if it cannot be
+    downloaded or is not the expected one.
     """
     import pooch
 
@@ -73,15 +74,17 @@ def download(url: str, sha256: str, name: str, folder: Path | None = None) -> Pa
         )
     except ValueError as error:
         raise TextError(
-            f"{url}: what came is not the expected file (its SHA-256 differs); try again later, "
-            "or download it by hand and give its path"
+            "the downloaded file is not the expected one (its SHA-256 differs)",
+            path=url,
+            remedy="try again later, or download it by hand and give its path",
         ) from error
     except OSError as error:  # requests' errors are of this family
         if (answer := getattr(error, "response", None)) is not None:
             answer.close()  # pooch leaves the connection of an HTTP error open
         raise TextError(
-            f"{url}: could not be downloaded ({type(error).__name__}); check the network, or give "
-            "the path of a text file of your own"
+            f"could not be downloaded ({type(error).__name__})",
+            path=url,
+            remedy="check the network, or give the path of a text file of your own",
         ) from error
 
 

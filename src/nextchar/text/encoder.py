@@ -1,7 +1,7 @@
-"""Text → codes while the alphabet is still unknown: a symbol gets the next code when it appears.
+"""Text → codes before the alphabet is known: a symbol gets the next code when it first appears.
 
 One pass at some 4 ns a character of ASCII: SHA-256, a table look-up and the narrowing to one byte
-take about a quarter each, and all of it is NumPy's and OpenSSL's compiled code.
+take about a quarter each, all in compiled code of NumPy and OpenSSL.
 """
 
 from __future__ import annotations
@@ -14,17 +14,14 @@ from numpy.typing import NDArray
 
 from nextchar.text.vocabulary import Codes, bytes_of, points_of
 
-_POINTS = 0x110000  # how many code points there are
+_POINTS = 0x110000  # number of code points
 
 
 class Encoder:
-    """Gives codes in order of appearance, to within a piece.
+    """Assigns codes in order of first appearance; symbols new in the same piece, by code point."""
 
-    hashes: whether there shall be a SHA-256.
-    """
-
-    def __init__(self, *, hashes: bool = True) -> None:
-        self._digest, self._hashes = hashlib.sha256(), hashes
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
         self._code_of = np.full(_POINTS, -1, dtype=np.int32)
         self._points: list[int] = []
 
@@ -35,21 +32,20 @@ class Encoder:
 
     @property
     def sha256(self) -> str:
-        """Of the text's UTF-8 so far, or of its bytes."""
+        """SHA-256 of the text's UTF-8 so far, or of its bytes."""
         return self._digest.hexdigest()
 
     def encode(self, piece: str | bytes) -> Codes:
-        """The codes of the next piece, in the smallest type that holds all codes so far."""
+        """Return the codes of the next piece, in the smallest type for all codes so far."""
         data = bytes_of(piece)
-        if self._hashes:
-            self._digest.update(data)
+        self._digest.update(data)
         points = _points(piece, data)
-        codes = self._code_of.take(points)  # three times as fast as an index
+        codes = self._code_of.take(points)  # three times as fast as indexing
         if codes.size and codes.min() < 0:
-            fresh = np.unique(points[codes < 0])
+            new = np.unique(points[codes < 0])
             first = len(self._points)
-            self._code_of[fresh] = np.arange(first, first + len(fresh), dtype=np.int32)
-            self._points.extend(fresh.tolist())
+            self._code_of[new] = np.arange(first, first + len(new), dtype=np.int32)
+            self._points.extend(new.tolist())
             codes = self._code_of.take(points)
         return codes.astype(np.min_scalar_type(max(len(self._points) - 1, 0)))
 

@@ -1,4 +1,4 @@
-"""What the reading of a text tells while it works. It prints nothing itself."""
+"""Callbacks of reading: notes to the user and progress. Nothing is printed here."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import IO, Any, cast
 
 from nextchar.text.sources import Source
 
+Opener = Callable[[], AbstractContextManager[IO[bytes]]]
+
 
 @dataclass(frozen=True)
 class ReadCallbacks:
-    """Who is told.
+    """Callbacks while a text is read and encoded.
 
-    note: of what the user should know, in one line.
-    encoding: of the bytes read so far and of all there are, None where that is not known. What it
-    raises ends the reading.
+    note: receives a line that the user should read.
+    encoding: receives the bytes read so far and in total (None if unknown). An error that it raises
+    ends the reading.
     """
 
     note: Callable[[str], None] = lambda text: None
@@ -24,39 +26,37 @@ class ReadCallbacks:
 
 
 def with_progress(
-    sources: Sequence[Source], total: int | None, least: int, listener: ReadCallbacks
+    sources: Sequence[Source], total: int | None, threshold: int, callbacks: ReadCallbacks
 ) -> list[Source]:
-    """The same sources, the listener told of each piece that is read past the `least` bytes.
+    """Return the same sources, which report each piece once more than `threshold` bytes are read.
 
-    total: bytes of all sources together, None where that is not known.
+    total: bytes of all sources, None if unknown; a known total decides instead of the bytes read.
     """
     done = 0
 
-    def tell(size: int) -> None:
+    def report(size: int) -> None:
         nonlocal done
         done += size
-        if (total or done) > least:
-            listener.encoding(done, total)
+        if (total or done) > threshold:
+            callbacks.encoding(done, total)
 
-    return [replace(source, open=_watching(source.open, tell)) for source in sources]
+    return [replace(source, open=_reporting(source.open, report)) for source in sources]
 
 
-def _watching(
-    opened: Callable[[], AbstractContextManager[IO[bytes]]], tell: Callable[[int], None]
-) -> Callable[[], AbstractContextManager[IO[bytes]]]:
+def _reporting(opener: Opener, report: Callable[[int], None]) -> Opener:
     @contextmanager
-    def watching() -> Iterator[IO[bytes]]:
-        with opened() as stream:
-            yield cast(IO[bytes], _Watched(stream, tell))  # of which only `read` is called
+    def opened() -> Iterator[IO[bytes]]:
+        with opener() as stream:
+            yield cast(IO[bytes], _ReportingStream(stream, report))  # only `read` is called
 
-    return watching
+    return opened
 
 
-class _Watched:
-    def __init__(self, stream: IO[bytes], tell: Callable[[int], None]) -> None:
-        self._stream, self._tell = stream, tell
+class _ReportingStream:
+    def __init__(self, stream: IO[bytes], report: Callable[[int], None]) -> None:
+        self._stream, self._report = stream, report
 
     def read(self, size: int) -> Any:
         piece = self._stream.read(size)
-        self._tell(len(piece))
+        self._report(len(piece))
         return piece

@@ -1,4 +1,4 @@
-"""From what a user named to a corpus: in memory where it is small, else through the cache."""
+"""Reading: from the inputs that a user named to a corpus, in memory if it is small, else cached."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from numpy.typing import NDArray
 
 from nextchar.errors import TextError
 from nextchar.settings.config import TextSettings
-from nextchar.text.cache import spooled as collecting
+from nextchar.text.cache import spooled
 from nextchar.text.cache.disk_codes import CodeFile, DiskCodes, RepairingReader
-from nextchar.text.cache.entries import name_of, open_entry
+from nextchar.text.cache.entries import entry_name, open_entry
 from nextchar.text.cache.entry_format import DamagedError
 from nextchar.text.cache.spooled import SpooledCodes
 from nextchar.text.corpus import Corpus, encode
 from nextchar.text.read_callbacks import ReadCallbacks, with_progress
-from nextchar.text.sources import Source, find_sources, read_symbols
+from nextchar.text.sources import Source, find_sources, read_pieces
 from nextchar.text.vocabulary import Codes
 
-PACKED = 4  # a compressed file's text may well be this many times as large
+COMPRESSION = 4  # a compressed file's text may well be this many times as large
 
 
 def read_corpus(
     inputs: Sequence[str | PathLike[str]],
     settings: TextSettings,
-    listener: ReadCallbacks | None = None,
+    callbacks: ReadCallbacks | None = None,
 ) -> Corpus:
-    """The corpus that paths, folders, `-` and data sets stand for, one after the other.
+    """Read paths, folders, `-` and data sets, one after the other, into a corpus.
 
-    A text of more than `collector.IN_MEMORY` characters is encoded into a file: in the cache,
-    where it is found the next time, unless a part of it comes from a pipe or a data set.
+    A text of more than `spooled.IN_MEMORY` characters is encoded into a file. The file stays in the
+    cache, where it is found the next time, unless a part of the text is a pipe or a data set.
     """
     sources = find_sources(inputs, settings)
-    return _Reading(sources, settings, listener or ReadCallbacks(), label_of(inputs)).corpus()
+    return _Reader(sources, settings, callbacks or ReadCallbacks(), _label_of(inputs)).corpus()
 
 
-def label_of(inputs: Sequence[str | PathLike[str]]) -> str:
-    """What a text is called that the user gave these names."""
+def _label_of(inputs: Sequence[str | PathLike[str]]) -> str:
+    """Return the name of a text in messages and in the list of the cache."""
     more = f" and {len(inputs) - 1:,} more" if len(inputs) > 1 else ""
     return "".join(os.path.abspath(name) for name in inputs[:1]) + more  # noqa: PTH100
 
 
 class _Text(NamedTuple):
-    """An encoded text: codes in memory or in a file, what they stand for, its SHA-256."""
+    """An encoded text: codes in memory or in a file, the symbol of each code, the SHA-256."""
 
     codes: Codes | CodeFile
     points: NDArray[np.uint32]
@@ -56,87 +56,87 @@ class _Text(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """How a text is read: once, and again where its file was damaged."""
+class _Reader:
+    """Reads a text, and reads it again if its file in the cache is damaged."""
 
     sources: Sequence[Source]
     settings: TextSettings
-    listener: ReadCallbacks
+    callbacks: ReadCallbacks
     label: str
 
     def corpus(self) -> Corpus:
-        name = self._name()
-        text = (self._found(name) if name else None) or self._encoded(name)
+        name = self._entry_name()
+        text = (self._cached(name) if name else None) or self._encode(name)
         codes = text.codes
         if not isinstance(codes, CodeFile):
             return Corpus(codes, text.points, text.sha256)
-        store = RepairingReader(
-            codes, partial(self._mended, text.points, text.sha256) if name else None
-        )
-        return Corpus(DiskCodes.whole(store), text.points, text.sha256)
+        repair = partial(self._encode_again, text.points, text.sha256) if name else None
+        reader = RepairingReader(codes, repair)
+        return Corpus(DiskCodes.whole(reader), text.points, text.sha256)
 
-    def _name(self) -> str | None:
-        """Under which the cache holds the text; None where it is small or cannot be read twice."""
+    def _entry_name(self) -> str | None:
+        """Name of the entry in the cache; None if the text is small or cannot be read twice."""
         try:
-            if _size(self.sources, PACKED) <= collecting.IN_MEMORY:
+            if _size(self.sources, COMPRESSION) <= spooled.IN_MEMORY:
                 return None
-            return name_of(self.sources, self.settings)
-        except OSError:  # a file is not there any more: reading it will say so
+            return entry_name(self.sources, self.settings)
+        except OSError:  # a file no longer exists: reading it raises the error
             return None
 
-    def _found(self, name: str) -> _Text | None:
+    def _cached(self, name: str) -> _Text | None:
         try:
-            found = open_entry(name)
+            entry = open_entry(name)
         except DamagedError as error:
-            self._tell_damage(error)
+            self._report_damage(error)
             return None
-        if found is None:
+        if entry is None:
             return None
-        file, index, points, description = found
+        file, index, points, description = entry
         return _Text(CodeFile(file, index), points, str(description["sha256"]))
 
-    def _encoded(self, name: str | None) -> _Text:
-        limit = 0 if name else collecting.IN_MEMORY
-        with SpooledCodes(limit, name, self.listener) as collector:
-            encoder = encode(self._pieces(), collector)
+    def _encode(self, name: str | None) -> _Text:
+        limit = 0 if name else spooled.IN_MEMORY
+        with SpooledCodes(limit, name, self.callbacks) as spool:
+            encoder = encode(self._pieces(), spool)
             points, sha256 = encoder.points, encoder.sha256
             description = {"sha256": sha256, "inputs": self.label}
-            unchanged = name is not None and self._name() == name
-            codes = collector.finish(points, description if unchanged else None)
+            is_unchanged = name is not None and self._entry_name() == name
+            codes = spool.finish(points, description if is_unchanged else None)
         return _Text(codes, points, sha256)
 
     def _pieces(self) -> Iterable[str] | Iterable[bytes]:
-        known = not any(source.path is None or source.is_compressed for source in self.sources)
-        total = _size(self.sources, 1) if known else 0
-        sources = with_progress(self.sources, total or None, collecting.IN_MEMORY, self.listener)
-        return read_symbols(sources, self.settings)
+        is_known = not any(source.path is None or source.is_compressed for source in self.sources)
+        total = _size(self.sources, 1) if is_known else 0
+        sources = with_progress(self.sources, total or None, spooled.IN_MEMORY, self.callbacks)
+        return read_pieces(sources, self.settings)
 
-    def _mended(self, points: NDArray[np.uint32], sha256: str) -> CodeFile:
-        """The file once more. Raises TextError where the text is no longer the same."""
-        self._tell_damage("")
-        quiet = replace(
-            self, listener=ReadCallbacks(self.listener.note)
-        )  # a run shows its own progress
-        text = quiet._encoded(self._name())
-        same = text.sha256 == sha256 and np.array_equal(text.points, points)
-        if not (same and isinstance(text.codes, CodeFile)):
+    def _encode_again(self, points: NDArray[np.uint32], sha256: str) -> CodeFile:
+        """Replace the damaged file. Raises TextError if the text has changed."""
+        self._report_damage("")
+        # without progress: a run shows its own
+        text = replace(self, callbacks=ReadCallbacks(self.callbacks.note))._encode(
+            self._entry_name()
+        )
+        is_same = text.sha256 == sha256 and np.array_equal(text.points, points)
+        if not (is_same and isinstance(text.codes, CodeFile)):
             raise TextError(
-                f"{self.label}: the encoded text in the cache is damaged, and the text itself has "
-                "changed since; start again"
+                "the encoded text in the cache is damaged, and the text itself has changed since",
+                path=self.label,
+                remedy="start again",
             )
         return text.codes
 
-    def _tell_damage(self, error: DamagedError | str) -> None:
-        why = f" ({error})" if str(error) else ""
-        self.listener.note(
-            f"{self.label}: the encoded text in the cache is damaged{why}; encoding it anew"
+    def _report_damage(self, error: DamagedError | str) -> None:
+        reason = f" ({error})" if str(error) else ""
+        self.callbacks.note(
+            f"{self.label}: the encoded text in the cache is damaged{reason}; encoding it again"
         )
 
 
-def _size(sources: Sequence[Source], packed: int) -> int:
-    """Bytes of all sources that are files. packed: what those of compressed ones count."""
+def _size(sources: Sequence[Source], compression: int) -> int:
+    """Bytes of the text of all sources that are files. compression: factor for compressed ones."""
     return sum(
-        source.path.stat().st_size * (packed if source.is_compressed else 1)
+        source.path.stat().st_size * (compression if source.is_compressed else 1)
         for source in sources
         if source.path is not None
     )

@@ -1,7 +1,7 @@
-"""Whether a text looks like text: a binary or wrongly decoded one is told before hours go by.
+"""Sanity check: detects a binary or wrongly decoded text before hours of training.
 
-A judgement from a bounded sample, for a note and nothing more: whatever it says, the text is
-trained on as it stands.
+A bounded sample is examined. The result is a warning and nothing more: the text is trained on
+unchanged.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from nextchar.text.cache.disk_codes import AnyCodes
 from nextchar.text.records import boundary_of
 from nextchar.text.vocabulary import Codes, Vocabulary, points_of
 
-WINDOWS, WINDOW = 10, 10_000  # how many stretches of how many characters are looked at
-STRANGE = 0.01  # a share of characters above which it is no accident
-_IN_TEXT = frozenset(map(ord, "\t\n\v\f\r\x1a\x1b\x85"))  # controls that texts hold
+WINDOWS, WINDOW = 10, 10_000  # number of sampled windows, characters of each
+STRANGE = 0.01  # fraction of strange characters above which the text is suspect
+_IN_TEXT = frozenset(map(ord, "\t\n\v\f\r\x1a\x1b\x85"))  # controls found in texts
 _REMEDY = "give the right --encoding, or train on any bytes (--alphabet bytes)"
 
 
 def decoding_warning(vocabulary: Vocabulary, codes: AnyCodes, settings: TextSettings) -> str | None:
-    """What speaks against a text's being what it was taken for, in one line; None where nothing.
+    """Return a one-line warning about a text that was probably decoded wrongly, or None.
 
-    codes: (N,) of the training part, by the vocabulary.
+    codes: (N,) of the training part, in the vocabulary.
     """
     if vocabulary.is_bytes or not len(codes):
         return None
-    places = range(0, len(codes), max(len(codes) // WINDOWS, WINDOW))
-    windows = [np.asarray(codes[place : place + WINDOW]) for place in places]
-    if boundary := boundary_of(settings):  # which is no part of the text
+    starts = range(0, len(codes), max(len(codes) // WINDOWS, WINDOW))
+    windows = [np.asarray(codes[start : start + WINDOW]) for start in starts]
+    if boundary := boundary_of(settings):  # not a part of the text
         (code,) = vocabulary.codes_of_points(points_of(boundary))
         windows = [window[window != code] for window in windows]
     sample = np.concatenate(windows)
     counts = np.bincount(sample, minlength=len(vocabulary))[: len(vocabulary.points)]
     points = vocabulary.points
-    first = points if boundary else points[sample[0] :][:1]  # records are in another order
+    first = points if boundary else points[sample[0] :][:1]  # records are shuffled
     if 0xFEFF in first.tolist():
         return (
             "the text begins with a byte order mark, which is kept as a character (U+FEFF); "
             "--encoding utf-8-sig leaves it out"
         )
     return (
-        _nuls(points, counts)
-        or _misread(vocabulary, windows[0], settings.encoding)
-        or _strange(points, counts)
-        or _only_accents(points, counts)
+        _nul_warning(points, counts)
+        or _utf8_warning(vocabulary, windows[0], settings.encoding)
+        or _strange_warning(points, counts)
+        or _accent_warning(points, counts)
     )
 
 
-def _nuls(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | None:
-    """ASCII in UTF-16 is valid UTF-8, every second character a NUL."""
+def _nul_warning(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | None:
+    """Detect UTF-16 read as UTF-8: in ASCII text, every second character is a NUL."""
     nuls = int(counts[points == 0].sum())
     if nuls <= 0.2 * counts.sum():
         return None
@@ -64,7 +64,7 @@ def _nuls(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | None:
     )
 
 
-def _strange(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | None:
+def _strange_warning(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | None:
     is_strange = np.fromiter(map(_is_strange, points.tolist()), bool, len(points))
     strange = int(counts[is_strange].sum())
     if strange <= STRANGE * counts.sum():
@@ -73,16 +73,16 @@ def _strange(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | Non
     named = ", ".join(f"U+{point:04X}" for point in examples.tolist())
     return (
         f"{_share(strange, counts)} of the text are control, private or unassigned characters "
-        f"({named}) among {len(points)} different ones: it looks binary or wrongly decoded; "
+        f"({named}) among {len(points)} distinct ones: it looks binary or wrongly decoded; "
         f"{_REMEDY}"
     )
 
 
 def _is_strange(point: int) -> bool:
-    """Whether a code point is none that people write.
+    """Return whether a code point does not occur in normal text.
 
-    Emoji and rare Chinese characters are assigned every year, in planes 1 to 3, and this Python
-    may be older than the text.
+    Unassigned ones in planes 1 to 3 are accepted: emoji and rare Chinese characters are assigned
+    there every year, and this Python may be older than the text.
     """
     if point in _IN_TEXT:
         return False
@@ -92,22 +92,23 @@ def _is_strange(point: int) -> bool:
     return category in {"Cc", "Co", "Cs"} or point == 0xFFFD
 
 
-def _misread(vocabulary: Vocabulary, window: Codes, encoding: str) -> str | None:
-    """UTF-8 that was read as something else gives its bytes back, and they are valid UTF-8."""
+def _utf8_warning(vocabulary: Vocabulary, window: Codes, encoding: str) -> str | None:
+    """Detect UTF-8 read in another encoding: encoded again, the text is valid UTF-8."""
     if encoding.lower().replace("_", "-").startswith(("utf", "u8")):
         return None
     text = vocabulary.decode(window)
     try:
-        again = codecs.getincrementaldecoder("utf-8")().decode(text.encode(encoding))  # may be cut
+        decoder = codecs.getincrementaldecoder("utf-8")()  # accepts a character cut at the end
+        decoded = decoder.decode(text.encode(encoding))
     except (UnicodeError, LookupError):
         return None
-    if again.isascii():
+    if decoded.isascii():
         return None
     return f"the text is valid utf-8 and was read as {encoding}; give --encoding utf-8"
 
 
-def _only_accents(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | None:
-    """Bytes of any other script, read as Latin: accents and signs follow one another."""
+def _accent_warning(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | None:
+    """Detect another script read as Latin: accents and signs outnumber plain letters."""
     accents = int(counts[(points >= 0xA0) & (points <= 0xFF)].sum())
     letters = int(counts[((points | 32) >= ord("a")) & ((points | 32) <= ord("z"))].sum())
     if len(points) < 16 or accents <= 0.3 * counts.sum() or accents <= letters:

@@ -1,8 +1,8 @@
-"""A shuffled order of any length in no memory.
+"""A random permutation of any length that takes no memory.
 
-A keyed permutation of 0 … size-1, computed where it is asked for: a Feistel network over the next
-power of four, walked until it lands inside (Black & Rogaway, "Ciphers with arbitrary finite
-domains", 2002). An order of 10⁹ windows costs nothing, and resuming needs no more than an index.
+A keyed permutation of 0 … size-1, computed element by element: a Feistel network over the next
+power of four, iterated until the result is below `size` (Black & Rogaway, "Ciphers with arbitrary
+finite domains", 2002). Resuming in an order of 10⁹ windows needs only an index.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _U64 = np.uint64
 
 
 def shuffled(indices: NDArray[np.int64], size: int, key: int) -> NDArray[np.int64]:
-    """Where the permutation of `size` elements chosen by `key` sends each index.
+    """Return the images of indices under the permutation of `size` elements chosen by `key`.
 
     indices: any shape, each in [0, size).
     """
@@ -31,8 +31,8 @@ def shuffled(indices: NDArray[np.int64], size: int, key: int) -> NDArray[np.int6
 def _feistel(values: NDArray[np.uint64], half: int, key: int) -> NDArray[np.uint64]:
     mask = _U64((1 << half) - 1)
     left, right = values >> _U64(half), values & mask
-    for turn in range(_ROUNDS):
-        left, right = right, left ^ (_mixed(right, key * _ROUNDS + turn) & mask)
+    for n in range(_ROUNDS):
+        left, right = right, left ^ (_mixed(right, key * _ROUNDS + n) & mask)
     return (left << _U64(half)) | right
 
 

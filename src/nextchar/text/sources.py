@@ -1,8 +1,8 @@
-"""Where a corpus comes from: files, folders, standard input and named data sets.
+"""Sources of a text: files, folders, standard input and named data sets.
 
-`find_sources` says which streams of bytes a user's words stand for and in which order; `read_text`
-and `read_bytes` turn those into pieces of bounded size, so that nothing here ever holds a whole
-file; `read_symbols` calls the one that the alphabet wants.
+`find_sources` finds the streams of bytes that a user's inputs stand for, in reading order.
+`read_text` and `read_bytes` read them in pieces of bounded size: nothing here holds a whole file.
+`read_pieces` calls the one that the alphabet needs.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from nextchar.errors import TextError
 from nextchar.settings.config import TextSettings
 from nextchar.text import datasets
 from nextchar.text.detect_encoding import suggest_encoding
-from nextchar.text.records import ended, split
+from nextchar.text.records import append_boundary, split_records
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-ALL = "*"  # the pattern that chooses every text file
-PIECE = 1 << 20  # bytes read at once: large enough for speed, small beside any model
+ANY_NAME = "*"  # the default pattern: every text file
+PIECE = 1 << 20  # bytes read at once: large enough for speed, small compared with any model
 
 # opened here, closed by read_bytes
 _OPENERS: dict[str, Callable[[Path], Any]] = {
@@ -52,8 +52,8 @@ _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdErr
 class Source:
     """A named stream of bytes, opened when it is read.
 
-    encoding: its own, where that of the settings does not speak of it.
-    path: of the file, where it is one. is_compressed: whether its size is not that of its text.
+    encoding: overrides that of the settings. path: of a file, None for other streams.
+    is_compressed: the size of the file is not that of its text.
     """
 
     name: str
@@ -64,12 +64,12 @@ class Source:
 
 
 def find_sources(inputs: Iterable[str | PathLike[str]], settings: TextSettings) -> list[Source]:
-    """The sources that paths, folders, `-` and names of data sets stand for, in reading order.
+    """Return the sources of paths, folders, `-` and names of data sets, in reading order.
 
-    An existing path wins over a data set of the same name. A folder gives its files that match
-    `settings.pattern`, at any depth, in path order; names that begin with a dot are passed over,
-    and so are binary files (with a NUL near their beginning) where no pattern was given.
-    Raises TextError for what is not there.
+    An existing path takes precedence over a data set of the same name. A folder gives its files
+    that match `settings.pattern`, at any depth, in path order. Names that begin with a dot are
+    skipped; without a pattern, so are binary files (with a NUL near their beginning).
+    Raises TextError for an input that does not exist.
     """
     sources: list[Source] = []
     for name in map(str, inputs):
@@ -82,7 +82,7 @@ def find_sources(inputs: Iterable[str | PathLike[str]], settings: TextSettings) 
 
 def _find(name: str, settings: TextSettings) -> list[Source]:
     path = Path(name)
-    if not name:  # a shell's empty variable; Path would take it for the working folder
+    if not name:  # an empty shell variable; Path would take it for the working folder
         raise TextError("a file's name is empty")
     if name == "-":
         return [Source("standard input", _standard_input)]
@@ -93,44 +93,46 @@ def _find(name: str, settings: TextSettings) -> list[Source]:
     if name in datasets.NAMES:
         data = datasets.load(name)
         return [Source(name, lambda: BytesIO(data), encoding="utf-8")]
-    raise TextError(f"{name}: no such file or folder, nor a data set ({', '.join(datasets.NAMES)})")
+    known = ", ".join(datasets.NAMES)
+    raise TextError(f"no such file or folder, nor a data set ({known})", path=name)
 
 
 def _standard_input() -> AbstractContextManager[IO[bytes]]:
-    if sys.stdin is None:  # closed by whoever started us
-        raise TextError("standard input: is closed; give a file")
+    if sys.stdin is None:  # closed by the parent process
+        raise TextError("is closed", path="standard input", remedy="give a file")
     return nullcontext(sys.stdin.buffer)  # not ours to close
 
 
 def _in_folder(folder: Path, settings: TextSettings) -> list[Source]:
     pattern = settings.pattern
     try:
-        matching = list(folder.rglob(pattern))
+        matches = list(folder.rglob(pattern))
     except (ValueError, NotImplementedError):
         raise TextError(
-            f"pattern: wants one for names inside the folder, such as *.txt, got {pattern!r}"
+            "must match names inside the folder, such as *.txt", setting="pattern", value=pattern
         ) from None
     _require_listable(folder)
-    chooses_text = pattern == ALL and settings.alphabet != "bytes" and _is_utf8(settings)
-    shown = sorted(
+    only_text = pattern == ANY_NAME and settings.alphabet != "bytes" and _is_utf8(settings)
+    visible = sorted(
         path
-        for path in matching
+        for path in matches
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    for path in shown:
+    for path in visible:
         if path.is_symlink() and not path.exists():
             raise TextError(
-                f"{path}: cannot be read (a link that leads nowhere); remove it, or choose files "
-                "by name (--pattern GLOB)"
+                "cannot be read (broken symbolic link)",
+                path=path,
+                remedy="remove it, or choose files by name (--pattern GLOB)",
             )
-    found = [path for path in shown if path.is_file() and not (chooses_text and _is_binary(path))]
-    if not found:
-        raise TextError(f"{folder}: no file in this folder matches the pattern {pattern!r}")
-    return [_file(path) for path in found]
+    files = [path for path in visible if path.is_file() and not (only_text and _is_binary(path))]
+    if not files:
+        raise TextError(f"no file in this folder matches the pattern {pattern!r}", path=folder)
+    return [_file(path) for path in files]
 
 
 def _require_listable(folder: Path) -> None:
-    """`rglob` passes over what it may not list. Raises OSError that names such a folder."""
+    """Raise OSError, with its name, for a subfolder that `rglob` skips because of permissions."""
 
     def fail(error: OSError) -> None:
         raise error
@@ -144,7 +146,7 @@ def _is_utf8(settings: TextSettings) -> bool:
 
 
 def _is_binary(path: Path) -> bool:
-    """Whether a file's beginning holds a NUL, as no text in UTF-8 does that people write."""
+    """Return whether a file's beginning contains a NUL, which real texts in UTF-8 do not."""
     if path.suffix.lower() in _OPENERS:
         return False
     with path.open("rb") as file:
@@ -161,71 +163,72 @@ def _file(path: Path) -> Source:
     )
 
 
-def read_symbols(
+def read_pieces(
     sources: Sequence[Source], settings: TextSettings
 ) -> Iterator[str] | Iterator[bytes]:
-    """The text of all sources as training and scoring read it: in pieces, and as records."""
+    """Read all sources as training and scoring need them: characters or bytes, split by records."""
     if settings.alphabet != "bytes":
         return read_text(sources, settings)
     pieces = (
-        piece for source in sources for piece in ended(read_bytes([source]), settings, source.name)
+        piece
+        for source in sources
+        for piece in append_boundary(read_bytes([source]), settings, source.name)
     )
-    return split(pieces, settings)
+    return split_records(pieces, settings)
 
 
-def as_symbols(
+def preprocess(
     pieces: Iterable[Any], settings: TextSettings, name: str = "the text"
 ) -> Iterator[Any]:
-    """A text that is no file (str or bytes, in pieces) as `read_symbols` gives those of files."""
-    pieces = ended(pieces, settings, name)
+    """Return a text that is not a file (str or bytes, in pieces) in the form of `read_pieces`."""
+    pieces = append_boundary(pieces, settings, name)
     if settings.alphabet != "bytes":
         pieces = normalized(pieces, settings.normalize)
-    return split(pieces, settings)
+    return split_records(pieces, settings)
 
 
 def read_bytes(sources: Sequence[Source]) -> Iterator[bytes]:
-    """The bytes of all sources, one after the other, in pieces of at most `PIECE` bytes."""
+    """Yield the bytes of all sources, one after the other, in pieces of at most `PIECE` bytes."""
     for source in sources:
         try:
             with source.open() as stream:
                 while piece := stream.read(PIECE):
                     yield piece
         except _DAMAGED as error:
-            raise TextError(f"{source.name}: damaged compressed file ({error})") from error
+            raise TextError(f"damaged compressed file ({error})", path=source.name) from error
         except OSError as error:
             raise _unreadable(source.name, error) from error
 
 
 def _unreadable(name: str, error: OSError) -> TextError:
-    return TextError(f"{name}: cannot be read ({error.strerror or error})")
+    return TextError(f"cannot be read ({error.strerror or error})", path=name)
 
 
 def read_text(sources: Sequence[Source], settings: TextSettings) -> Iterator[str]:
-    """The text of all sources in pieces, exactly as it stands: no newline is translated.
+    """Read all sources in pieces, unchanged except for records: no newline is translated.
 
-    But for records, of which it is then a list (`text.records`).
-
-    Raises TextError with the file, the byte offset and the option to use where the bytes are not
-    of `settings.encoding`. Data sets have an encoding of their own.
+    Raises TextError with the file, the byte offset and the option to use if bytes are not valid in
+    `settings.encoding`. Data sets have their own encoding.
     """
-    _codec(settings.encoding)  # a wrong name is told even where no source needs it
+    _codec(settings.encoding)  # an unknown name is an error even if no source needs it
     pieces = (
         piece
         for source in sources
-        for piece in ended(
+        for piece in append_boundary(
             _decode(source, source.encoding or settings.encoding), settings, source.name
         )
     )
-    return split(normalized(pieces, settings.normalize), settings)
+    return split_records(normalized(pieces, settings.normalize), settings)
 
 
 def _codec(encoding: str) -> codecs.CodecInfo:
     try:
         codec = codecs.lookup(encoding)
-    except (LookupError, ValueError):  # ValueError: not even the characters of a name
-        raise TextError(f"encoding: Python knows no encoding named {encoding!r}") from None
+    except (LookupError, ValueError):  # ValueError: characters that no name contains
+        problem = "must be an encoding that Python knows, such as utf-8 or gb18030"
+        raise TextError(problem, setting="encoding", value=encoding) from None
     if not codec._is_text_encoding:
-        raise TextError(f"encoding: {encoding!r} is not an encoding of text")
+        raise TextError("must be an encoding of text", setting="encoding", value=encoding)
     return codec
 
 
@@ -239,16 +242,18 @@ def _decode(source: Source, encoding: str) -> Iterator[str]:
             yield decoder.decode(piece)
         yield decoder.decode(b"", final=True)
     except UnicodeError as error:
-        what, data, place = str(error), b"", 0
+        reason, data, position = str(error), b"", 0
         if isinstance(error, UnicodeDecodeError):
-            # error.object ends where the piece does; where it begins is the decoder's affair:
-            # earlier by a character that was cut, later by a byte order mark
-            data, place = error.object, error.start
-            what = f"{error.reason} at byte {done - len(data) + place}"
-            with suppress(TextError):  # a little more tells more of what it is
+            # error.object ends where the piece does, but it may begin earlier, by the bytes of a
+            # character that was cut, or later, by a byte order mark
+            data, position = error.object, error.start
+            reason = f"{error.reason} at byte {done - len(data) + position}"
+            with suppress(TextError):  # a larger sample allows a better guess
                 data += next(pieces, b"")
         raise TextError(
-            f"{source.name}: not {encoding}: {what}; {suggest_encoding(data, place, encoding)}"
+            f"not {encoding}: {reason}",
+            path=source.name,
+            remedy=suggest_encoding(data, position, encoding),
         ) from None
 
 
@@ -256,11 +261,11 @@ _LAST_ASCII = re.compile(r"[\x00-\x7f][^\x00-\x7f]*\Z")
 
 
 def normalized(pieces: Iterable[str], form: Any) -> Iterator[str]:
-    """Pieces in a normal form, the same as if the whole text were normalised at once.
+    """Yield pieces in a normal form, equal to normalising the whole text at once.
 
-    form: `"NFC"` and so on, or None for the text as it is.
-    Normalisation never joins anything to the left of an ASCII character, so pieces are cut
-    before their last one and the rest waits for the next piece.
+    form: `"NFC"` and so on, or None to leave the text unchanged.
+    Normalisation never joins anything to the left of an ASCII character. A piece is therefore
+    normalised up to its last one, and the rest waits for the next piece.
     """
     if form is None:
         yield from pieces
@@ -269,7 +274,7 @@ def normalized(pieces: Iterable[str], form: Any) -> Iterator[str]:
     for piece in pieces:
         text = rest + piece
         last = _LAST_ASCII.search(text)
-        cut = last.start() if last else 0
-        rest = text[cut:]
-        yield unicodedata.normalize(form, text[:cut])
+        end = last.start() if last else 0
+        rest = text[end:]
+        yield unicodedata.normalize(form, text[:end])
     yield unicodedata.normalize(form, rest)

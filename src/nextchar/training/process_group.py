@@ -20,8 +20,7 @@ from nextchar.text.batches import ALL, Share
 from nextchar.text.corpus import Corpus
 
 if TYPE_CHECKING:
-    from nextchar.kernels.training.buckets import GradientAllReduce
-    from nextchar.text.cache.parallel import SplittableText
+    from nextchar.kernels.engine import GradientAllReduce
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -77,11 +76,8 @@ class ProcessGroup(Protocol):
         """Return the state (L, STATES, B, H) of all lanes on rank 0, of its own lanes elsewhere."""
         ...
 
-    def read_corpus(self, read: Callable[[], Corpus], text: SplittableText) -> Corpus:
-        """Read a text once, or once on each machine that has no encoded copy of it.
-
-        text: the same text, in a form that all ranks can encode a part of.
-        """
+    def read_corpus(self, read: Callable[[], Corpus]) -> Corpus:
+        """Read a text once, or once on each machine that has no encoded copy of it."""
         ...
 
     def require_equal(self, facts: Callable[[], Mapping[str, Any]]) -> None:
@@ -142,7 +138,7 @@ class SingleProcess:
         """Return the state, which has all lanes."""
         return state
 
-    def read_corpus(self, read: Callable[[], Corpus], text: SplittableText) -> Corpus:
+    def read_corpus(self, read: Callable[[], Corpus]) -> Corpus:
         """Read the text."""
         return read()
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from nextchar.errors import SettingsError
+from nextchar.kernels.precision import Precision
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import Settings
 from nextchar.text.batches import Batches, Share, make_batches
 from nextchar.text.cache.disk_codes import DiskCodes
 from nextchar.text.corpus import Prepared
-from nextchar.text.prefetch import ReadAhead
+from nextchar.text.prefetch import PrefetchedBatches
 from nextchar.text.sanity import decoding_warning
 from nextchar.training.auto.choose import precision_of
-from nextchar.training.auto.throughput import Precision
 from nextchar.training.process_group import SINGLE_PROCESS, ProcessGroup
 from nextchar.training.run_context import Hooks
 
@@ -57,7 +57,7 @@ def batches_of(
         dtype=precision.dtype,
         pairs=precision.bfloat16,
     )
-    return ReadAhead(batches) if isinstance(prepared.train, DiskCodes) else batches
+    return PrefetchedBatches(batches) if isinstance(prepared.train, DiskCodes) else batches
 
 
 def threads_of(settings: Settings, lanes: int, share: Share) -> int:

@@ -22,7 +22,6 @@ from nextchar.model.file import START, Model, load_model
 from nextchar.runs.machine import describe
 from nextchar.settings.config import Settings, TextSettings, laid_over
 from nextchar.settings.presets import AUTO
-from nextchar.text.cache.parallel import SplittableText
 from nextchar.text.corpus import Corpus, Prepared, prepare
 from nextchar.text.read_callbacks import ReadCallbacks
 from nextchar.text.reading import read_corpus
@@ -41,12 +40,10 @@ class TextInput:
     """A text to train on.
 
     read: reads and encodes it. names: inputs from which a later process can read it again.
-    paths: inputs as they were given, for ranks that encode a part each.
     """
 
     read: Callable[[TextSettings, ReadCallbacks], Corpus]
     names: tuple[str, ...] = ()
-    paths: Sequence[str | PathLike[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -107,9 +104,7 @@ def load_base_model(path: str | PathLike[str]) -> BaseModel:
 def text_from_paths(paths: Sequence[str | PathLike[str]]) -> TextInput:
     """Return the text of files, folders, `-` and data sets."""
     names = tuple(_absolute(str(path)) for path in paths)
-    return TextInput(
-        lambda settings, callbacks: read_corpus(paths, settings, callbacks), names, paths
-    )
+    return TextInput(lambda settings, callbacks: read_corpus(paths, settings, callbacks), names)
 
 
 def _absolute(name: str) -> str:
@@ -248,8 +243,7 @@ def _corpus(text: TextInput, settings: Settings, hooks: Hooks, group: ProcessGro
             raise InterruptedRun("interrupted while the text was encoded; nothing was trained yet")
 
     callbacks = ReadCallbacks(hooks.note, encoding)
-    splittable = SplittableText(text.paths, settings.text, callbacks)
-    return group.read_corpus(lambda: text.read(settings.text, callbacks), splittable)
+    return group.read_corpus(lambda: text.read(settings.text, callbacks))
 
 
 def compilation_reported(hooks: Hooks) -> AbstractContextManager[None]:

@@ -83,7 +83,7 @@ def train_corpus(
             threads=threads,
             dtype=precision.dtype,
             bfloat16=precision.bfloat16,
-            exchange=group.all_reduce,
+            all_reduce=group.all_reduce,
         ) as engine,
     ):
         if base and start.progress.step == 0:

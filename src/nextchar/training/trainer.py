@@ -156,7 +156,7 @@ class Trainer:
         if every := settings.restart_every:  # a few lanes at each step, so that all steps are alike
             self._state[:, :, (-progress.step - batch.first) % every :: every] = 0
         rate = self._learning_rate()
-        loss, self._state = self._engine.loss_and_gradient(
+        loss, self._state, gradient = self._engine.loss_and_gradient(
             self.parameters,
             batch,
             self._state,
@@ -165,12 +165,13 @@ class Trainer:
             step=progress.step,
         )
         require_finite(loss, "loss", progress.step, EXPLODED)
-        require_finite(self._engine.gradient_norm, "gradient", progress.step)
-        count_norm(progress, self._engine.gradient_norm, self._engine.gradient.flat, settings)
+        require_finite(gradient.norm, "gradient", progress.step)
+        count_norm(progress, gradient.norm, gradient.flat, settings)
         progress.step += 1
         self._engine.update(
             self.parameters,
             self._slots,
+            gradient,
             learning_rate=rate,
             step=progress.step,
             settings=settings,

@@ -1,4 +1,4 @@
-"""Networks made by hand, of which it is known what they know."""
+"""Networks with planted, known behaviour, and texts for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAYINGS = (
 
 
 def quoted_text(rng: np.random.Generator, size: int = 4000) -> str:
-    """Prose with quotes that open and close at no fixed distance."""
+    """Prose with quotes that open and close at random distances."""
     words = ["fire", "road", "She", "said", "long.", "(and)", "stay", "came,", "in", "the\n"]
     parts, is_open = [], False
     while sum(map(len, parts)) < size:
@@ -29,8 +29,13 @@ def quoted_text(rng: np.random.Generator, size: int = 4000) -> str:
     return "".join(parts)
 
 
+def random_sayings() -> str:
+    """12,000 random characters of `SAYINGS`, without similar passages."""
+    return "".join(np.random.default_rng(5).choice(list(SAYINGS), 12_000).tolist())
+
+
 def untrained(text: str, cell: str = "lstm", dtype: object = np.float64, **settings: int) -> Model:
-    """A network with opinions, not learnt from anything."""
+    """An untrained network with large weights, whose predictions differ by character."""
     vocabulary = Vocabulary.of_text(text)
     network = NetworkSettings(cell=cell, **{"hidden_size": 8, "num_layers": 2, **settings})
     parameters = initialise(Architecture(network, len(vocabulary)), 1, dtype)
@@ -39,7 +44,7 @@ def untrained(text: str, cell: str = "lstm", dtype: object = np.float64, **setti
 
 
 def quote_model(text: str, unit: int, sign: int = 1) -> Model:
-    """An RNN in which one unit is whether a quote is open, the others noise."""
+    """An RNN with one unit that tracks open quotes; the others are noise."""
     vocabulary = Vocabulary.of_text(text)
     architecture = Architecture(
         NetworkSettings(cell="rnn", hidden_size=12, num_layers=1), len(vocabulary)
@@ -49,9 +54,9 @@ def quote_model(text: str, unit: int, sign: int = 1) -> Model:
     parameters.flat[:] = rng.normal(0, 0.7, parameters.flat.size)
     layer = parameters.layers[0]
     layer["W_ih"][:, unit], layer["W_hh"][:, unit], layer["b"][unit] = 0, 0, 0
-    layer["W_hh"][unit, unit] = 20  # it stays what it is …
+    layer["W_hh"][unit, unit] = 20  # it keeps its value …
     opening, closing = vocabulary.encode("“”").tolist()
-    layer["W_ih"][opening, unit] = 60 * sign  # … until a quote says otherwise
+    layer["W_ih"][opening, unit] = 60 * sign  # … until a quote flips it
     layer["W_ih"][closing, unit] = -60 * sign
-    layer["b"][unit] = -5 * sign  # at first outside
+    layer["b"][unit] = -5 * sign  # initially outside
     return Model(parameters, vocabulary, TextSettings())

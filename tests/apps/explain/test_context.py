@@ -1,4 +1,4 @@
-"""Memory, held to loops that read the changed text character by character."""
+"""Context dependence, compared with loops that read the modified text one character at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nextchar.apps.explain.context import (
     draw_others,
     frequencies_of,
     influence,
-    look,
+    influence_at,
     most_context_dependent_position,
     sampled_context_loss,
 )
@@ -34,7 +34,7 @@ def model(request: pytest.FixtureRequest) -> Model:
 
 
 def expected_after(model: Model, codes: list[int]) -> np.ndarray:
-    """p of the next character after some codes from the zero state, one at a time."""
+    """Probabilities of the next character after codes read one at a time from the zero state."""
     state = model.parameters.zero_state(1)
     for code in codes:
         logits, state, _ = forward(model.parameters, np.array([[code]]), state)
@@ -63,7 +63,7 @@ def test_influence_is_what_reading_every_changed_text_gives(
         others = draw_others(rng, frequencies, codes[places - d], 2)
         replaced, deleted = [], []
         for lane, place in enumerate(places):
-            # what is further back than the warm-up is not read
+            # characters before the warm-up are not read
             read = codes[max(0, place - 8 - 512) : place].tolist()
             p = expected_after(model, read)
             at = len(read) - d
@@ -79,7 +79,7 @@ def test_one_place_is_looked_at_with_all_other_characters(model: Model) -> None:
     codes = model.vocabulary.encode(TEXT)
     frequencies = frequencies_of(codes, len(model.vocabulary))
     with BatchPredictor(model.parameters) as reader:
-        found = look(reader, codes, 9, frequencies)
+        found = influence_at(reader, codes, 9, frequencies)
     read = codes[:9].tolist()
     p = expected_after(model, read)
     np.testing.assert_allclose(found.expected, p, rtol=1e-9)
@@ -114,17 +114,17 @@ def test_loss_by_context_is_the_loss_after_so_many_characters(
             -math.log2(expected_after(model, codes[t - length : t].tolist())[codes[t]])
             for t in targets
         ]
-        # a wild network amplifies the last digit of what the engine rounds otherwise
+        # a network with large weights amplifies rounding differences of the engine
         assert bits == pytest.approx(np.mean(naive), rel=1e-4)
 
 
-def test_what_is_forgotten_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_stops_at_distances_without_influence(monkeypatch: pytest.MonkeyPatch) -> None:
     model = planted.untrained(TEXT)
     for name, value in model.parameters.views.items():
         if name.endswith("W_hh"):
             value[:] = 0
         if name.endswith(".b"):
-            value[8:16] = -40  # the forget gate is shut: nothing but the last character counts
+            value[8:16] = -40  # the forget gate is closed: only the last character matters
     codes = model.vocabulary.encode(TEXT)
     with BatchPredictor(model.parameters) as reader:
         far = influence(reader, codes, frequencies_of(codes, len(model.vocabulary)))
@@ -136,12 +136,12 @@ def test_what_is_forgotten_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_allclose(curve.loss, curve.full_loss, rtol=1e-9)
 
 
-def test_the_telling_place_is_where_what_is_far_matters_most() -> None:
+def test_the_most_context_dependent_position_depends_on_an_early_quote() -> None:
     rng = np.random.default_rng(1)
     text = planted.quoted_text(rng, 3000)
     model = planted.quote_model(text, 4)
     layer, opened = model.parameters.layers[0], model.vocabulary.encode("”")[0]
-    model.parameters["W_out"][:] = 0  # only the quote is told
+    model.parameters["W_out"][:] = 0  # only the quote unit affects the output
     model.parameters["W_out"][4, opened] = 5
     layer["W_hh"][:] = np.diag([20.0 if unit == 4 else 0.0 for unit in range(12)])
     codes = model.vocabulary.encode(text)
@@ -182,7 +182,7 @@ def test_short_texts_have_a_memory_too(length: int) -> None:
         found = influence(reader, codes, frequencies)
         curve = sampled_context_loss(reader, codes)
         place = most_context_dependent_position(reader, codes)
-        seen = look(reader, codes, place, frequencies)
+        seen = influence_at(reader, codes, place, frequencies)
     assert len(found.distances) == len(found.replaced) == len(found.deleted)
     assert (found.distances < max(length - 1, 1)).all()
     assert len(curve.lengths) >= 1
@@ -196,6 +196,6 @@ def test_with_very_many_characters_some_are_drawn(monkeypatch: pytest.MonkeyPatc
     codes = model.vocabulary.encode(TEXT)
     frequencies = frequencies_of(codes, len(model.vocabulary))
     with BatchPredictor(model.parameters) as reader:
-        one, other = (look(reader, codes, 12, frequencies, seed=seed) for seed in (1, 2))
+        one, other = (influence_at(reader, codes, 12, frequencies, seed=seed) for seed in (1, 2))
     assert (one.influence >= -1e-12).all()
     assert not np.allclose(one.influence, other.influence)

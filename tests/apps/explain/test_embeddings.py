@@ -1,4 +1,4 @@
-"""Characters that are alike: the map is that of principal components, neighbours are exact."""
+"""Similarity of characters: the map shows principal components, neighbours are exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be named in a text: each feature on texts where anybody can see it."""
+"""Features of characters, each on a short text with an obvious answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def row(values: np.ndarray) -> str:
     [
         ("inside quotes", 'a "bc" d', "00111000"),
         ("inside quotes", "“a” «b» 「c」", "11001100110"),
-        ("inside quotes", '"a\n\nb "c"', "111000110"),  # a slip ends with its paragraph
+        ("inside quotes", '"a\n\nb "c"', "111000110"),  # an open quote ends with its paragraph
         ("inside brackets", "a(b[c]d)e", "011111100"),
         ("in a string of code", 'x = "a\\"b" + c', "00001111100000"),
         ("in a string of code", "it's 'so'", "000001110"),

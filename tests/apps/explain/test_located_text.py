@@ -1,4 +1,4 @@
-"""Lines and columns of files, found again from codes, and the other way round."""
+"""Lines and columns from codes, and codes from lines and columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nextchar.settings.config import TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 MODEL = untrained("abc \n")
-NO_LINES = untrained("abc ")  # a model that never saw a line's end
+NO_LINES = untrained("abc ")  # a model without line ends in its vocabulary
 BYTES = Model(
     untrained("".join(map(chr, range(256)))).parameters,
     Vocabulary(is_bytes=True),
@@ -45,7 +45,7 @@ def test_a_place_is_its_line_and_column_in_the_file(text: str, knows_lines: bool
         assert read.find(f"{where.line}:{where.column}") == code
 
 
-def test_places_are_told_with_the_file_where_there_are_several(tmp_path: Path) -> None:
+def test_positions_name_the_file_if_there_are_several(tmp_path: Path) -> None:
     for name, text in {"1": "ab\nc", "2": "", "3": "a\nbc\n"}.items():
         (tmp_path / name).write_text(text, newline="")
     read = read_files(MODEL, [tmp_path / name for name in "123"])
@@ -70,19 +70,19 @@ def test_columns_of_bytes_count_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "told"),
+    ("at", "problem"),
     [
-        ("3", "wants LINE:COLUMN"),
-        ("0:1", "wants LINE:COLUMN"),
-        ("a:b", "wants LINE:COLUMN"),
+        ("3", "must be LINE:COLUMN"),
+        ("0:1", "must be LINE:COLUMN"),
+        ("a:b", "must be LINE:COLUMN"),
         ("9:1", "which has 3 lines"),
-        ("1:4", "line 1 ends at column 2"),
-        ("3:2", "line 3 ends at column 1"),
-        ("other:1:1", "no file 'other'"),
+        ("1:4", "line 1, which ends at column 2"),
+        ("3:2", "line 3, which ends at column 1"),
+        ("other:1:1", "must name one of the files"),
     ],
 )
-def test_a_place_that_is_not_there_is_told(at: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_a_position_outside_the_text_is_refused(at: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
         read_string(MODEL, "ab\nbc\nc").find(at)
 
 
@@ -98,7 +98,7 @@ def test_what_is_unknown_is_an_error_unless_it_is_skipped() -> None:
         read_string(MODEL, "abЖ")
 
 
-def test_an_unknown_symbol_has_a_place_of_its_own() -> None:
+def test_an_unknown_symbol_has_its_own_position() -> None:
     model = untrained("ab")
     model = Model(model.parameters, Vocabulary.of_text("aab", min_count=2))
     read = read_string(model, "aЖa")

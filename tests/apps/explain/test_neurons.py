@@ -1,4 +1,4 @@
-"""Neurons: what was planted is found, with an honest score; what chance makes is not."""
+"""Neurons: a planted unit is found with its true score; noise does not beat chance."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 from apps.explain.planted import quote_model, quoted_text, untrained
 from nextchar.apps.explain.features import inside_quotes
 from nextchar.apps.explain.neurons import (
-    ROOM,
+    MOST_ACTIVATIONS,
     Unit,
     activations_of,
     correlations,
     find_neurons,
-    observe_units,
+    observed_characters,
 )
 from nextchar.model.network import forward
 
@@ -35,15 +35,15 @@ def test_a_unit_that_is_the_quote_is_found_first_with_a_score_of_one(
     assert best.score == pytest.approx(1, abs=1e-4)
     assert best.first == pytest.approx(sign, abs=1e-4)
     assert found.best[0].unit == best.unit
-    # by its activation itself
+    # directly, by its activation
     quotes = inside_quotes(text)
     np.testing.assert_allclose(found.activations[:, unit], sign * (2 * quotes - 1), atol=1e-4)
 
 
-def test_a_unit_that_changes_its_mind_in_the_second_half_scores_badly(text: str) -> None:
+def test_a_unit_with_another_feature_in_the_second_half_scores_badly(text: str) -> None:
     model = quote_model(text, 4)
     codes = model.vocabulary.encode(text)
-    # the quotes change sides half way: what was chosen on the first half is wrong on the second
+    # quotes are swapped in the second half: the pair chosen on the first half is wrong there
     half = len(text) // 2
     swapped = text[:half] + text[half:].translate(str.maketrans("“”", "”“"))
     honest = find_neurons(model.parameters, codes, text)
@@ -57,14 +57,14 @@ def test_a_unit_that_changes_its_mind_in_the_second_half_scores_badly(text: str)
 def test_units_of_noise_do_not_beat_chance(text: str, rng: np.random.Generator) -> None:
     model = untrained(text, "rnn", hidden_size=64, num_layers=1)
     noise = rng.integers(len(model.vocabulary), size=len(text)).astype(np.uint8)
-    found = find_neurons(model.parameters, noise, text)  # the text has nothing to do with it
+    found = find_neurons(model.parameters, noise, text)  # unrelated to the text
     beating = [each for each in found.best if each.score > found.chance[each.feature]]
-    # one feature in twenty would by luck
+    # one feature in twenty would by chance
     assert len(beating) <= 2
     assert all(0 < level < 0.5 for level in found.chance.values())
 
 
-def test_what_is_too_rare_is_told_and_not_scored(text: str) -> None:
+def test_a_rare_feature_is_listed_and_not_scored(text: str) -> None:
     model = untrained(text)
     found = find_neurons(model.parameters, model.vocabulary.encode(text), text)
     assert {"digit", "in a web address", "in a tag"} <= set(found.rare)
@@ -105,6 +105,6 @@ def test_correlations_are_pearsons_and_nothing_with_a_constant(rng: np.random.Ge
 
 def test_a_large_network_is_watched_over_a_shorter_text() -> None:
     small, large = untrained("ab"), untrained("ab", hidden_size=300)
-    assert observe_units(small.parameters) == 40_000
+    assert observed_characters(small.parameters) == 40_000
     units, _ = activations_of(large.parameters, large.vocabulary.encode("ab"))
-    assert observe_units(large.parameters) == ROOM // len(units) < 40_000
+    assert observed_characters(large.parameters) == MOST_ACTIVATIONS // len(units) < 40_000

@@ -1,4 +1,4 @@
-"""What is found copied is what a search for every piece finds, however the other text is cut."""
+"""Copied pieces, compared with a naive search, for any division of the training text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cut(text: bytes, size: int) -> list[Codes]:
 
 
 def shares_of(group: list[bytes], training: bytes) -> list[float]:
-    """The same, by searching."""
+    """The same shares by naive search."""
     shares = []
     for n in LENGTHS:
         found = [each[i : i + n] in training for each in group for i in range(len(each) - n + 1)]

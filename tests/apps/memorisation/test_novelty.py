@@ -1,4 +1,4 @@
-"""New records only: none that stands in the training text, none twice, found again by the seed."""
+"""Novel records: none is in the training text, none comes twice, the seed reproduces them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = [first + last for first in ("an", "be", "ca", "do") for last in ("na", "
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A list of names; a run on it is beside it."""
+    """A list of names, with a run trained on it in the same folder."""
     path = tmp_path_factory.mktemp("names") / "names.txt"
     path.write_text("\n".join(NAMES * 20) + "\n", encoding="utf-8")
     CharRNN(
@@ -87,7 +87,7 @@ def test_what_cannot_be_found_is_given_up(model: Model, monkeypatch: pytest.Monk
 def test_a_search_for_the_most_probable_is_not_for_new_ones(
     model: Model, given: dict[str, int]
 ) -> None:
-    with pytest.raises(SettingsError, match="novel: goes with samples"):
+    with pytest.raises(SettingsError, match="novel cannot be combined with num_beams or best_of"):
         novel(model, **given)
 
 
@@ -96,11 +96,11 @@ def test_a_model_of_running_text_knows_no_records(small_model: Model) -> None:
         novel(small_model)
 
 
-def test_a_training_text_that_went_away_is_told(names: Path, model: Model, tmp_path: Path) -> None:
+def test_a_missing_training_text_is_an_error(names: Path, model: Model, tmp_path: Path) -> None:
     moved = tmp_path / "moved.txt"
     names.rename(moved)
     try:
-        with pytest.raises(TextError, match="it was the training text: give it: --training-text"):
+        with pytest.raises(TextError, match="give the training text with --training-text FILE"):
             novel(model)
         assert novel(model, texts=[str(moved)])
     finally:
@@ -120,7 +120,7 @@ def test_the_command_prints_one_a_line(names: Path, capfd: pytest.CaptureFixture
     assert [each["text"] for each in samples] == lines
 
 
-def test_too_few_new_ones_are_told(
+def test_too_few_novel_records_are_reported(
     names: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nextchar.apps.memorisation.novelty.TRIES", 1)
@@ -129,14 +129,17 @@ def test_too_few_new_ones_are_told(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        (["--training-text", "x"], "training_text: is where --novel looks; add it"),
-        (["--novel", "--prompts", "x"], "novel: goes with one prompt"),
+        (["--training-text", "x"], "training_text is used by --novel only; add --novel"),
+        (
+            ["--novel", "--prompts", "x"],
+            "novel cannot be combined with prompts; give --prompt instead",
+        ),
     ],
 )
-def test_wrong_usage_is_told(
-    names: Path, options: list[str], told: str, capfd: pytest.CaptureFixture[str]
+def test_wrong_usage_is_an_error(
+    names: Path, options: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["generate", str(names.parent / "run"), *options]) == 2
-    assert told in capfd.readouterr().err
+    assert message in capfd.readouterr().err

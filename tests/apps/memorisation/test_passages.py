@@ -1,4 +1,4 @@
-"""Copied passages: those that stand in the training text, found where that was, or not at all."""
+"""Copied passages: found in the training text, which must be unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALSO = "guitar small a to sang anßd above stars\n"  # the model does not know t
 
 @pytest.fixture(scope="module")
 def verses(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A text of one verse again and again; a run that has learnt it is beside it."""
+    """A text that repeats one verse, with a run that memorised it in the same folder."""
     path = tmp_path_factory.mktemp("verses") / "verses.txt"
     path.write_text(VERSE * 60 + ALSO, encoding="utf-8")
     CharRNN(
@@ -49,7 +49,7 @@ def test_passages_are_found_where_they_stand(
     text = own + VERSE + own + VERSE[: MARKED - 1] + own + VERSE[:MARKED]
     other = "and and and"
     found = copied_passages(model, [model.vocabulary.encode(each) for each in (text, other)])
-    # the space before a verse is none of the text's line breaks, that after it begins another
+    # the verse is preceded by a line break in the training text and by a space here
     first, last = len(own), len(text) - MARKED
     assert [(text[a:b], a) for a, b in found.spans[0]] == [(VERSE, first), (VERSE[:MARKED], last)]
     assert found.spans[1] == []
@@ -96,14 +96,14 @@ def test_a_text_that_has_changed_is_refused_and_another_may_be_given(
         verses.write_bytes(before)
 
 
-def test_generate_novel_tells_what_is_copied(
+def test_generate_novel_reports_copied_passages(
     verses: Path, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
     how = ["generate", str(verses.parent / "run"), "--length", "300", "--temperature", "0.1"]
     assert run([*how, "--seed", "1", "--novel", "--prompt", "the", "--echo"]) == 0
     printed = capsys.readouterr()
     (plain,) = generate(model, "the", GenerationSettings(length=300, temperature=0.1), seed=1)
-    assert printed.out == f"the{plain.text}\n"  # unmarked: it is no terminal
+    assert printed.out == f"the{plain.text}\n"  # unmarked: stdout is not a terminal
     spans = copied_passages(model, [plain.codes]).spans[0]
     assert spans
     longest = max((plain.text[a:b] for a, b in spans), key=len)
@@ -116,7 +116,7 @@ def test_generate_novel_tells_what_is_copied(
     assert sample["text"] == f"the{plain.text}"
 
 
-def test_generate_novel_tells_that_nothing_is_copied(
+def test_generate_novel_reports_that_nothing_is_copied(
     verses: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     how = ["generate", str(verses.parent / "run"), "--length", "20", "--samples", "2", "--novel"]
@@ -138,9 +138,9 @@ def test_on_a_terminal_copied_passages_are_in_colour(verses: Path) -> None:
     environment.pop("COLORTERM", None)
     process = subprocess.Popen(command, stdout=side, stderr=subprocess.PIPE, env=environment)
     os.close(side)
-    told = process.communicate(timeout=120)[1]
+    errors = process.communicate(timeout=120)[1]
     shown = os.read(main, 1 << 16).decode()
     os.close(main)
-    assert process.returncode == 0, told
+    assert process.returncode == 0, errors
     assert "\x1b[38;5;16;48;5;" in shown
     assert "\x1b[0m" in shown

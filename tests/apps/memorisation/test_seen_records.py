@@ -1,4 +1,4 @@
-"""Records that were seen in training: exactly those, and only where the text is the same."""
+"""Records seen in training: exactly those, and only if the text is unchanged."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_records_of_bytes_and_of_files_are_seen(names: Path, tmp_path: Path) -> 
     assert records_seen(model, ["poem 1\nits end", "poem 1"]) == {"poem 1\nits end"}
 
 
-def test_a_validation_text_of_its_own_changes_nothing(names: Path, tmp_path: Path) -> None:
+def test_a_separate_validation_text_changes_nothing(names: Path, tmp_path: Path) -> None:
     (tmp_path / "val").write_text("Bert\nTanna\n")
     made = train(
         RunRequest(
@@ -96,7 +96,7 @@ def test_a_text_that_was_no_file_cannot_be_looked_in(names: Path) -> None:
     model = trained(str(names), records="line")
     for source in ({}, {"inputs": []}, {"inputs": ["-"]}, {"inputs": "x"}, [], None):
         other = Model(model.parameters, model.vocabulary, model.text, {"source": source})
-        with pytest.raises(TextError, match=r"does not say where .* --training-text FILE"):
+        with pytest.raises(TextError, match=r"does not record where .* --training-text FILE"):
             records_seen(other, ["Anna"])
         assert records_seen(other, ["Anna"], [str(names)]) == {"Anna"}
 
@@ -111,14 +111,14 @@ def test_memory_does_not_grow_with_the_text(tmp_path: Path, small_model: Model) 
     with path.open("w") as file:
         for first in range(0, 2_000_000, 1000):
             file.write("".join(f"{number:09d}\n" for number in range(first, first + 1000)))
-        file.write("x" * 20_000_000)  # and a long record
+        file.write("x" * 20_000_000)  # a long record
     model = Model(
         small_model.parameters, Vocabulary.of_text("\n"), TextSettings(records="line")
-    )  # of which only the text settings are looked at
+    )  # only the text settings matter
     tracemalloc.start()
     seen = records_seen(model, ["000123456", "1000000"], [str(path)])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert seen == {"000123456"}
-    # two pieces of 1 MiB as their records of 10 characters, 60 bytes each; the text has 40 MB
+    # two pieces of 1 MiB as records of 10 characters, 60 bytes each; the text has 40 MB
     assert peak < 20_000_000

@@ -39,12 +39,12 @@ def test_the_list_is_json_if_asked(
 ) -> None:
     (entry,) = texts.iterdir()
     assert run(["cache", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["folder"] == str(texts)
-    (text,) = told["texts"]
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["folder"] == str(texts)
+    (text,) = printed["texts"]
     assert (text["name"], text["bytes"]) == (entry.stem, entry.stat().st_size)
     assert (text["characters"], text["text"]) == (len(prose.read_text()), str(prose))
-    assert told["cleared"] is False
+    assert printed["cleared"] is False
 
 
 def test_clearing_removes_what_is_there(texts: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,7 @@ def test_small_probabilities_keep_their_digits(
     assert all("e-" in line[:8] for line in capfd.readouterr().out.splitlines())
 
 
-def test_that_there_may_be_more_probable_ones_is_told(
+def test_a_note_says_that_there_may_be_more_probable_ones(
     model_file: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["complete", model_file, "It", "--to", "line", "--beams", "1"]) == 0
@@ -50,7 +50,7 @@ def test_that_there_may_be_more_probable_ones_is_told(
     assert json.loads(capfd.readouterr().out)["exact"] is False
 
 
-def test_as_json_it_says_what_was_asked_and_found(
+def test_the_json_has_the_prefix_and_the_continuations(
     model_file: str, small_model: Model, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["complete", model_file, "It", "--json", "--to", "line", "--length", "1"]) == 0

@@ -32,13 +32,13 @@ def test_it_writes_a_page_and_says_the_same_in_short(
     done = nextchar("explain", model, prose, "--worst", 3)
     assert (done.returncode, done.stderr) == (0, "the page: explain.html\n")
     page = (tmp_path / "explain.html").read_text(encoding="utf-8")
-    assert "<h1>What small makes of prose.txt</h1>" in page
+    assert "<h1>Explanation of small on prose.txt</h1>" in page
     assert "\x1b" not in done.stdout  # no colour where nobody asked and no terminal is there
     assert len(re.findall(r"^ +\d+:\d+ +\d+\.\d bits", done.stdout, re.MULTILINE)) == 3
     bits = re.search(r"([\d.]+) bits each", done.stdout)
-    said = json.loads(nextchar("eval", model, prose, "--json").stdout)["bits_per_char"]
+    expected = json.loads(nextchar("eval", model, prose, "--json").stdout)["bits_per_char"]
     assert bits
-    assert float(bits[1]) == pytest.approx(said, abs=5e-5)
+    assert float(bits[1]) == pytest.approx(expected, abs=5e-5)
 
 
 def test_json_is_all_there_is_and_agrees_with_eval(
@@ -63,7 +63,7 @@ def test_the_curves_come_as_images_too(
         assert (tmp_path / f"images/{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_what_is_unknown_is_left_out_and_told_when_asked(
+def test_unknown_characters_are_skipped_with_a_note(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -72,9 +72,9 @@ def test_what_is_unknown_is_left_out_and_told_when_asked(
     assert run(["explain", str(model), "strange.txt"]) == 1
     assert "the character 'Ж'" in capsys.readouterr().err
     assert run(["explain", str(model), "strange.txt", "--unknown", "skip", "--at", "2:12"]) == 0
-    told = capsys.readouterr()
-    assert "note: 3 unknown characters were left out" in told.err
-    assert "What matters at 2:13" in (tmp_path / "explain.html").read_text(encoding="utf-8")
+    printed = capsys.readouterr()
+    assert "note: 3 unknown characters were left out" in printed.err
+    assert "Influence on 2:13" in (tmp_path / "explain.html").read_text(encoding="utf-8")
 
 
 def test_the_text_is_shaded_in_the_colours_of_the_terminal(

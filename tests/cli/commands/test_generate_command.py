@@ -1,4 +1,4 @@
-"""`nextchar generate` as a user meets it: where prompts come from and how texts come out."""
+"""`nextchar generate`: sources of prompts and forms of output."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def model_file(tmp_path: Path, small_model: Model) -> Path:
     return path
 
 
-class Told:
-    """What a call of the program printed."""
+class Call:
+    """A call of the program: status and output."""
 
     def __init__(self, capfd: pytest.CaptureFixture[str], *args: object) -> None:
         capfd.readouterr()
@@ -54,10 +54,10 @@ def test_a_prompt_comes_from_a_file_or_from_standard_input(
 ) -> None:
     (tmp_path / "prompt.txt").write_bytes(b"It was\nthe")
     wanted = expected(small_model, "It was\nthe", length=30) + "\n"
-    how = ("--length", 30, "--seed", 1)
-    assert Told(capfd, model_file, "--prompt-file", tmp_path / "prompt.txt", *how).out == wanted
+    options = ("--length", 30, "--seed", 1)
+    assert Call(capfd, model_file, "--prompt-file", tmp_path / "prompt.txt", *options).out == wanted
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"It was\nthe")))
-    assert Told(capfd, model_file, "--prompt-file", "-", *how).out == wanted
+    assert Call(capfd, model_file, "--prompt-file", "-", *options).out == wanted
 
 
 def test_many_prompts_are_answered_in_order_as_lines_of_json(
@@ -65,13 +65,13 @@ def test_many_prompts_are_answered_in_order_as_lines_of_json(
 ) -> None:
     prompts = ["It was", "", "the age of", "best"] * 80
     (tmp_path / "prompts.txt").write_text("\r\n".join(prompts) + "\n", newline="")
-    told = Told(
+    call = Call(
         capfd, model_file, "--prompts", tmp_path / "prompts.txt", "--length", 9, "--seed", 4
     )
-    assert told.status == 0
-    assert told.err.endswith("seed 4\n")
-    assert [line["prompt"] for line in told.lines] == prompts
-    for prompt, line in zip(prompts[:4], told.lines, strict=False):
+    assert call.status == 0
+    assert call.err.endswith("seed 4\n")
+    assert [line["prompt"] for line in call.lines] == prompts
+    for prompt, line in zip(prompts[:4], call.lines, strict=False):
         (sample,) = line["samples"]
         assert sample["text"] == expected(small_model, prompt, length=9, seed=4)
         assert sample["finish_reason"] == "length"
@@ -81,11 +81,11 @@ def test_prompts_keep_their_samples_and_scores(
     model_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "p.txt").write_text("It\nwas\n")
-    told = Told(
+    call = Call(
         capfd, model_file, "--prompts", tmp_path / "p.txt", "--samples", 3, "--logprobs", 2,
         "--length", 5, "--echo",
     )  # fmt: skip
-    for prompt, line in zip(("It", "was"), told.lines, strict=True):
+    for prompt, line in zip(("It", "was"), call.lines, strict=True):
         assert len(line["samples"]) == 3
         for sample in line["samples"]:
             assert sample["text"].startswith(prompt)
@@ -97,16 +97,16 @@ def test_a_prompt_that_is_wrong_is_named_by_its_line(
     model_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "p.txt").write_text("It\nwa€\n", encoding="utf-8")
-    told = Told(capfd, model_file, "--prompts", tmp_path / "p.txt", "--length", 2)
-    assert told.status == 1
-    assert "p.txt: line 2: the character '€'" in told.err
+    call = Call(capfd, model_file, "--prompts", tmp_path / "p.txt", "--length", 2)
+    assert call.status == 1
+    assert "p.txt: line 2: the character '€'" in call.err
 
 
 def test_scores_are_those_of_the_characters(
     model_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told = Told(capfd, model_file, "--length", 12, "--logprobs", 3, "--json", "--seed", 2)
-    (sample,) = told.json["samples"]
+    call = Call(capfd, model_file, "--length", 12, "--logprobs", 3, "--json", "--seed", 2)
+    (sample,) = call.json["samples"]
     assert "".join(sample["logprobs"]["tokens"]) == sample["text"]
     assert all(value < 0 for value in sample["logprobs"]["token_logprobs"])
     for top in sample["logprobs"]["top_logprobs"]:
@@ -114,11 +114,11 @@ def test_scores_are_those_of_the_characters(
 
 
 def test_biases_come_as_options(model_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    told = Told(
+    call = Call(
         capfd, model_file, "--length", 40, "--logit-bias", "e=-100", "--logit-bias", ".=100",
         "--seed", 1,
     )  # fmt: skip
-    assert told.out == "." * 40 + "\n"
+    assert call.out == "." * 40 + "\n"
 
 
 def test_names_of_other_libraries_are_understood(
@@ -128,19 +128,19 @@ def test_names_of_other_libraries_are_understood(
     theirs = (
         "--max-new-tokens", 9, "--num-return-sequences", 2, "--repeat-penalty", 1.5, "--seed", 1
     )  # fmt: skip
-    assert Told(capfd, model_file, *theirs).out == Told(capfd, model_file, *ours).out
+    assert Call(capfd, model_file, *theirs).out == Call(capfd, model_file, *ours).out
 
 
 def test_beams_and_the_best_of_many_are_written_whole(
     model_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    beams = Told(capfd, model_file, "--length", 8, "--num-beams", 3, "--samples", 2, "--seed", 1)
+    beams = Call(capfd, model_file, "--length", 8, "--num-beams", 3, "--samples", 2, "--seed", 1)
     assert [len(text) for text in beams.out.split("\n" + "-" * 40 + "\n")] == [8, 9]
-    assert len(Told(capfd, model_file, "--length", 8, "--best-of", 4).out) == 9
+    assert len(Call(capfd, model_file, "--length", 8, "--best-of", 4).out) == 9
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (
             ["--prompt", "a", "--prompt-file", "b"],
@@ -159,12 +159,12 @@ def test_beams_and_the_best_of_many_are_written_whole(
         (["--num-beams", "2", "--samples", "3"], "num_beams must be at least samples (3), got 2"),
     ],
 )
-def test_wrong_usage_is_told(
-    model_file: Path, options: list[str], told: str, capfd: pytest.CaptureFixture[str]
+def test_wrong_usage_is_reported(
+    model_file: Path, options: list[str], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    call = Told(capfd, model_file, *options)
+    call = Call(capfd, model_file, *options)
     assert call.status == 2
-    assert told in call.err
+    assert message in call.err
     assert call.out == ""
 
 
@@ -172,17 +172,17 @@ def test_wrong_usage_is_told(
 def test_a_file_of_prompts_that_is_not_there_is_named(
     model_file: Path, option: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told = Told(capfd, model_file, option, "nowhere.txt")
-    assert (told.status, told.out) == (1, "")
-    assert "nowhere.txt: cannot be read (No such file or directory)" in told.err
+    call = Call(capfd, model_file, option, "nowhere.txt")
+    assert (call.status, call.out) == (1, "")
+    assert "nowhere.txt: cannot be read (No such file or directory)" in call.err
 
 
-def test_a_prompt_file_in_another_encoding_is_told(
+def test_a_prompt_file_in_another_encoding_is_reported(
     model_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     for option in ("--prompt-file", "--prompts"):
-        told = Told(capfd, model_file, option, tmp_path / "latin.txt")
-        assert told.status == 1
-        assert "not utf-8" in told.err
-        assert "byte 0xe9 at position 3" in told.err
+        call = Call(capfd, model_file, option, tmp_path / "latin.txt")
+        assert call.status == 1
+        assert "not utf-8" in call.err
+        assert "byte 0xe9 at position 3" in call.err

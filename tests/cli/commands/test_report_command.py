@@ -54,7 +54,7 @@ def test_watching_a_run_that_is_over_makes_its_whole_page(folder: Path, tmp_path
     assert "Model analysis" in text
 
 
-def test_what_is_no_run_is_told_in_one_line(
+def test_a_folder_without_a_run_is_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["report", str(tmp_path), "--out", str(tmp_path / "x.html")]) == 1

@@ -1,22 +1,21 @@
-"""The screen of an interactive session, at any size."""
+"""Screen of interactive writing, at any size."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
 from prompt_toolkit.utils import get_cwidth
 
-from nextchar.cli.interactive.controller import AT_ONCE, Controller
+from nextchar.cli.interactive.controller import Controller
 from nextchar.cli.interactive.screen import HELP, screen, wrapped
 from nextchar.cli.output.terminal_glyphs import Glyph, glyphs, label, visible
 from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.interactive.symbols import Symbol
 from nextchar.generation.interactive.writing_session import WritingSession
-from nextchar.generation.requests import RequestOptions, make_request
+from nextchar.generation.requests import make_request
 from nextchar.model.file import Model
-from nextchar.settings.config import RESERVED, TextSettings
+from nextchar.settings.config import RESERVED
 from nextchar.text.vocabulary import Vocabulary
 
 
@@ -109,29 +108,3 @@ def test_long_texts_are_shown_from_a_line_near_their_end(small_model: Model) -> 
         made = screen(Controller(s, "x"), 12, 40, get_cwidth)
         assert text_of(made.rows)[1:6] == ["It was↵"] * 4 + ["the age"]
         assert made.cursor == (5, 7)
-
-
-def test_a_line_without_an_end_goes_on_by_itself(small_model: Model) -> None:
-    options = RequestOptions(logit_bias={"\n": -100})
-    settings = GenerationSettings(length=AT_ONCE + 9)
-    request = make_request(small_model, "", settings, options, seed=1)
-    with WritingSession(small_model, request) as session:
-        controller = Controller(session, "x")
-        controller.start_generating("line")
-        assert (len(session.text), controller.generating is not None) == (AT_ONCE, True)
-        for _ in range(10):
-            controller.tick()
-        assert (len(session.text), controller.generating is not None) == (AT_ONCE + 9, False)
-        controller.tick()
-        assert len(session.text) == AT_ONCE + 9
-
-
-def test_where_nothing_can_be_written_it_says_so(small_model: Model) -> None:
-    request = make_request(small_model, "It", GenerationSettings(length=0), seed=1)
-    with WritingSession(small_model, request) as session:
-        controller = Controller(session, "x")
-        controller.start_generating("word")
-        assert controller.message == "nothing can be generated here"
-        session.model = dataclasses.replace(small_model, text=TextSettings(records="line"))
-        controller.start_generating("word")
-        assert controller.message.startswith("the record ends here")

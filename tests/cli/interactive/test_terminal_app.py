@@ -1,4 +1,4 @@
-"""`nextchar generate --interactive` in a terminal, as a person meets it."""
+"""`nextchar generate --interactive` in a terminal, driven by keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOW = ("--interactive", "--seed", 7)
 
 @pytest.fixture
 def model_file(tmp_path: Path) -> Path:
-    """An untrained model that knows some Chinese, and is surprised by a comma."""
+    """An untrained model with some Chinese characters, for which a comma is improbable."""
     vocabulary = Vocabulary.of_text(PROSE + "今日は")
     network = NetworkSettings(hidden_size=16, num_layers=1)
     model = Model(initialise(Architecture(network, len(vocabulary)), 1), vocabulary)
@@ -45,7 +45,7 @@ def terminal(model_file: Path, tmp_path: Path) -> Iterator[Terminal]:
 
 
 def printed(terminal: Terminal) -> str:
-    """What was printed after the screen was given back."""
+    """The output after the screen was restored."""
     text = terminal.sent.decode().rpartition("\x1b[?1049l")[2]
     return text.rpartition("\x1b[?2004l")[2].replace("\r\n", "\n")
 
@@ -260,7 +260,7 @@ def test_what_it_cannot_do_is_refused(
     assert "interactive" in capfd.readouterr().err
 
 
-def test_without_the_library_it_says_what_to_install(
+def test_without_the_library_the_message_says_what_to_install(
     model_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "prompt_toolkit", None)

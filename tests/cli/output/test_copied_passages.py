@@ -1,4 +1,4 @@
-"""How copied passages are told and shown."""
+"""Copied passages: shades and summary."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def written(session: WritingSession, unit: Unit = "text") -> str:
     ],
 )
 @pytest.mark.parametrize("prompt", ["", "It was the "])
-def test_what_is_only_written_on_is_what_generate_writes(
+def test_a_text_that_is_only_generated_is_that_of_generate(
     small_model: Model, prompt: str, given: dict[str, Any]
 ) -> None:
     options = {name: given[name] for name in ("stop", "logit_bias") if name in given}
@@ -104,7 +104,7 @@ def test_a_unit_can_be_left_in_the_middle_and_is_undone_at_once(small_model: Mod
         assert session.text == text
 
 
-def test_what_is_taken_back_and_written_again_comes_out_differently(small_model: Model) -> None:
+def test_text_that_is_undone_and_generated_again_comes_out_differently(small_model: Model) -> None:
     with session_of(small_model, length=30) as session:
         first = written(session)
         session.undo()
@@ -138,10 +138,10 @@ def test_undo_and_redo_go_through_everything_that_was_done(small_model: Model) -
         assert not session.redo()
         session.undo()
         session.type("a")
-        assert not session.redo()  # what was taken back is gone when something new is done
+        assert not session.redo()  # a new edit discards the undone ones
 
 
-def test_after_any_way_back_the_model_expects_what_it_should(small_model: Model) -> None:
+def test_after_any_edits_the_model_has_read_the_text(small_model: Model) -> None:
     with session_of(small_model, "It was the age of wisdom. " * 6) as session:
         rng = np.random.default_rng(0)
         for _ in range(40):
@@ -239,7 +239,7 @@ def test_what_stands_between_records_is_a_line_break_in_the_end() -> None:
 def test_with_bytes_a_character_is_erased_as_one(bytes_model: Model) -> None:
     with session_of(bytes_model, "It") as session:
         session.type("é今🙂")
-        session.pick(0xE4)  # alone, it is no UTF-8
+        session.pick(0xE4)  # alone, it is not UTF-8
         for data in ("Ité今🙂", "Ité今", "Ité", "It", "I", ""):
             session.erase()
             assert session.data == data.encode()

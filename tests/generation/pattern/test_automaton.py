@@ -1,4 +1,4 @@
-"""Automata of patterns against `re` on every short text, `regex` on beginnings, and brute force."""
+"""Automata of patterns against `re` on all short texts, `regex` on their beginnings, and search."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHINESE = Vocabulary(sorted({10, *range(32, 127), 0x3002, 0xFF0C, *range(0x4E00,
 
 
 def state_after(automaton: Automaton, codes) -> int:
-    """Where some codes lead from the start, -1 for nowhere."""
+    """The state after some codes, or -1."""
     state = 0
     for code in codes:
         kind = automaton.classes[code]
@@ -56,7 +56,7 @@ def texts(vocabulary: Vocabulary, most: int):
 
 
 def fewest(automaton: Automaton, state: int) -> int:
-    """The distance of a state, by walking."""
+    """The distance of a state, by breadth-first search."""
     todo, seen = deque([(state, 0)]), {state}
     while todo:
         here, steps = todo.popleft()
@@ -69,7 +69,7 @@ def fewest(automaton: Automaton, state: int) -> int:
 
 
 def assert_whole(automaton: Automaton, vocabulary: Vocabulary) -> None:
-    """What every automaton promises of its arrays."""
+    """Check the properties of the arrays of every automaton."""
     S, C = automaton.table.shape
     assert automaton.classes.shape == (len(vocabulary),)
     assert automaton.accepts.shape == automaton.distance.shape == (S,)
@@ -78,12 +78,12 @@ def assert_whole(automaton: Automaton, vocabulary: Vocabulary) -> None:
     ] * 3
     assert {*automaton.classes.tolist()} - {-1} == {*range(C)}
     assert automaton.table.max() < S
-    assert (automaton.table >= 0).any(axis=0).all()  # else the class is -1
+    assert (automaton.table >= 0).any(axis=0).all()  # otherwise the class is -1
     assert automaton.distance.tolist() == [fewest(automaton, state) for state in range(S)]
-    assert len({column.tobytes() for column in automaton.table.T}) == C  # none twice
+    assert len({column.tobytes() for column in automaton.table.T}) == C  # all differ
 
 
-# what is matched
+# matches
 
 PATTERNS = [
     "a", "a*b", "(a|b|ab)*1", "a{2,3}b?", "(?:a|)*b", "(?:a?)*?b", "(a|b)*a(a|b){2}", r"\w+ \d",
@@ -169,7 +169,7 @@ def test_composed_patterns_are_accepted_as_by_re(pattern: str) -> None:
     accepted = {text for _, text in texts(SMALL, 3) if compiled.fullmatch(text)}
     try:
         automaton = automaton_of(pattern, SMALL)
-    except SettingsError:  # the empty text, if any: there is no longer one
+    except SettingsError:  # at most the empty text matches
         assert accepted <= {""}
         return
     assert_whole(automaton, SMALL)
@@ -195,7 +195,7 @@ POSSIBLE = [
 
 
 @pytest.mark.parametrize("pattern", POSSIBLE)
-def test_what_regex_calls_a_partial_match_can_go_on(pattern: str) -> None:
+def test_a_partial_match_of_regex_can_be_continued(pattern: str) -> None:
     automaton, compiled = automaton_of(pattern, SMALL), regex.compile(pattern)
     for codes, text in texts(SMALL, 4):
         possible = compiled.fullmatch(text, partial=True) is not None
@@ -256,7 +256,7 @@ def test_bytes_that_are_no_utf8_are_not_accepted() -> None:
     for data in (b"\xc0\x80", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xf0\x80\x80\x80",
                  b"\xf4\x90\x80\x80", b"\x80", b"\xff"):  # fmt: skip
         assert state_after(automaton, data) < 0
-    for data in (b"\xe4", b"\xe4\xb8", b"\xf0\x9f\x98"):  # not whole yet
+    for data in (b"\xe4", b"\xe4\xb8", b"\xf0\x9f\x98"):  # incomplete
         assert state_after(automaton, data) >= 0
         assert not accepts(automaton, data)
 
@@ -279,7 +279,7 @@ def test_the_distance_of_bytes_counts_bytes() -> None:
     assert automaton_of("é一", BYTES).distance[0] == 5
 
 
-# what is never allowed
+# codes that are never allowed
 
 
 def test_the_unknown_symbol_and_the_end_are_allowed_nowhere() -> None:
@@ -291,7 +291,7 @@ def test_the_unknown_symbol_and_the_end_are_allowed_nowhere() -> None:
     assert beyond.classes.tolist() == [0, 0]
 
 
-def test_only_ways_that_can_be_gone_to_the_end_are_allowed() -> None:
+def test_only_codes_from_which_a_match_can_be_reached_are_allowed() -> None:
     automaton = automaton_of("a[xb]|aé1|1é|-{3}é", SMALL)
     assert automaton.table.shape[0] == 3
     assert {SMALL.decode([code]) for code in np.flatnonzero(automaton.classes >= 0)} == {"a", "b"}
@@ -323,7 +323,7 @@ MISTAKES = {
     "write (?i:…)",
     "(?P<1>a)": "has a bad group name at position 0, got '1'; choose another one, such as "
     "(?P<name>…)",
-    "(?P<a>b)(?P<a>c)": "has a group name for the second time at position 8, got 'a'; choose "
+    "(?P<a>b)(?P<a>c)": "has a repeated group name at position 8, got 'a'; choose "
     "another one, such as (?P<name>…)",
     "(?~a)": r"has an unknown kind of group at position 0, got '(?~a'; escape the ( as \(",
     "a(?#b": "has a comment without ) at position 1, got '(?#b'; close it",
@@ -345,7 +345,7 @@ MISTAKES = {
     "of (?>",
     "(?:ab)*+c": f"has a possessive repeat at position 0, {UNKNOWN_END}'(?:ab)*+'; write it "
     "without the + that makes it possessive",
-    # what cannot be met
+    # no text matches
     "(?>ab|cx|xx)x": "needs a character at position 12 that the model does not know, got 'x'",
     "a b[0-9]{4}": "needs a digit of '0'…'9' at position 3, and the model has none, got '[0-9]{4}'",
     r"a\d": r"needs a digit of \d at position 1, and the model has none, got '\\d'",
@@ -375,7 +375,7 @@ MISTAKES = {
 @pytest.mark.parametrize(
     ("pattern", "line"), MISTAKES.items(), ids=[each[:20] for each in MISTAKES]
 )
-def test_what_cannot_be_is_refused_in_one_line(pattern: str, line: str) -> None:
+def test_an_invalid_or_impossible_pattern_is_refused_in_one_line(pattern: str, line: str) -> None:
     with pytest.raises(SettingsError) as refused:
         automaton_of(pattern, DIGITLESS)
     assert str(refused.value) == f"pattern {line}"

@@ -1,4 +1,4 @@
-"""The parser against Python's `re`, over patterns composed at random, right and wrong ones."""
+"""Parser against Python's `re`, over random patterns, valid and invalid."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ TOKENS = [
 
 
 def compiled(pattern: str) -> re.Pattern[str] | None:
-    """The pattern as `re` compiles it, None where it refuses."""
+    """The pattern compiled by `re`; None if it is invalid."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "possible nested set": the meaning is the one of today
+        warnings.simplefilter("ignore")  # such as "possible nested set", which keeps its meaning
         try:
             return re.compile(pattern)
         except (re.error, OverflowError, ValueError):
@@ -76,7 +76,7 @@ def matches(pattern: str) -> set[str]:
 @example(pattern="(?P<n>a)|(?P<n>b)")
 @example(pattern=r"(?#\)a")
 def test_the_same_patterns_are_accepted_as_by_re_with_the_same_matches(pattern: str) -> None:
-    """But for those of no regular language, and those that only the empty text matches or none."""
+    """Except for patterns of no regular language, and those that match at most the empty text."""
     expected, refusal = compiled(pattern), refusal_of(pattern)
     if expected is None:
         assert refusal

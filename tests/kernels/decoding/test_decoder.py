@@ -1,4 +1,4 @@
-"""Decoding: what was read decides the logits; a lane draws by its own rules, whoever is there."""
+"""Decoder: a lane's logits and draws depend on its codes and rules, and on no other lane."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def off(found: Array, wanted: Array) -> float:
 
 
 def written(decoder: Decoder, lane: Lane, uniforms: Array, prompt: Any = ()) -> list[int]:
-    """What a lane alone reads and draws, in one call."""
+    """Return the codes that a lane reads and draws in one call."""
     decoder.feed(lane, np.array(prompt, np.int64), uniforms)
     decoder.write(len(prompt) + len(uniforms))
     return decoder.wrote(lane).codes.tolist()
@@ -130,7 +130,7 @@ def test_read_gives_the_logits_of_the_network(
         assert off(decoder.logits(lane), logits_after(parameters, codes)) < BOUND[kind]
 
 
-def test_before_anything_was_read_the_biases_speak(
+def test_before_any_code_the_logits_are_the_biases(
     parameters: Parameters, decoder: Decoder
 ) -> None:
     lane = decoder.enter()
@@ -151,7 +151,9 @@ def test_reading_in_pieces_is_reading_at_once(
         assert decoder.logits(lane).tobytes() == other.logits(alone).tobytes()
 
 
-def test_a_snapshot_is_gone_on_from_to_the_bit(decoder: Decoder, rng: np.random.Generator) -> None:
+def test_a_lane_continues_from_a_snapshot_to_the_bit(
+    decoder: Decoder, rng: np.random.Generator
+) -> None:
     codes, lane = rng.integers(0, V, 30), decoder.enter()
     decoder.read(codes[:10])
     snapshot = decoder.snapshot(lane)
@@ -163,14 +165,14 @@ def test_a_snapshot_is_gone_on_from_to_the_bit(decoder: Decoder, rng: np.random.
     assert decoder.logits(again).tobytes() == expected
 
 
-def test_codes_that_are_none_are_refused(decoder: Decoder) -> None:
+def test_invalid_codes_are_refused(decoder: Decoder) -> None:
     lane = decoder.enter()
     for code in (-1, V):
         with pytest.raises(IndexError, match=r"codes must be in \[0, 7\)"):
             decoder.feed(lane, np.array([code]), NOTHING)
 
 
-# drawing, beside the readable rules
+# drawing, compared with the readable rules
 
 RULES: list[dict[str, Any]] = [
     {}, {"temperature": 0.0}, {"temperature": 0.4}, {"top_k": 3}, {"top_p": 0.7}, {"min_p": 0.3},
@@ -192,7 +194,7 @@ def readable(
     given: dict[str, Any],
     bias: Array | None = None,
 ) -> list[int]:
-    """The codes that the readable network and rules draw, up to where nothing can be drawn."""
+    """Return the codes that the readable network and rules draw, while one can be drawn."""
     codes = list(prompt)
     how = GenerationSettings(length=10**6, **given)
     for uniform in uniforms:
@@ -299,7 +301,7 @@ def test_a_call_ends_early_when_more_lanes_are_done_than_patience_allows(decoder
     assert decoder.wrote(long).status == RUNNING
 
 
-def test_a_lane_that_ended_early_goes_on_as_if_nothing_had_been(parameters: Parameters) -> None:
+def test_a_lane_interrupted_by_others_continues_unchanged(parameters: Parameters) -> None:
     uniforms = np.random.default_rng(3).random(30)
     with Decoder(parameters) as decoder:
         whole = written(decoder, decoder.enter(rules()), uniforms)
@@ -360,7 +362,7 @@ def test_a_pattern_does_not_end_before_the_least_length(parameters: Parameters) 
             assert len(written(decoder, lane, np.random.default_rng(1).random(12))) == 12
 
 
-def test_a_pattern_that_wants_no_more_stops_its_lane_at_once(decoder: Decoder) -> None:
+def test_a_complete_pattern_stops_its_lane_at_once(decoder: Decoder) -> None:
     lane = decoder.enter(rules(length=9), automaton=OnePass())
     assert len(written(decoder, lane, np.full(9, 0.5))) == 1
     assert decoder.wrote(lane).status == STOPPED
@@ -372,11 +374,11 @@ def test_patterns_come_and_go_while_others_are_at_work(parameters: Parameters) -
         lane = decoder.enter(rules(length=39), automaton=first)
         made = written(decoder, lane, uniforms[:2])
         for other in (OnePass(), Pattern(), None, OnePass()):
-            beside = decoder.enter(rules(length=1), automaton=other)
-            decoder.feed(beside, NOTHING.astype(int), np.full(1, 0.9))
+            other_lane = decoder.enter(rules(length=1), automaton=other)
+            decoder.feed(other_lane, NOTHING.astype(int), np.full(1, 0.9))
             if decoder.wrote(lane).status == RUNNING:
                 made += written(decoder, lane, uniforms[len(made) : len(made) + 1])
-            decoder.leave(beside)
+            decoder.leave(other_lane)
     with Decoder(parameters) as decoder:
         alone = decoder.enter(rules(length=39), automaton=first)
         assert made == written(decoder, alone, uniforms)[: len(made)]
@@ -410,7 +412,7 @@ def test_more_alternatives_than_symbols_are_all_there_are(decoder: Decoder) -> N
     assert sorted(decoder.wrote(lane).top_codes[0, :V].tolist()) == list(range(V))
 
 
-# lanes beside each other
+# several lanes
 
 
 @pytest.mark.parametrize("kind", [np.float32, "bfloat16"])

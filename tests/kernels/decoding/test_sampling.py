@@ -1,4 +1,4 @@
-"""The compiled draw against the readable one of generation/sampling.py."""
+"""Compiled sampling against the readable twin, generation/sampling.py."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from nextchar.kernels.decoding.sampling import sample
 
 Array = NDArray[Any]
 
-# whole numbers make ties likely; -inf is what must not be drawn
+# whole numbers make ties likely; -inf is never drawn
 LOGIT = st.one_of(st.integers(-4, 4).map(float), st.floats(-60, 60, width=32), st.just(-math.inf))
 LOGITS = st.lists(LOGIT, min_size=1, max_size=40).filter(lambda row: max(row) > -math.inf)
-EDGE = 1e-5  # a draw this near to the border between two characters may fall to either side
+EDGE = 1e-5  # a number this near to the boundary between two characters may draw either
 
 
 def chosen(row: Any, uniform: float = 0.5, dtype: Any = np.float32, **given: Any) -> int:
@@ -31,10 +31,10 @@ def chosen(row: Any, uniform: float = 0.5, dtype: Any = np.float32, **given: Any
 
 
 def readable(row: Any, uniform: float, **given: Any) -> set[int]:
-    """What `generation.sampling` draws with the number, or just beside it."""
+    """Return the codes that `generation.sampling` draws with the number and next to it."""
     rows = probabilities(np.array([row]), GenerationSettings(**given))
-    beside = np.clip(uniform + EDGE * np.array([-1, 0, 1]), 0, np.nextafter(1, 0))
-    return set(sample(np.repeat(rows, 3, axis=0), beside).tolist())
+    nearby = np.clip(uniform + EDGE * np.array([-1, 0, 1]), 0, np.nextafter(1, 0))
+    return set(sample(np.repeat(rows, 3, axis=0), nearby).tolist())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -46,7 +46,7 @@ def readable(row: Any, uniform: float, **given: Any) -> set[int]:
     top_p=st.sampled_from([1e-9, 0.3, 0.77, 0.95, 1.0]),
     min_p=st.sampled_from([0.0, 1e-4, 0.1, 1.0]),
 )
-def test_choose_draws_what_the_readable_rules_do(
+def test_sample_draws_as_the_readable_rules_do(
     dtype: Any,
     row: list[float],
     uniform: float,
@@ -56,7 +56,7 @@ def test_choose_draws_what_the_readable_rules_do(
     min_p: float,
 ) -> None:
     given_rules = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
-    # where a share all but equals min_p, or a sum top_p, rounding decides who is in: both are right
+    # where a probability is near min_p, or a sum near top_p, rounding decides: both are right
     nearly = {
         code
         for p in (top_p * (1 - EDGE), top_p, min(1.0, top_p * (1 + EDGE)))
@@ -72,7 +72,7 @@ def test_choose_draws_what_the_readable_rules_do(
     typical_p=st.sampled_from([1e-6, 0.2, 0.5, 0.9, 0.999]),
     top_k=st.sampled_from([0, 5]),
 )
-def test_choose_keeps_what_is_typical_as_the_readable_rule_does(
+def test_sample_keeps_typical_codes_as_the_readable_rule_does(
     row: list[float], uniform: float, typical_p: float, top_k: int
 ) -> None:
     rules = {"typical_p": typical_p, "top_k": top_k}
@@ -82,7 +82,7 @@ def test_choose_keeps_what_is_typical_as_the_readable_rule_does(
         for code in readable(row, uniform, top_k=top_k, typical_p=min(1.0, p))
     }
     drawn = chosen(row, uniform, np.float64, **rules)
-    # two that are as near to the entropy up to rounding may change places
+    # two that are equally near to the entropy, up to rounding, may change places
     gaps = np.abs(np.subtract.outer(row, row))[np.triu_indices(len(row), 1)]
     assert drawn in nearly or (gaps < 1e-6).any() or _is_mirrored(row, top_k)
 

@@ -12,9 +12,8 @@ from nextchar import SettingsError
 from nextchar.kernels import engine
 from nextchar.kernels.engine import Engine
 from nextchar.kernels.gemm import bfloat16
-from nextchar.kernels.gemm.gemm import CHUNK, DEPTH, gemm_context
-from nextchar.kernels.gemm.microkernel import ROWS, VECTORS
-from nextchar.kernels.gemm.packing import product
+from nextchar.kernels.gemm.gemm import KC, MC, apply_gemm, gemm_context, gemm_tn
+from nextchar.kernels.gemm.microkernel import MR, NR_VECTORS
 from nextchar.kernels.isa import HOST, padded
 from nextchar.model.initialise import initialise
 from nextchar.model.network import loss_and_gradient
@@ -29,14 +28,14 @@ needs_bfloat16 = pytest.mark.skipif(
 
 
 def rounded(x: Array) -> Array:
-    """Float32 with 8 bits of mantissa, to nearest, ties to even: what bfloat16 holds."""
+    """Round float32 to bfloat16, to nearest, ties to even."""
     bits = x.astype(np.float32).view(np.uint32)
     up = (bits >> 16) & 1
     return ((bits + 0x7FFF + up) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
 
 def halves(pairs: Array) -> Array:
-    """The float32 that each half of the pairs stands for, in order."""
+    """Return the halves of pairs as float32, in order."""
     return (pairs.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
@@ -68,11 +67,11 @@ def test_nan_stays_nan(bits: int) -> None:
 
 
 def multiplied(A: Array) -> Array:
-    """What the rows of A count as: rounded where the CPU multiplies pairs, else as they are."""
+    """Return the rows of A as they are multiplied: rounded where the CPU multiplies pairs."""
     return rounded(A) if HOST.has_bfloat16 else A
 
 
-@pytest.mark.parametrize("rows", [1, ROWS, ROWS + 1, CHUNK + 3])
+@pytest.mark.parametrize("rows", [1, MR, MR + 1, MC + 3])
 @pytest.mark.parametrize(
     ("K", "gates", "width"), [(1, 1, 1), (7, 4, 17), (100, 3, 100), (64, 1, 65)]
 )
@@ -84,11 +83,13 @@ def test_products_are_those_of_the_rounded_operands(
     W = rng.standard_normal((K, gates * width)).astype("f4")
     P = padded(width, "f4")
     B = np.zeros((K + 1) // 2 * gates * P, np.uint32)
-    bfloat16.pack_pairs(B, W, gates, width, P)
-    C, tools = np.full((rows, gates, P), np.nan, "f4"), gemm_context(np.uint32, K)
-    product(A.ctypes.data, K + 1, B, C.ctypes.data, gates * P, rows, K, gates * P, False, tools)
+    bfloat16.pack_bf16(B, W, gates, width, P)
+    C, context = np.full((rows, gates, P), np.nan, "f4"), gemm_context(np.uint32, K)
+    apply_gemm(
+        A.ctypes.data, K + 1, B, C.ctypes.data, gates * P, rows, K, gates * P, False, context
+    )
     wanted = (multiplied(A[:, :K]).astype("f8") @ rounded(W)).reshape(rows, gates, width)
-    # the sums are float32: as in test_product
+    # the sums are float32: as in test_gemm
     np.testing.assert_allclose(C[:, :, :width], wanted, rtol=0, atol=4 * K * 1.2e-7)
     assert not C[:, :, width:].any()
 
@@ -101,11 +102,11 @@ def test_the_packed_transpose_holds_the_rounded_weights(
     W = rng.standard_normal((inputs, gates * width)).astype("f4")
     P, columns = padded(width, "f4"), padded(inputs, "f4")
     B = np.zeros(gates * P // 2 * columns, np.uint32)
-    bfloat16.pack_pairs_transposed(B, W, gates, width, P, columns)
+    bfloat16.pack_transposed_bf16(B, W, gates, width, P, columns)
     D, C = np.zeros((3, gates, P), "f4"), np.full((3, columns), np.nan, "f4")
     D[:, :, :width] = rng.standard_normal((3, gates, width))
-    K, tools = gates * P, gemm_context(np.uint32, gates * P)
-    product(D.ctypes.data, K, B, C.ctypes.data, columns, 3, K, columns, False, tools)
+    K, context = gates * P, gemm_context(np.uint32, gates * P)
+    apply_gemm(D.ctypes.data, K, B, C.ctypes.data, columns, 3, K, columns, False, context)
     wanted = multiplied(D[:, :, :width]).reshape(3, -1).astype("f8") @ rounded(W).T
     np.testing.assert_allclose(C[:, :inputs], wanted, rtol=0, atol=4 * K * 1.2e-7)
     assert not C[:, inputs:].any()
@@ -113,16 +114,16 @@ def test_the_packed_transpose_holds_the_rounded_weights(
 
 @needs_bfloat16
 @pytest.mark.parametrize("rows", [1, 2, 255, 256, 257, 600])
-@pytest.mark.parametrize("M", [1, ROWS + 1, 65])
+@pytest.mark.parametrize("M", [1, MR + 1, 65])
 def test_the_sum_over_rows_is_that_of_the_rounded_operands(
     rows: int, M: int, rng: np.random.Generator
 ) -> None:
     N = 5 * bfloat16.LENGTH
     a, b = rng.standard_normal((rows, M)).astype("f4"), rng.standard_normal((rows, N)).astype("f4")
     c = np.full((M, N), np.nan, "f4")
-    room_a = np.zeros(DEPTH * (M + ROWS), np.uint32)
-    room_b = np.zeros(DEPTH * VECTORS * bfloat16.LENGTH, np.uint32)
-    bfloat16.outer_pairs(a, M, b, N, c, rows, room_a, room_b, gemm_context(np.uint32))
+    packed_a = np.zeros(KC * (M + MR), np.uint32)
+    packed_b = np.zeros(KC * NR_VECTORS * bfloat16.LENGTH, np.uint32)
+    gemm_tn(a, M, b, N, c, rows, packed_a, packed_b, gemm_context(np.uint32))
     wanted = rounded(a).astype("f8").T @ rounded(b)
     np.testing.assert_allclose(c, wanted, rtol=0, atol=4 * rows * 1.2e-7)
 
@@ -140,13 +141,13 @@ def test_gradients_are_those_of_the_network_to_8_bits(cell: str, E: int, tied: b
     exact = Parameters(parameters.architecture, parameters.flat.astype("f8"))
     loss, _ = loss_and_gradient(exact, x, y, state.astype("f8"), wanted, scale=1 / x.size)
     with Engine(parameters.architecture, threads=2, dtype=np.float32, bfloat16=True) as made:
-        found, _ = made.loss_and_gradient(parameters, Batch(x, y, True), state)
-        off = np.linalg.norm(made.gradient.flat - wanted.flat) / np.linalg.norm(wanted.flat)
+        found, _, gradient = made.loss_and_gradient(parameters, Batch(x, y, True), state)
+        off = np.linalg.norm(gradient.flat - wanted.flat) / np.linalg.norm(wanted.flat)
     assert found == pytest.approx(loss / x.size, rel=1e-3)
     assert 1e-6 < off < 2**-6  # an operand is off by 2^-9 at most; it is not float32 by mistake
 
 
-def test_a_cpu_without_it_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cpu_without_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "HOST", HOST._replace(has_bfloat16=False))
-    with pytest.raises(SettingsError, match="bfloat16 wants a CPU with avx512_bf16"):
+    with pytest.raises(SettingsError, match="dtype bfloat16 needs a CPU with avx512_bf16"):
         Engine(Architecture(NetworkSettings(), 5), threads=1, dtype=np.float32, bfloat16=True)

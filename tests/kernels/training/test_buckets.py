@@ -1,4 +1,4 @@
-"""A step in pieces (`step.begin`, `step.piece`): the bits of one at once; others' lanes added."""
+"""A step in buckets has the bits of a whole step; gradients of other machines are added."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CELLS = ("rnn", "lstm", "gru")
 
 
 class With:
-    """An exchange with others whose gradient and loss are known; with nobody by default."""
+    """An all-reduce with others whose gradient and loss are known; with nobody by default."""
 
     def __init__(self, gradients=(), losses=()):
         self.gradients, self.losses, self.parts = gradients, losses, []
@@ -28,28 +28,30 @@ class With:
         self.polls += 1
 
     def finish(self, loss, rest):
-        for part in [*self.parts, rest]:
+        parts = [*self.parts, rest]
+        base = min(part.ctypes.data for part in parts)  # they make up the whole gradient
+        for part in parts:
             for other in self.gradients:
-                start = (part.ctypes.data - self.base) // part.itemsize
+                start = (part.ctypes.data - base) // part.itemsize
                 part += other[start : start + part.size]
-        self.sizes = [part.size for part in [*self.parts, rest]]
+        self.sizes = [part.size for part in parts]
         self.parts.clear()
         return loss + sum(self.losses)
 
 
-def run(problem, threads, exchange=None, share=None):
+def run(problem, threads, all_reduce=None, share=None):
     """Loss, state, gradient and norm of the lanes of a share."""
     parameters, B = problem.parameters, problem.codes.shape[1]
     first, end = (share or Share()).of(B)
     batch = Batch(problem.codes[:, first:end], problem.targets[:, first:end], True, first, B)
     dtype = parameters.dtype
     options = {"dropout": 0.3, "seed": 5, "step": 9}
-    with Engine(parameters.architecture, threads=threads, dtype=dtype, exchange=exchange) as engine:
-        if exchange:
-            exchange.base = engine.gradient.flat.ctypes.data
-        state = problem.state[:, :, first:end]
-        loss, state = engine.loss_and_gradient(parameters, batch, state, **options)
-        return loss, state, engine.gradient.flat.copy(), engine.gradient_norm
+    state = problem.state[:, :, first:end]
+    with Engine(
+        parameters.architecture, threads=threads, dtype=dtype, all_reduce=all_reduce
+    ) as engine:
+        loss, state, gradient = engine.loss_and_gradient(parameters, batch, state, **options)
+        return loss, state, gradient.flat.copy(), gradient.norm
 
 
 @pytest.mark.parametrize("least", [1, 1 << 16])
@@ -57,16 +59,16 @@ def run(problem, threads, exchange=None, share=None):
 @pytest.mark.parametrize(
     "how", [{"layers": 3}, {"layers": 2, "embedding": 3}, {"layers": 1, "tied": True}]
 )
-def test_a_step_in_pieces_gives_the_bits_of_one_at_once(cell, how, least, monkeypatch):
-    monkeypatch.setattr(buckets, "LEAST_PIECE", least)
+def test_a_step_in_buckets_gives_the_bits_of_a_whole_one(cell, how, least, monkeypatch):
+    monkeypatch.setattr(buckets, "MIN_BUCKET", least)
     problem = make_problem(cell, B=5, **how)
-    exchange = With()
-    for one, other in zip(run(problem, 2), run(problem, 2, exchange), strict=True):
+    alone = With()
+    for one, other in zip(run(problem, 2), run(problem, 2, alone), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert sum(exchange.sizes) == problem.parameters.flat.size
-    assert exchange.sizes[-1] == problem.parameters.flat.size - matrices(problem)
+    assert sum(alone.sizes) == problem.parameters.flat.size
+    assert alone.sizes[-1] == problem.parameters.flat.size - matrices(problem)
     if least == 1:
-        assert len(exchange.sizes) == how["layers"] + 1 + (not how.get("tied"))
+        assert len(alone.sizes) == how["layers"] + 1 + (not how.get("tied"))
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 7])
@@ -91,25 +93,25 @@ def test_a_share_without_a_lane_is_zero():
     assert not gradient.any()
 
 
-def test_messages_are_looked_after_while_threads_compute(monkeypatch):
-    monkeypatch.setattr("nextchar.kernels.engine.POLL_SECONDS", 0.0)
+def test_messages_are_polled_while_threads_compute(monkeypatch):
+    monkeypatch.setattr("nextchar.kernels.workers.POLL_SECONDS", 0.0)
     problem = make_problem("lstm", layers=2, B=4, T=64, H=96)
-    exchange = With()
-    run(problem, 1, exchange)
-    assert exchange.polls
+    alone = With()
+    run(problem, 1, alone)
+    assert alone.polls
 
 
-def test_a_code_that_is_none_is_refused():
+def test_an_invalid_code_is_refused():
     problem = make_problem("rnn", B=3)
     problem.codes[0, 0] = 99
     with pytest.raises(IndexError, match="codes must be in"):
         run(problem, 1, With())
 
 
-def test_pieces_go_from_the_output_to_the_first_layer_and_small_ones_together():
+def test_buckets_go_from_the_output_to_the_first_layer_and_small_ones_together():
     problem = make_problem("lstm", layers=3, H=8, V=9)
-    shape = layout_of(problem.parameters.architecture, np.float64)
-    found = list(buckets.bucket_bounds(shape, matrices(problem)))
+    layout = layout_of(problem.parameters.architecture, np.float64)
+    found = list(buckets.bucket_bounds(layout, matrices(problem)))
     assert [n for n, _, _ in found] == [3, 2, 1, 0]
     assert [(first, end) for _, first, end in found if first < end] == [(0, matrices(problem))]
 

@@ -1,4 +1,4 @@
-"""Codes on disk give what the same codes in memory give, or say that they are damaged."""
+"""Codes on disk equal the same codes in memory, or are reported as damaged."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from nextchar.text.cache import block_reader
 from nextchar.text.cache import disk_codes as module
 from nextchar.text.cache import entry_format as store_module
 from nextchar.text.cache.disk_codes import CodeFile, DiskCodes, RepairingReader
-from nextchar.text.cache.entry_format import Writer
+from nextchar.text.cache.entry_format import CodeWriter
 
 
 @pytest.fixture(autouse=True)
 def small_blocks() -> Iterator[None]:
-    """Blocks and spans so small that a few codes have many of them."""
+    """Blocks and spans so small that a few codes fill many of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_module, "BLOCK", 16)
         patch.setattr(block_reader, "BLOCK", 16)
-        patch.setattr(block_reader, "KEPT", 8)
-        patch.setattr(module, "READ", 10)
+        patch.setattr(block_reader, "SLOTS", 8)
+        patch.setattr(module, "CHUNK", 10)
         patch.setattr(store_module, "SPAN", 7)
         yield
 
 
 def in_file(path: Path, parts: list[Any]) -> CodeFile:
     file = path.open("w+b")
-    writer = Writer(file)
+    writer = CodeWriter(file)
     for part in parts:
         writer.append(part)
     return CodeFile(file, writer.finish())
@@ -43,7 +43,7 @@ def in_file(path: Path, parts: list[Any]) -> CodeFile:
 
 @st.composite
 def widening(draw: st.DrawFn) -> list[Any]:
-    """Parts of codes that widen on the way."""
+    """Parts of codes that become wider."""
     parts = []
     for dtype, high in (("u1", 255), ("u2", 400), ("u4", 70_000)):
         for part in draw(st.lists(st.lists(st.integers(0, high), max_size=40), max_size=3)):
@@ -67,7 +67,7 @@ def test_any_part_reads_as_it_does_in_memory(parts: list[Any], data: st.DataObje
         length = data.draw(st.integers(1, min(len(codes), 40)))
         starts = data.draw(st.lists(st.integers(0, len(codes) - length), min_size=1, max_size=12))
         places = np.array(starts) + np.arange(length)[:, None]
-        for _ in range(2):  # from the file, and from what was kept of it
+        for _ in range(2):  # from the file, then from memory
             assert np.array_equal(whole[places], codes[places])
         part = whole.part(start, stop)
         assert np.array_equal(part[1:], codes[start:stop][1:])
@@ -87,7 +87,7 @@ def stored(codes: Any, tmp_path: Path) -> DiskCodes:
 def test_windows_are_those_of_an_array(codes: Any, stored: DiskCodes) -> None:
     places = np.array([0, 100, 483]) + np.arange(17)[:, None]
     assert np.array_equal(stored[places], codes[places])
-    held = np.minimum(places, 490)  # as of a lane that is through before the others
+    held = np.minimum(places, 490)  # a lane that ends before the others
     assert np.array_equal(stored[held], codes[held])
 
 
@@ -116,7 +116,7 @@ def test_lanes_that_begin_elsewhere_read_the_same_past_the_texts_end(
 def test_a_column_that_goes_on_at_the_beginning_reads_as_it_does_in_memory(
     others: list[int], codes: Any, stored: DiskCodes
 ) -> None:
-    places = (np.array([490, *others]) + np.arange(25)[:, None]) % 500  # in more than KEPT blocks
+    places = (np.array([490, *others]) + np.arange(25)[:, None]) % 500  # in more blocks than SLOTS
     assert np.array_equal(stored[places], codes[places])
 
 
@@ -159,11 +159,11 @@ def test_a_file_that_became_shorter_is_noticed(stored: DiskCodes, tmp_path: Path
 def test_a_damaged_file_is_made_anew_where_it_can_be(codes: Any, tmp_path: Path) -> None:
     made = []
 
-    def mend() -> CodeFile:
+    def repair() -> CodeFile:
         made.append(1)
         return in_file(tmp_path / "again", [codes])
 
-    stored = DiskCodes.whole(RepairingReader(in_file(tmp_path / "codes", [codes]), mend))
+    stored = DiskCodes.whole(RepairingReader(in_file(tmp_path / "codes", [codes]), repair))
     flip(tmp_path / "codes", 77)
     assert np.array_equal(stored[:], codes)
     assert np.array_equal(stored[70:80], codes[70:80])

@@ -1,4 +1,4 @@
-"""The cache of encoded texts: names, whole entries, what the dead and the living leave."""
+"""Entries of the cache: names, whole entries, temporary files of ended and running processes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from nextchar.errors import TextError
 from nextchar.settings.config import TextSettings
 from nextchar.text.cache import entries
-from nextchar.text.cache.entries import NewFile, clear, name_of, open_entry, remove_leftovers
-from nextchar.text.cache.entry_format import DamagedError, Writer
+from nextchar.text.cache.entries import NewFile, clear, entry_name, open_entry, remove_leftovers
+from nextchar.text.cache.entry_format import CodeWriter, DamagedError
 from nextchar.text.sources import Source, find_sources
 
 plain = TextSettings()
@@ -28,15 +28,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def keep(name: str, inputs: str = "a.txt") -> None:
     new = NewFile(is_kept=True)
-    writer = Writer(new.file)
+    writer = CodeWriter(new.file)
     writer.append(np.zeros(100, np.uint8))
-    new.keep(name, writer.finish(), np.zeros(1, np.uint32), {"inputs": inputs, "sha256": "x"})
+    new.publish(name, writer.finish(), np.zeros(1, np.uint32), {"inputs": inputs, "sha256": "x"})
     new.file.close()
 
 
 def name(*paths: Path, **settings: object) -> str | None:
     how = TextSettings(**settings)  # type: ignore[arg-type]
-    return name_of(find_sources(paths, how), how)
+    return entry_name(find_sources(paths, how), how)
 
 
 def test_a_name_tells_files_and_settings(prose: Path, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_name_tells_files_and_settings(prose: Path, tmp_path: Path) -> None:
         name(prose, alphabet="bytes"),
     ]  # fmt: skip
     assert len(set(names)) == len(names)
-    assert name(prose) == name(prose, min_count=5)  # which the codes on disk do not depend on
+    assert name(prose) == name(prose, min_count=5)  # does not affect the codes on disk
 
 
 def test_a_name_changes_with_the_file(prose: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_name_changes_with_the_file(prose: Path) -> None:
     assert name(prose) == before
     status = prose.stat()
     prose.write_bytes(prose.read_bytes().replace(b"best", b"last"))
-    os.utime(prose, ns=(status.st_atime_ns, status.st_mtime_ns))  # as if nothing had been
+    os.utime(prose, ns=(status.st_atime_ns, status.st_mtime_ns))  # as if unchanged
     after = name(prose)
     assert before is not None
     assert after is not None
@@ -68,8 +68,8 @@ def test_a_name_changes_with_the_file(prose: Path) -> None:
 def test_what_cannot_be_read_twice_has_no_name(prose: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert name(prose, tmp_path / "pipe") is None
-    assert name_of([*find_sources([prose], plain), *find_sources(["-"], plain)], plain) is None
-    assert name_of([Source("x", open)], plain) is None  # type: ignore[arg-type]
+    assert entry_name([*find_sources([prose], plain), *find_sources(["-"], plain)], plain) is None
+    assert entry_name([Source("x", open)], plain) is None  # type: ignore[arg-type]
 
 
 def test_an_entry_is_found_under_its_name_only(folder: Path) -> None:
@@ -162,10 +162,12 @@ def test_a_cache_that_cannot_be_used_is_done_without(folder: Path, tmp_path: Pat
     new.discard()
 
 
-def test_with_no_place_at_all_it_is_said_in_one_line(
+def test_with_no_usable_folder_the_error_is_one_line(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cache").write_text("a file is in the way")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(TextError, match=r"cannot be kept there .*; make room, or name another"):
+    with pytest.raises(
+        TextError, match=r"cannot be written there .*; free some space, or name another"
+    ):
         NewFile(is_kept=True)

@@ -1,4 +1,4 @@
-"""The file of codes: what is written, what its index says, and what is told of a damaged one."""
+"""File format of codes: the bytes, the index, and the detection of damage."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextchar.text.cache import entry_format as module
-from nextchar.text.cache.entry_format import DamagedError, Index, Writer, read_index, write_index
+from nextchar.text.cache.entry_format import (
+    CodeWriter,
+    DamagedError,
+    Index,
+    read_index,
+    write_index,
+)
 
 POINTS = np.arange(4, dtype=np.uint32)
 
 
 def written(parts: list[Any]) -> tuple[io.BytesIO, Index]:
     file = io.BytesIO()
-    writer = Writer(file)
+    writer = CodeWriter(file)
     for part in parts:
         writer.append(part)
     return file, writer.finish()
@@ -53,19 +59,6 @@ def test_the_spans_count_every_code_however_often_they_are_joined(
         assert counts.tolist() == np.bincount(codes[start:end], minlength=len(counts)).tolist()
 
 
-def test_codes_that_are_counted_after_they_are_written_make_the_same_file() -> None:
-    parts = [np.array([1, 2, 1], "u1"), np.array([300], "u2"), np.array([3], "u1")]
-    file = io.BytesIO()
-    writer = Writer(file)
-    for part in parts:
-        writer.write(part)
-    writer.count(np.bincount(np.concatenate(parts)))
-    index, (expected, other) = writer.finish(), written(parts)
-    assert file.getvalue() == expected.getvalue()
-    assert index.counts.tolist() == other.counts.tolist()
-    assert index.ends.tolist() == other.ends.tolist() == [5]
-
-
 def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SPAN", 1 << 16)
     monkeypatch.setattr(module, "MOST_COUNTS", 1 << 14)
@@ -75,7 +68,7 @@ def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> 
             return len(data)
 
     def peak(pieces: int) -> int:
-        writer = Writer(Nowhere())  # type: ignore[arg-type]
+        writer = CodeWriter(Nowhere())  # type: ignore[arg-type]
         part = np.arange(1 << 16, dtype=np.uint16) % 1024
         tracemalloc.start()
         for _ in range(pieces):
@@ -99,21 +92,21 @@ def test_the_index_comes_back() -> None:
         assert np.array_equal(getattr(again, name), getattr(index, name))
 
 
-def test_a_file_cut_off_anywhere_is_told() -> None:
+def test_a_file_cut_off_anywhere_is_detected() -> None:
     data = whole_file()
     for length in range(len(data)):
         with pytest.raises(DamagedError):
             read_index(io.BytesIO(data[:length]))
 
 
-def test_a_file_with_something_in_its_middle_taken_out_or_added_is_told() -> None:
+def test_a_file_with_something_in_its_middle_taken_out_or_added_is_detected() -> None:
     data = whole_file()
     for other in (data[1:], b"\0" + data, data[:5] + data[6:]):
         with pytest.raises(DamagedError, match="length"):
             read_index(io.BytesIO(other))
 
 
-def test_a_changed_byte_of_the_index_is_told() -> None:
+def test_a_changed_byte_of_the_index_is_detected() -> None:
     data = whole_file()
     for place in range(36, len(data)):
         changed = bytearray(data)
@@ -122,7 +115,7 @@ def test_a_changed_byte_of_the_index_is_told() -> None:
             read_index(io.BytesIO(bytes(changed)))
 
 
-def test_a_file_of_something_else_is_told() -> None:
+def test_a_file_of_another_kind_is_detected() -> None:
     for data in (b"", b"text" * 100):
         with pytest.raises(DamagedError, match="cut off"):
             read_index(io.BytesIO(data))

@@ -1,4 +1,4 @@
-"""Where the cache is."""
+"""Location of the cache folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes in memory while they are few, on disk from there on, nothing left when it fails."""
+"""Few codes stay in memory, many go to disk, and no file is left after an error."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PARTS = [np.arange(100, dtype=np.uint8), np.arange(300, dtype=np.uint16)]
 
 @pytest.mark.parametrize("limit", [None, 400])
 def test_few_codes_touch_no_disk(limit: int | None, folder: Path) -> None:
-    with SpooledCodes(limit, "a-1") as collector:
+    with SpooledCodes(limit, "a-1") as spool:
         for part in PARTS:
-            collector.append(part)
-        codes = collector.finish()
+            spool.append(part)
+        codes = spool.finish()
     assert isinstance(codes, np.ndarray)
     assert np.array_equal(codes, np.concatenate(PARTS))
     assert not folder.exists()
@@ -35,10 +35,10 @@ def test_few_codes_touch_no_disk(limit: int | None, folder: Path) -> None:
 
 @pytest.mark.parametrize("limit", [0, 99, 100, 399])
 def test_more_codes_are_in_a_file(limit: int, folder: Path) -> None:
-    with SpooledCodes(limit, "a-1") as collector:
+    with SpooledCodes(limit, "a-1") as spool:
         for part in PARTS:
-            collector.append(part)
-        codes = collector.finish(np.arange(300, dtype=np.uint32), {"inputs": "a"})
+            spool.append(part)
+        codes = spool.finish(np.arange(300, dtype=np.uint32), {"inputs": "a"})
     assert isinstance(codes, CodeFile)
     assert np.array_equal(codes.read(0, 400), np.concatenate(PARTS))
     assert [path.name for path in folder.iterdir()] == ["a-1.codes"]
@@ -48,10 +48,10 @@ def test_more_codes_are_in_a_file(limit: int, folder: Path) -> None:
 def test_what_shall_not_be_kept_leaves_nothing(
     name: str | None, description: dict[str, str] | None, folder: Path
 ) -> None:
-    with SpooledCodes(0, name) as collector:
+    with SpooledCodes(0, name) as spool:
         for part in PARTS:
-            collector.append(part)
-        codes = collector.finish(np.arange(300, dtype=np.uint32), description)
+            spool.append(part)
+        codes = spool.finish(np.arange(300, dtype=np.uint32), description)
     assert isinstance(codes, CodeFile)
     assert list(folder.iterdir()) == []
     assert np.array_equal(codes.read(0, 400), np.concatenate(PARTS))
@@ -59,8 +59,8 @@ def test_what_shall_not_be_kept_leaves_nothing(
 
 def test_nothing_is_left_when_the_text_turns_out_to_be_unreadable(folder: Path) -> None:
     def fail() -> None:
-        with SpooledCodes(0, "a-1") as collector:
-            collector.append(PARTS[0])
+        with SpooledCodes(0, "a-1") as spool:
+            spool.append(PARTS[0])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -68,27 +68,29 @@ def test_nothing_is_left_when_the_text_turns_out_to_be_unreadable(folder: Path) 
     assert list(folder.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_used_is_told_and_done_without(folder: Path) -> None:
+def test_a_cache_that_cannot_be_used_is_reported_and_not_needed(folder: Path) -> None:
     folder.parent.write_text("a file is in the way")
     notes: list[str] = []
-    with SpooledCodes(0, "a-1", ReadCallbacks(notes.append)) as collector:
+    with SpooledCodes(0, "a-1", ReadCallbacks(notes.append)) as spool:
         for part in PARTS:
-            collector.append(part)
-        codes = collector.finish(np.arange(300, dtype=np.uint32), {"inputs": "a"})
+            spool.append(part)
+        codes = spool.finish(np.arange(300, dtype=np.uint32), {"inputs": "a"})
     assert isinstance(codes, CodeFile)
     assert np.array_equal(codes.read(0, 400), np.concatenate(PARTS))
     assert len(notes) == 1
     assert notes[0].startswith(f"{folder}: cannot be used (")
 
 
-def test_a_full_disk_is_told_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: object, codes: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nextchar.text.cache.spooled.Writer.append", full)
+    monkeypatch.setattr("nextchar.text.cache.spooled.CodeWriter.append", full)
     with (
-        pytest.raises(TextError, match=r"cannot be kept there \(No space left on device\); make"),
-        SpooledCodes(0, "a-1") as collector,
+        pytest.raises(
+            TextError, match=r"cannot be written there \(No space left on device\); free"
+        ),
+        SpooledCodes(0, "a-1") as spool,
     ):
-        collector.append(PARTS[0])
+        spool.append(PARTS[0])
     assert list(folder.iterdir()) == []

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 
 from conftest import PROSE
 from nextchar.errors import InterruptedRun
+from nextchar.kernels.engine import Gradient, StepResult
 from nextchar.model.file import Model
 from nextchar.model.parameters import Parameters
 from nextchar.model.scorer import Score
@@ -56,8 +56,6 @@ class Machine:
     spent: dict[str, float] = field(default_factory=dict)
     scored: list[int] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
-    gradient_norm: float = 0.0
-    gradient: Any = field(default_factory=lambda: SimpleNamespace(flat=np.zeros(1)))
 
     def clock(self) -> float:
         return self.now
@@ -69,11 +67,13 @@ class Machine:
 
     def loss_and_gradient(
         self, parameters: Parameters, batch: Batch, state: Any, **how: Any
-    ) -> tuple[float, Any]:
+    ) -> StepResult:
         self.take("steps", self.step)
-        return 2.0, state
+        return StepResult(2.0, state, Gradient(np.zeros(1), 0.0))
 
-    def update(self, parameters: Parameters, slots: Any, *, learning_rate: float, **_: Any) -> None:
+    def update(
+        self, parameters: Parameters, slots: Any, gradient: Any, *, learning_rate: float, **_: Any
+    ) -> None:
         """Nothing moves."""
         self.rates.append(learning_rate)
 

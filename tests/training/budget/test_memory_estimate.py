@@ -1,4 +1,4 @@
-"""What a run needs of memory, held against what is laid out, and what the machine has."""
+"""Memory estimate of a run against the memory of an engine; the limit of the machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 
 def held(thing: Any, sizes: dict[int, int]) -> dict[int, int]:
-    """The bytes of all arrays that an object of ours holds, each once."""
+    """Return the bytes of all arrays in an object of this package, each once."""
     if isinstance(thing, np.ndarray):
         while isinstance(thing.base, np.ndarray):
             thing = thing.base
@@ -44,7 +44,7 @@ def held(thing: Any, sizes: dict[int, int]) -> dict[int, int]:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_estimate_is_what_an_engine_lays_out(name: str, threads: int) -> None:
+def test_the_estimate_is_what_an_engine_allocates(name: str, threads: int) -> None:
     architecture = Architecture(NetworkSettings(**NETWORKS[name]), V)
     parameters = initialise(architecture, 1)
     codes = np.zeros((T, B), np.uint8)
@@ -55,8 +55,8 @@ def test_the_estimate_is_what_an_engine_lays_out(name: str, threads: int) -> Non
     need = estimate_memory(
         architecture, TrainingSettings(), T=T, B=B, threads=threads, dtype=np.float32
     )
-    # the estimate leaves out whatever is small at any settings
-    assert need.weights + need.lanes == pytest.approx(real, rel=0.05)
+    # cache lines and a few offsets are left out of the estimate
+    assert need.weights + need.lanes == pytest.approx(real, rel=0.005)
 
 
 def need(**given: Any) -> memory_estimate.MemoryNeed:
@@ -65,7 +65,7 @@ def need(**given: Any) -> memory_estimate.MemoryNeed:
     return estimate_memory(Architecture(network, V), TrainingSettings(**given), **how)
 
 
-def test_what_is_larger_needs_more() -> None:
+def test_larger_settings_need_more() -> None:
     assert need(network={"hidden_size": 128}).weights > 2 * need().weights
     assert need(how={"B": 64}).lanes > 1.3 * need().lanes
     assert need(how={"T": 128}).lanes > 1.3 * need().lanes
@@ -76,7 +76,7 @@ def test_what_is_larger_needs_more() -> None:
     assert need(dropout=0.1).lanes > need().lanes
 
 
-def test_any_number_of_layers_is_reckoned_at_once() -> None:
+def test_any_number_of_layers_is_computed_at_once() -> None:
     per_layer = need(network={"num_layers": 3}).total - need(network={"num_layers": 2}).total
     many = need(network={"num_layers": 1000})
     assert many.total == need().total + (1000 - 2) * per_layer
@@ -118,12 +118,12 @@ def test_the_message_has_the_estimate_and_the_limit(monkeypatch: pytest.MonkeyPa
     )
 
 
-# what there is
+# the limit
 
 
 @pytest.fixture
 def system(tmp_path: Path) -> Callable[[dict[str, str]], tuple[int, str]]:
-    """The limit where these files stand on the system."""
+    """Return the limit on a system with some files."""
 
     def limit(files: dict[str, str]) -> tuple[int, str]:
         for name, content in files.items():

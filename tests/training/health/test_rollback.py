@@ -106,9 +106,8 @@ def test_it_rolls_back_to_an_evaluation_and_halves_the_rate(
         "(0.0125; rollback 1 of 3)"
     )
     assert step == 5
-    assert (
-        10 < rolled["diverged_at"] < 15
-    )  # the evaluation at step 10 is not a point to roll back to
+    # the evaluation at step 10 is not a point to roll back to
+    assert 10 < rolled["diverged_at"] < 15
     assert rolled["peak_learning_rate"] == 0.0125
 
 

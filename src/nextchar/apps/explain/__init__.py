@@ -1,11 +1,16 @@
-"""`nextchar explain`: what a model knows, and where a text surprises it.
+"""`nextchar explain`: analysis of a model on a text.
 
-source      a text as codes, with the way back to its lines and columns
-reader      the engine, made to tell what it computes
-surprise    -log2 p of every character, and the most surprising places
-features    what can be named in a text: quotes, brackets, words, lines …
-neurons     how well each hidden unit tracks one of these
-memory      how far back what was read still changes what is expected
-symbols     which characters the model takes to be alike
-explanation all four of a text, together
+An analysis computes figures, rendering draws them, and an explanation is both together.
+
+    explanation.py        an analysis with its rendered forms: page, notebook display, JSON
+    text_analysis.py      the figures of all parts, without rendering
+    explain_settings.py   the options
+    located_text.py       a text as codes, with line and column of each
+    surprise.py           surprisal of each character; the most surprising ones
+    neurons.py            scores of hidden units against features
+    features.py           features of each character: quotes, brackets, words, lines …
+    context.py            dependence of predictions on distant context
+    embeddings.py         similarity of characters by their weight rows
+    code_labels.py        codes as visible characters
+    render/               page and JSON
 """

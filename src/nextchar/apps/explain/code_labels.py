@@ -1,4 +1,4 @@
-"""How codes are shown: a character of the text each, or the bytes of one together."""
+"""Characters of codes: one for each code, or one for the bytes of a character together."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from nextchar.text.vocabulary import Codes, Vocabulary, bytes_of
 
 @dataclass(frozen=True)
 class Glyphs:
-    """Codes as characters. text: of n characters; starts: (n,) where the codes of each begin."""
+    """Codes as characters. text: n characters; starts: (n,) index of the first code of each."""
 
     text: str
     starts: NDArray[np.int64]
 
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """The sum of the values (N,) of each character's codes."""
+        """Sum the values (N,) of each character's codes."""
         if not len(self.starts):
             return np.zeros(0)
         return np.asarray(np.add.reduceat(values.astype(np.float64), self.starts))
 
     def last(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The value of each character's last code."""
+        """Return the value of each character's last code."""
         ends = np.append(self.starts[1:], len(values)) - 1
         return np.asarray(values[ends])
 
 
 def glyphs(vocabulary: Vocabulary, codes: Codes) -> Glyphs:
-    """The characters of some codes; a byte that is no UTF-8 stands alone, as U+DC80 and so on."""
+    """Decode codes; a byte that is not UTF-8 is one character, U+DC80 to U+DCFF."""
     if not vocabulary.is_bytes:
         return Glyphs(vocabulary.decode(codes), np.arange(len(codes)))
     text = vocabulary.decode_bytes(codes).decode("utf-8", "surrogateescape")
@@ -41,7 +41,7 @@ def glyphs(vocabulary: Vocabulary, codes: Codes) -> Glyphs:
 
 
 def characters(vocabulary: Vocabulary, codes: Codes) -> str:
-    """One character for each code: with the bytes alphabet that which the byte belongs to."""
+    """Return a character for each code; each byte of a character gives that character."""
     shown = glyphs(vocabulary, codes)
     sizes = np.diff(np.append(shown.starts, len(codes)))
     return "".join(each * int(size) for each, size in zip(shown.text, sizes, strict=True))

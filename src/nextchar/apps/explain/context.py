@@ -1,11 +1,11 @@
-"""How far back what was read still changes what is expected. Exact: a changed text is read.
+"""Dependence of predictions on distant context, measured by running the model on modified text.
 
-    influence   the character d back is replaced (by others as often as they occur) or left out, and
-                the whole distribution of the next character is compared with what it was: the
-                Kullback-Leibler divergence, in bits
-    loss        of the next character where only the last d were read, from the zero state
+    influence   the character d back is replaced (by others, drawn by frequency) or deleted; the
+                Kullback-Leibler divergence, in bits, of the new distribution of the next character
+                from the original one
+    loss        of the next character if only the last d are read, from the zero state
 
-Khandelwal et al. (2018), "Sharp nearby, fuzzy far away", look at language models of words so.
+Khandelwal et al. (2018), "Sharp nearby, fuzzy far away", analyse word models this way.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from nextchar.text.vocabulary import Codes
 Array = NDArray[Any]
 
 DISTANCES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200)
-PLACES = 64  # that the influence is averaged over
-TARGETS = 384  # that the loss is averaged over
-FORGOTTEN = 0.0005  # bits; less than this twice running, and what is further back is passed over
-DRAWS = 3  # replacements of a character, for the average
-EVERY = 128  # so many symbols are all tried at one place; more are drawn
-NEAR = 120  # distances that are looked at for one place
+PLACES = 64  # positions over which the influence is averaged
+TARGETS = 384  # characters over which the loss is averaged
+FORGOTTEN = 0.0005  # bits; the influence ends where its last two values are below this
+DRAWS = 3  # replacements of a character, averaged
+EVERY = 128  # symbols up to which all are tried at one position; of more, as many are drawn
+NEAR = 120  # characters examined before one position
 
 
 @dataclass(frozen=True)
 class Influence:
-    """By distance. distances: (D,); replaced, deleted: (D,) mean bits; places: of how many."""
+    """Influence by distance: (D,) distances and mean bits, over a number of `places`."""
 
     distances: NDArray[np.int64]
     replaced: NDArray[np.float64]
@@ -45,11 +45,11 @@ class Influence:
 
 @dataclass(frozen=True)
 class PositionInfluence:
-    """One place.
+    """Influence on the prediction at one position.
 
-    place: the number of the code that is expected. influence: (D,) bits by which its distribution
-    changes when the character at distance D … 1 is another, the mean over others as often as they
-    occur. expected: (V,) probabilities, nothing changed.
+    place: index of the predicted code. influence: (D,) bits by which its distribution changes when
+    the character at distance D … 1 is replaced, the mean over replacements weighted by frequency.
+    expected: (V,) probabilities for the unmodified text.
     """
 
     place: int
@@ -58,53 +58,53 @@ class PositionInfluence:
 
 
 def influence(
-    reader: BatchPredictor, codes: Codes, frequencies: Array, *, seed: int = 0
+    predictor: BatchPredictor, codes: Codes, frequencies: Array, *, seed: int = 0
 ) -> Influence:
-    """How much the prediction changes when a character some way back is replaced or left out.
+    """Change of the prediction if a character at some distance is replaced or deleted.
 
-    frequencies: (V,) of the symbols, for the replacements. Averaged over places all over the text.
+    frequencies: (V,) of the symbols, for replacements. Averaged over positions across the text.
     """
-    distances = np.array([d for d in DISTANCES if d < len(codes) - 1] or [])
+    distances = np.array([d for d in DISTANCES if d < len(codes) - 1])
     reach = int(distances.max(initial=0)) + 1
     places = np.unique(np.linspace(min(reach, len(codes) - 1), len(codes) - 1, PLACES).astype(int))
     if not len(distances):
         return Influence(distances, np.zeros(0), np.zeros(0), 0)
     rng = np.random.default_rng(seed)
-    contexts, states, log_p = _at_distances(reader, codes, places, reach)
+    contexts, states, log_p = _at_distances(predictor, codes, places, reach)
     replaced, deleted = [], []
     for d in distances.tolist():
         tail = contexts[reach - d :]  # (d, B), the character at distance d first
         others = draw_others(rng, frequencies, tail[0], DRAWS)  # (DRAWS, B)
         changed = np.concatenate([np.concatenate([[row], tail[1:]]) for row in others], axis=1)
-        q, _ = reader.expect(changed, np.tile(states[reach - d], (1, 1, DRAWS, 1)))
+        q, _ = predictor.expect(changed, np.tile(states[reach - d], (1, 1, DRAWS, 1)))
         replaced.append(divergence(np.tile(log_p, (DRAWS, 1)), q).mean())
         short = np.concatenate([contexts[reach - d - 1][None], tail[1:]])
-        q, _ = reader.expect(short, states[reach - d - 1])
+        q, _ = predictor.expect(short, states[reach - d - 1])
         deleted.append(divergence(log_p, q).mean())
         if max(replaced[-2:] + deleted[-2:]) < FORGOTTEN:
             break
-    looked = distances[: len(replaced)]
-    return Influence(looked, np.array(replaced), np.array(deleted), len(places))
+    tried = distances[: len(replaced)]
+    return Influence(tried, np.array(replaced), np.array(deleted), len(places))
 
 
-def look(
-    reader: BatchPredictor, codes: Codes, place: int, frequencies: Array, *, seed: int = 0
+def influence_at(
+    predictor: BatchPredictor, codes: Codes, place: int, frequencies: Array, *, seed: int = 0
 ) -> PositionInfluence:
-    """The influence of each of the characters before one place, on what is expected there."""
+    """Influence of each of the characters before one position on the prediction there."""
     reach = min(NEAR, place)
-    contexts, states, log_p = _at_distances(reader, codes, np.array([place]), reach)
+    contexts, states, log_p = _at_distances(predictor, codes, np.array([place]), reach)
     rng = np.random.default_rng(seed)
-    found = np.zeros(reach)
+    bits = np.zeros(reach)
     for n in range(reach):
         others, weights = _all_others(rng, frequencies, int(contexts[n, 0]))
         rest = np.repeat(contexts[n + 1 :], len(others), axis=1)
         changed = np.concatenate([others[None], rest])
-        q, _ = reader.expect(changed, np.repeat(states[n], len(others), axis=2))
-        found[n] = weights @ divergence(log_p, q) if len(others) else 0.0
-    return PositionInfluence(place, found, np.exp(log_p[0].astype(np.float64)))
+        q, _ = predictor.expect(changed, np.repeat(states[n], len(others), axis=2))
+        bits[n] = weights @ divergence(log_p, q) if len(others) else 0.0
+    return PositionInfluence(place, bits, np.exp(log_p[0].astype(np.float64)))
 
 
-def sampled_context_loss(reader: BatchPredictor, codes: Codes) -> ContextLoss:
+def sampled_context_loss(predictor: BatchPredictor, codes: Codes) -> ContextLoss:
     """Return the loss by length of context at positions all over a text.
 
     The full loss is that after `WARM_UP` characters, or after as many as there are. A context of
@@ -112,31 +112,32 @@ def sampled_context_loss(reader: BatchPredictor, codes: Codes) -> ContextLoss:
     """
     first = min(WARM_UP, len(codes) - 1)
     positions = np.unique(np.linspace(first, len(codes) - 1, TARGETS).astype(int))
-    full_loss = float(nats_at(reader, codes, positions, first).mean())
-    return loss_by_context(reader, codes, positions, full_loss, LENGTHS[1:])
+    full_loss = float(nats_at(predictor, codes, positions, first).mean())
+    return loss_by_context(predictor, codes, positions, full_loss, LENGTHS[1:])
 
 
 def most_context_dependent_position(
-    reader: BatchPredictor, codes: Codes, *, beyond: int = 10, seed: int = 0
+    predictor: BatchPredictor, codes: Codes, *, beyond: int = 10
 ) -> int:
-    """Of some places all over the text that where the model leans most on what is further back.
+    """Of positions sampled across the text, the one that depends most on distant context.
 
-    beyond: how far back. What stands there is left out of what is read to see it.
+    beyond: characters that are not distant. Dependence is the divergence of the prediction from
+    these alone from the one with up to `NEAR` characters.
     """
     low = min(len(codes) - 1, NEAR)
     places = np.unique(np.linspace(low, len(codes) - 1, TARGETS).astype(int))
-    near, far = (reader.expect_after(codes, places, min(d, low)) for d in (beyond, low))
+    near, far = (predictor.expect_after(codes, places, min(d, low)) for d in (beyond, low))
     return int(places[divergence(far, near).argmax()])
 
 
 def frequencies_of(codes: Codes, vocabulary_size: int) -> NDArray[np.float64]:
-    """(V,) how often each symbol occurs, as a share."""
+    """Share of each symbol in the codes, (V,)."""
     counts = np.bincount(codes, minlength=vocabulary_size)
     return np.asarray(counts / max(1, counts.sum()))
 
 
 def divergence(log_p: Array, log_q: Array) -> NDArray[np.float64]:
-    """The Kullback-Leibler divergence of q (B, V) from p (B or 1, V), in bits, (B,)."""
+    """Kullback-Leibler divergence of q (B, V) from p (B or 1, V), in bits, (B,)."""
     log_p = log_p.astype(np.float64)
     terms = np.exp(log_p) * (log_p - log_q)
     return np.asarray(to_bits(terms.sum(axis=-1)))
@@ -145,7 +146,7 @@ def divergence(log_p: Array, log_q: Array) -> NDArray[np.float64]:
 def draw_others(
     rng: np.random.Generator, frequencies: Array, codes: NDArray[Any], draws: int
 ) -> NDArray[np.int64]:
-    """For each code (B,) some others, (draws, B), as often as they occur."""
+    """Draw `draws` other codes for each of the codes (B,), by frequency: (draws, B)."""
     drawn = np.empty((draws, len(codes)), np.int64)
     for lane, code in enumerate(codes.tolist()):
         weights = _without(frequencies, code)
@@ -156,7 +157,7 @@ def draw_others(
 def _all_others(
     rng: np.random.Generator, frequencies: Array, code: int
 ) -> tuple[NDArray[np.int64], Array]:
-    """All other symbols that occur and their shares; where there are very many, some of them."""
+    """Return all other symbols that occur and their shares, or drawn ones if there are many."""
     weights = _without(frequencies, code)
     others = np.flatnonzero(weights)
     if len(others) > EVERY:
@@ -165,38 +166,39 @@ def _all_others(
 
 
 def _without(frequencies: Array, code: int) -> Array:
+    """Shares of the symbols other than `code`."""
     weights = frequencies.copy()
     weights[code] = 0
-    if not weights.any():  # a text of one symbol: any other one
+    if not weights.any():  # a text of one symbol: any other symbol
         weights = np.ones(len(weights))
         weights[code] = 0
     return np.asarray(weights / max(weights.sum(), 1e-300))
 
 
 def _at_distances(
-    reader: BatchPredictor, codes: Codes, places: NDArray[Any], reach: int
+    predictor: BatchPredictor, codes: Codes, places: NDArray[Any], reach: int
 ) -> tuple[NDArray[np.int64], list[Array], Array]:
-    """What was read before some places (B), and the states on the way.
+    """Read the text before some positions (B,).
 
-    Returns the last `reach` codes (reach, B), the states before them, each (L, STATES, B, H), and
-    what is expected at the places, log-probabilities (B, V).
+    Returns the last `reach` codes (reach, B), the state before each of them, (L, STATES, B, H), and
+    the log-probabilities (B, V) at the positions.
     """
-    state = _warm(reader, codes, places - reach)
+    state = _warm(predictor, codes, places - reach)
     contexts = codes[places[None, :] - np.arange(reach, 0, -1)[:, None]].astype(np.int64)
     states, log_p = [], np.zeros((len(places), 0))
     for row in contexts:
         states.append(state)
-        log_p, state = reader.expect(row[None], state)
+        log_p, state = predictor.expect(row[None], state)
     return contexts, states, log_p
 
 
-def _warm(reader: BatchPredictor, codes: Codes, ends: NDArray[Any]) -> Array:
-    """The states before the codes `ends` (B,), after as many as there are, at most `WARM_UP`."""
-    state = reader.parameters.zero_state(len(ends))
+def _warm(predictor: BatchPredictor, codes: Codes, ends: NDArray[Any]) -> Array:
+    """States before the codes `ends` (B,), after reading at most `WARM_UP` characters."""
+    state = predictor.parameters.zero_state(len(ends))
     begins = np.maximum(ends - WARM_UP, 0)
     sizes = ends - begins
     for size in np.unique(sizes[sizes > 0]).tolist():
         lanes = np.flatnonzero(sizes == size)
         read = codes[begins[lanes][None, :] + np.arange(size)[:, None]]
-        _, state[:, :, lanes] = reader.expect(read, state[:, :, lanes])
+        _, state[:, :, lanes] = predictor.expect(read, state[:, :, lanes])
     return state

@@ -1,7 +1,7 @@
-"""Which characters a model takes to be alike: the rows of its embedding, or of its input weights.
+"""Similarity of characters: the rows of the embedding, or of the input weights.
 
-The map is the plane in which the rows differ most (principal components); who is near whom is told
-by the cosine between rows, each less the mean of all, in all dimensions and not on the map.
+The map projects the rows onto their first two principal components. Neighbours are the nearest by
+the cosine between centred rows in all dimensions, not on the map.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class SymbolSimilarity:
-    """What was compared and found.
+    """Map and neighbours of symbols.
 
-    codes: (K,) the symbols. map: (K, 2) their places in the plane; shares: (2,) of the variance
-    along its axes. neighbours: (K, n) the nearest of `codes`, nearest first; cosines: (K, n).
+    codes: (K,) the symbols. map: (K, 2) coordinates in the plane; shares: (2,) of the variance
+    along its axes. neighbours: (K, n) most similar codes, nearest first; cosines: (K, n).
     """
 
     codes: NDArray[np.int64]
@@ -35,14 +35,14 @@ class SymbolSimilarity:
 
 
 def symbol_vectors(parameters: Parameters) -> Array:
-    """What the network takes in for each symbol, (V, E) or (V, G·H)."""
+    """Input vector of each symbol: its embedding, (V, E), or its input weights, (V, G·H)."""
     if "embedding" in parameters.views:
         return parameters["embedding"]
     return parameters.layers[0]["W_ih"]
 
 
 def compare(rows: Array, codes: NDArray[np.int64]) -> SymbolSimilarity:
-    """Compare the rows (V, X) of some symbols."""
+    """Compare the rows (V, X) of the symbols `codes` (K,)."""
     chosen = rows[codes].astype(np.float64)
     chosen -= chosen.mean(axis=0) if len(codes) else 0
     U, S, _ = np.linalg.svd(chosen, full_matrices=False)
@@ -65,7 +65,7 @@ def compare(rows: Array, codes: NDArray[np.int64]) -> SymbolSimilarity:
 
 
 def _signs(plane: Array) -> Array:
-    """SVD leaves the direction of an axis open: the largest coordinate is made positive."""
+    """Signs of the axes, which SVD leaves open: the largest coordinate becomes positive."""
     if not len(plane):
         return np.ones(2)
     largest = plane[np.abs(plane).argmax(axis=0), np.arange(2)]

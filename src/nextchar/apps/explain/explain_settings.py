@@ -1,4 +1,4 @@
-"""What is explained of a text, and how much of it is shown."""
+"""Settings of an explanation."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from nextchar.settings.fields import Validated, setting
 
 @dataclass(frozen=True)
 class ExplainSettings(Validated):
-    """What is explained of a text, and how much of it is shown."""
+    """Settings of an explanation."""
 
     characters: int = setting(
-        4000, "How many characters of the beginning are shown.", low=2, high=20_000
+        4000, "Number of characters shown from the beginning of the text.", low=2, high=20_000
     )
-    worst: int = setting(20, "How many of the most surprising places are listed.", low=0, high=1000)
+    worst: int = setting(20, "Number of most surprising characters to list.", low=0, high=1000)
     at: str | None = setting(
         None,
-        "The place whose memory is shown; by default one where much depends on what is far back.",
+        "Position whose context influence is shown; by default one that depends on distant "
+        "characters.",
         metavar="[FILE:]LINE:COLUMN",
     )
     lanes: int = setting(
         1,
-        "1 carries the state through the whole text, exactly; more score it in N parts at once, "
-        "many times faster, and differ in the sixth digit or later.",
+        "Score the text in N parts in parallel, many times faster; results differ in the sixth "
+        "digit or later. 1 carries the state through the whole text, exactly.",
         low=1,
         high=4096,
         metavar="N",
     )
-    seed: int = setting(0, "Of the replacements that the memory is tried with.", low=0)
+    seed: int = setting(
+        0, "Seed of the replacement characters and of the shifts behind the chance level.", low=0
+    )

@@ -1,4 +1,7 @@
-"""An explanation as it is handed to people: a page, a piece of a notebook, JSON."""
+"""Explanation: a text analysis that renders itself as a page, in a notebook and as JSON.
+
+Its figures come from the base, `TextAnalysis`; its markup comes from `render/`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from typing import Any
 
 from nextchar.apps.explain.explain_settings import ExplainSettings
 from nextchar.apps.explain.located_text import read_files, read_string
-from nextchar.apps.explain.render.as_json import figures_of
-from nextchar.apps.explain.render.explain_page import fragment_of, page_of, piece_of
+from nextchar.apps.explain.render.as_json import to_json
+from nextchar.apps.explain.render.explain_page import page_of, section_frame, summary_frame
 from nextchar.apps.explain.text_analysis import OnProgress, TextAnalysis
 from nextchar.files import write_atomically
 from nextchar.model.file import Model
@@ -21,7 +24,7 @@ from nextchar.text.vocabulary import Unknown
 
 @dataclass(frozen=True)
 class PageFragment:
-    """Markup that a notebook shows."""
+    """Markup that displays itself in a notebook."""
 
     html: str
 
@@ -30,11 +33,11 @@ class PageFragment:
 
 
 class Explanation(TextAnalysis):
-    """What a model knows and where a text surprises it. In a notebook it shows itself."""
+    """A `TextAnalysis` with its rendered forms; displays itself in a notebook."""
 
     @cached_property
     def html(self) -> str:
-        """The whole page, one file without anything beside it."""
+        """The page, a single self-contained file."""
         return page_of(self)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -42,19 +45,19 @@ class Explanation(TextAnalysis):
         html = self.html.encode("utf-8", "replace")
         try:
             write_atomically(Path(path), html)
-        except OSError as error:  # which names a temporary file
+        except OSError as error:  # it names a temporary file
             raise OSError(error.errno, error.strerror, str(path)) from error
 
     def show(self, part: str) -> PageFragment:
-        """A part of the page, for a notebook: "surprise", "neurons", "memory" or "characters"."""
-        return PageFragment(piece_of(self, part))
+        """Return one part for a notebook: "surprise", "neurons", "memory" or "characters"."""
+        return PageFragment(section_frame(self, part))
 
     def as_json(self) -> dict[str, Any]:
-        """All figures, of plain numbers, texts, lists and dictionaries."""
-        return figures_of(self)
+        """Return all figures as numbers, strings, lists and dictionaries."""
+        return to_json(self)
 
     def _repr_html_(self) -> str:
-        return fragment_of(self)
+        return summary_frame(self)
 
 
 def explain_files(
@@ -67,7 +70,7 @@ def explain_files(
     unknown: Unknown = "error",
     on_progress: OnProgress = lambda done, total: None,
 ) -> Explanation:
-    """Explain the texts of files, folders, `-` or data sets, one after the other."""
+    """Explain the concatenated texts of files, folders, `-` or data sets."""
     text = read_files(model, inputs, encoding=encoding, unknown=unknown)
     title = Path(text.names[0]).name if len(text.names) == 1 else f"{len(text.names)} files"
     return Explanation(
@@ -87,7 +90,7 @@ def explain_string(
     *,
     unknown: Unknown = "error",
 ) -> Explanation:
-    """Explain a text."""
-    read = read_string(model, text, unknown=unknown)
+    """Explain a string or bytes."""
+    located = read_string(model, text, unknown=unknown)
     settings = settings or ExplainSettings()
-    return Explanation(model, read, settings, name="the model", title="a text")
+    return Explanation(model, located, settings, name="the model", title="a text")

@@ -1,9 +1,8 @@
-"""What can be named at each character of a text: that it is in quotes, in brackets, in a word.
+"""Features of each character of a text, such as inside quotes or position in the word.
 
-Each function says it of the moment after a character was read, as a hidden unit's activation
-is: the opening quote is inside, the closing one is outside again. Whatever can be left open by
-a slip (a quote, a bracket) ends with the paragraph, so that one slip does not turn the rest of
-the text inside out.
+A value belongs to the moment after the character was read, as a hidden unit's activation does: an
+opening quote is inside, a closing one is outside. Quotes and brackets also end with the paragraph,
+so that one unbalanced mark does not invert the feature for the rest of the text.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from nextchar.text.vocabulary import points_of
 Values = NDArray[np.float32]
 
 OPENING, CLOSING = "([{", ")]}"
-QUOTES = {"“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}  # opening → what closes it
+QUOTES = {"“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}  # opening → closing
 ENDS_SENTENCE = ".!?。！？"
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
 _STRING = re.compile(
@@ -35,7 +34,7 @@ _TAG = re.compile(r"</?[A-Za-z!?][^<>\n]*>")
 
 @dataclass(frozen=True)
 class Feature:
-    """Something nameable. values: (N,) float32, by character; 0 and 1 only where is_switch."""
+    """A feature. values: (N,) float32, one for each character, 0 or 1 if is_switch."""
 
     name: str
     values: Values
@@ -43,14 +42,14 @@ class Feature:
 
 
 def features(text: str) -> list[Feature]:
-    """All of them, of a text."""
-    made = [(name, function(text), True) for name, function in SWITCHES.items()]
-    made += [(name, function(text), False) for name, function in AMOUNTS.items()]
-    return [Feature(name, values.astype(np.float32), switch) for name, values, switch in made]
+    """Compute all features of a text."""
+    every = [(name, function(text), True) for name, function in SWITCHES.items()]
+    every += [(name, function(text), False) for name, function in AMOUNTS.items()]
+    return [Feature(name, values.astype(np.float32), switch) for name, values, switch in every]
 
 
 def inside_quotes(text: str) -> Values:
-    """Between double quotes, straight or curly, or the angled and cornered ones."""
+    """1 between double quotes: straight, curly, angled or corner brackets."""
     inside = np.zeros(len(text), np.float32)
     closing = ""
     ends = _paragraph_ends(text)
@@ -68,7 +67,7 @@ def inside_quotes(text: str) -> Values:
 
 
 def bracket_depth(text: str) -> Values:
-    """How many round, square and curly brackets are open."""
+    """Number of open round, square and curly brackets."""
     depth = np.zeros(len(text), np.float32)
     open_ones: list[str] = []
     ends = _paragraph_ends(text)
@@ -84,24 +83,24 @@ def bracket_depth(text: str) -> Values:
 
 
 def position_in_line(text: str) -> Values:
-    """How many characters of the line were read; 0 after its end."""
+    """Number of characters read of the line; 0 after its end."""
     return _since(_is(text, "\n"))
 
 
 def indentation(text: str) -> Values:
-    """How many blanks and tabs the line began with, so far."""
+    """Number of blanks and tabs at the beginning of the line, as far as it is read."""
     blank, position = _is(text, " \t"), position_in_line(text)
-    return _held(np.asarray(_leading(blank, position) * position), position)
+    return _line_maximum(np.asarray(_leading(blank, position) * position), position)
 
 
 def position_in_word(text: str) -> Values:
-    """How many letters of the word were read; 0 outside of one."""
+    """Number of letters read of the word; 0 outside words."""
     letter = _each(text, str.isalpha)
     return np.asarray(_since(~letter) * letter)
 
 
 def lines_since_blank(text: str) -> Values:
-    """How many lines were begun since the last blank one."""
+    """Number of lines begun since the last blank one."""
     newline = _is(text, "\n")
     blank = newline & (np.concatenate([[True], newline[:-1]]))
     lines = np.cumsum(newline)
@@ -110,47 +109,46 @@ def lines_since_blank(text: str) -> Values:
 
 
 def in_indentation(text: str) -> Values:
-    """Only blanks and tabs of the line were read, at least one."""
+    """1 while only blanks and tabs of the line were read, at least one."""
     position = position_in_line(text)
     return _leading(_is(text, " \t"), position)
 
 
 def all_capitals(text: str) -> Values:
-    """In a word that was all capitals so far, two at the least."""
+    """1 in a word of at least two letters, all of them capitals so far."""
     upper, letter = _each(text, str.isupper), _each(text, str.isalpha)
     run, word = _since(~upper) * upper, _since(~letter) * letter
     return np.asarray((run >= 2) & (run == word), np.float32)
 
 
 def first_line(text: str) -> Values:
-    """In the first line after a blank one."""
-    first, begun = lines_since_blank(text) == 0, position_in_line(text) > 0
-    return np.asarray(first & begun, np.float32)
+    """1 in the first line after a blank one."""
+    first, has_begun = lines_since_blank(text) == 0, position_in_line(text) > 0
+    return np.asarray(first & has_begun, np.float32)
 
 
 def after_sentence(text: str) -> Values:
-    """A sentence ended and the next one has not begun."""
-    ended = _is(text, ENDS_SENTENCE)
-    return _since_kept(ended, _each(text, str.isalnum))
+    """1 between the end of a sentence and the first letter or digit of the next one."""
+    return _from_until(_is(text, ENDS_SENTENCE), _each(text, str.isalnum))
 
 
 def comment(text: str) -> Values:
-    """In a comment of program code: # or // up to the line's end, /* … */."""
+    """1 in a comment of program code: # or // up to the end of the line, /* … */."""
     return _spans(text, _STRING, "comment", closes=False)
 
 
 def string(text: str) -> Values:
-    """In a string of program code."""
+    """1 in a string of program code."""
     return _spans(text, _STRING, "string")
 
 
 def url(text: str) -> Values:
-    """In a web address."""
+    """1 in a web address."""
     return _spans(text, _URL, 0, closes=False)
 
 
 def tag(text: str) -> Values:
-    """In a tag such as <a href="…">."""
+    """1 in a tag such as <a href="…">."""
     return _spans(text, _TAG, 0)
 
 
@@ -192,44 +190,45 @@ def _each(text: str, test: Callable[[str], bool]) -> NDArray[np.bool_]:
 
 
 def _since(reset: NDArray[np.bool_]) -> Values:
-    """How many characters ago `reset` was last true; the text begins after one."""
+    """Number of characters since `reset` was last true; the text begins after a reset."""
     place = np.arange(1, len(reset) + 1)
     last = np.maximum.accumulate(np.where(reset, place, 0)) if len(reset) else place
     return (place - last).astype(np.float32)
 
 
-def _since_kept(begin: NDArray[np.bool_], end: NDArray[np.bool_]) -> Values:
-    """1 from where `begin` is true until `end` is."""
+def _from_until(begin: NDArray[np.bool_], end: NDArray[np.bool_]) -> Values:
+    """1 from each true `begin` until `end` is true."""
     place = np.arange(1, len(begin) + 1)
     if not len(begin):
         return place.astype(np.float32)
-    began = np.maximum.accumulate(np.where(begin, place, 0))
-    ended = np.maximum.accumulate(np.where(end, place, 0))
-    return (began > ended).astype(np.float32)
+    last_begin = np.maximum.accumulate(np.where(begin, place, 0))
+    last_end = np.maximum.accumulate(np.where(end, place, 0))
+    return (last_begin > last_end).astype(np.float32)
 
 
 def _leading(blank: NDArray[np.bool_], position: Values) -> Values:
-    """1 while all of a line's characters so far were blank."""
+    """1 while all characters of the line so far are blank."""
     other = ~blank & (position > 0)
     since_other = _since(other)
     return ((since_other >= np.maximum(position, 1)) & (position > 0)).astype(np.float32)
 
 
-def _held(values: Values, position: Values) -> Values:
-    """The largest value of the line so far."""
-    held = values.copy()
-    for n in range(1, len(held)):
+def _line_maximum(values: Values, position: Values) -> Values:
+    """Largest value of the line so far."""
+    largest = values.copy()
+    for n in range(1, len(largest)):
         if position[n] > 0:
-            held[n] = max(held[n], held[n - 1])
-    return held
+            largest[n] = max(largest[n], largest[n - 1])
+    return largest
 
 
 def _paragraph_ends(text: str) -> set[int]:
+    """Indices of the last characters of paragraph breaks."""
     return {match.end() - 1 for match in _PARAGRAPH.finditer(text)}
 
 
 def _spans(text: str, pattern: re.Pattern[str], group: str | int, *, closes: bool = True) -> Values:
-    """1 within the matches of a group; their last character is outside where it closes them."""
+    """1 within the matches of a group. closes: their last character counts as outside."""
     inside = np.zeros(len(text), np.float32)
     for match in pattern.finditer(text):
         if match.start(group) >= 0:

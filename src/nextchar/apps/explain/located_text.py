@@ -1,7 +1,7 @@
-"""A text as codes, with the way back to the lines and columns of its files.
+"""Text as codes, with the line and column of each in the original files.
 
-Two bits are kept for each character of the files, whether it ends a line and whether the model
-knows it, so that a place is found again in a text of any size.
+Positions are found from three bits per character of the files (for bytes, per byte): whether it
+ends a line, whether the model knows it, whether it begins a character.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from nextchar.text.sources import find_sources, normalized, read_bytes, read_tex
 from nextchar.text.vocabulary import Codes, Unknown, Vocabulary, bytes_of, points_of
 
 NEWLINE = 10
-BLOCK = 1 << 16  # bits that are counted at once
+BLOCK = 1 << 16  # bits whose count is stored together
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a character stands: line and column from 1, and the file where there are several."""
+    """Line and column of a character, from 1, and its file if there are several."""
 
     name: str
     line: int
@@ -37,17 +37,17 @@ class Position:
 
 
 class BitVector:
-    """A long row of truth values, eight to a byte."""
+    """Append-only bit vector with rank (`count`) and select (`find`), eight bits to a byte."""
 
     def __init__(self) -> None:
         self._parts: list[NDArray[np.uint8]] = []
         self._rest = np.zeros(0, bool)
         self._packed = np.zeros(0, np.uint8)
-        self._before = np.zeros(1, np.int64)  # how many are set before each block
+        self._before = np.zeros(1, np.int64)  # number of set bits before each block
         self.size = 0
 
     def append(self, values: NDArray[np.bool_]) -> None:
-        """More values at the end."""
+        """Append values."""
         self.size += len(values)
         values = np.concatenate([self._rest, values])
         whole = len(values) // 8 * 8
@@ -55,7 +55,7 @@ class BitVector:
         self._rest = values[whole:]
 
     def finish(self) -> None:
-        """Lay them out to be asked."""
+        """Build the index; call after the last `append`, before `count` and `find`."""
         self._packed = np.concatenate([*self._parts, np.packbits(self._rest)])
         self._parts = []
         step = BLOCK // 8
@@ -66,14 +66,14 @@ class BitVector:
         self._before = np.cumsum([0, *counts])
 
     def count(self, end: int) -> int:
-        """How many of the first `end` values are set."""
+        """Return the number of set bits among the first `end`."""
         block = end // BLOCK
         return int(self._before[min(block, len(self._before) - 1)]) + int(
             self._block(block)[: end - block * BLOCK].sum()
         )
 
     def find(self, number: int) -> int:
-        """Where the set value number `number` (from 0) stands; the size where there is none."""
+        """Return the index of set bit `number` (from 0), or the size if there are fewer."""
         block = bisect_right(self._before.tolist(), number) - 1
         if block >= len(self._before) - 1:
             return self.size
@@ -87,10 +87,12 @@ class BitVector:
 
 @dataclass
 class LocatedText:
-    """A text as a model reads it.
+    """Text as a model reads it.
 
-    codes: (N,) in memory or on disk. left_out: how many characters the model does not know.
-    names, starts: of the files, and where in the text each begins.
+    codes: (N,) in memory or on disk. left_out: number of characters unknown to the model.
+    names, starts: of the files; the offset of the first character (or byte) of each.
+    ends, known, begins: bits of each character (or byte): it ends a line; it has a code; it is the
+    first byte of a character.
     """
 
     vocabulary: Vocabulary
@@ -98,12 +100,12 @@ class LocatedText:
     left_out: int
     names: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
-    ends: BitVector = field(default_factory=BitVector)  # whether a character, or byte, ends a line,
-    known: BitVector = field(default_factory=BitVector)  # whether it has a code,
-    begins: BitVector = field(default_factory=BitVector)  # and whether a byte begins a character
+    ends: BitVector = field(default_factory=BitVector)
+    known: BitVector = field(default_factory=BitVector)
+    begins: BitVector = field(default_factory=BitVector)
 
     def place(self, index: int) -> Position:
-        """Where the character of code number `index` stands."""
+        """Return the position of the code with index `index`."""
         offset = self.known.find(index)
         file = max(0, bisect_right(self.starts, offset) - 1)
         start = self.starts[file]
@@ -114,16 +116,16 @@ class LocatedText:
         return Position(name, lines - before + 1, max(column, 1))
 
     def find(self, at: str) -> int:
-        """The number of the code that stands at `[FILE:]LINE:COLUMN`, or the next known one.
+        """Return the index of the code at `[FILE:]LINE:COLUMN`, or of the next known one.
 
-        Raises SettingsError where there is no such place.
+        Raises SettingsError if there is no such position.
         """
-        name, line, column = _parsed(at)
-        if name not in self.names:
-            if name:
-                raise SettingsError(f"at: no file {name!r} is explained; give {self.names[0]!r}")
-            name = self.names[0]
-        file = self.names.index(name)
+        name, line, column = _parse_position(at)
+        if name and name not in self.names:
+            first = self.names[0]
+            remedy = f"one of them is {first!r}" if first else "leave the file out"
+            raise SettingsError("must name one of the files", setting="at", value=at, remedy=remedy)
+        file = self.names.index(name) if name in self.names else 0
         start = self.starts[file]
         stop = self.starts[file + 1] if file + 1 < len(self.starts) else self.known.size
         before = self.ends.count(start)
@@ -131,25 +133,26 @@ class LocatedText:
         offset = self.begins.find(self.begins.count(begin) + column - 1)
         end = self.ends.find(before + line - 1) if begin < stop else begin
         if not (begin <= offset <= min(end, stop - 1)):
-            raise SettingsError(f"at: {self._missing(line, start, stop, begin, end)}, got {at!r}")
+            problem = self._out_of_range(line, start, stop, begin, end)
+            raise SettingsError(problem, setting="at", value=at)
         return min(self.known.count(offset), len(self.codes) - 1)
 
-    def _missing(self, line: int, start: int, stop: int, begin: int, end: int) -> str:
-        """What is said of a place that is not there: which lines there are, or how long it is."""
+    def _out_of_range(self, line: int, start: int, stop: int, begin: int, end: int) -> str:
+        """Describe the limit that a position exceeds: the number of lines, or the line's length."""
         ended = self.ends.count(stop) - self.ends.count(start)
         ends_open = stop > start and self.ends.count(stop) == self.ends.count(stop - 1)
         lines = ended + ends_open
         if line > lines:
-            return f"wants a place in the text, which has {lines} line{'' if lines == 1 else 's'}"
+            return f"must be in the text, which has {lines} line{'' if lines == 1 else 's'}"
         last = self.begins.count(min(end, stop)) - self.begins.count(begin)
-        return f"line {line} ends at column {last}"
+        return f"must be on line {line}, which ends at column {last}"
 
 
-def _parsed(at: str) -> tuple[str, int, int]:
+def _parse_position(at: str) -> tuple[str, int, int]:
     name, _, rest = at.rpartition(":")
     name, _, line = name.rpartition(":")
     if not (line.isdecimal() and rest.isdecimal() and int(line) and int(rest)):
-        raise SettingsError(f"at: wants LINE:COLUMN, both from 1, got {at!r}")
+        raise SettingsError("must be LINE:COLUMN, both from 1", setting="at", value=at)
     return name, int(line), int(rest)
 
 
@@ -160,9 +163,9 @@ def read_files(
     encoding: str | None = None,
     unknown: Unknown = "error",
 ) -> LocatedText:
-    """The text of files, folders, `-` or data sets, one after the other, as codes.
+    """Read the concatenated texts of files, folders, `-` or data sets as codes.
 
-    encoding: of the files; that of the training text where it is None.
+    encoding: of the files; None is that of the training text.
     """
     settings = model.text if encoding is None else replace(model.text, encoding=encoding)
     named = [
@@ -176,7 +179,7 @@ def read_files(
 
 
 def read_string(model: Model, text: str | bytes, *, unknown: Unknown = "error") -> LocatedText:
-    """A text as codes."""
+    """Read a string or bytes as codes."""
     pieces = [text] if isinstance(text, bytes) else normalized([text], model.text.normalize)
     return _read(model, [("", pieces)], unknown)
 
@@ -185,30 +188,32 @@ def _read(
     model: Model, named: Iterable[tuple[str, Iterable[str | bytes]]], unknown: Unknown
 ) -> LocatedText:
     text = LocatedText(model.vocabulary, np.zeros(0, model.vocabulary.dtype), 0)
-    text.codes, text.left_out = collect(model, _noted(text, named, unknown), unknown=unknown)
+    text.codes, text.left_out = collect(
+        model, _with_bits_noted(text, named, unknown), unknown=unknown
+    )
     for bits in (text.ends, text.known, text.begins):
         bits.finish()
     return text
 
 
-def _noted(
+def _with_bits_noted(
     text: LocatedText, named: Iterable[tuple[str, Iterable[str | bytes]]], unknown: Unknown
 ) -> Iterator[str | bytes]:
-    """The pieces of all texts; what stands where is noted as they go by."""
+    """Yield the pieces of all texts, noting the bits of their characters in `text`."""
     vocabulary = text.vocabulary
     for name, pieces in named:
         text.names.append(name)
         text.starts.append(text.known.size)
         for piece in pieces:
             points = _points(piece, vocabulary.is_bytes)
-            everything = np.ones(len(points), bool)
+            all_set = np.ones(len(points), bool)
             text.ends.append(points == NEWLINE)
             text.known.append(
                 vocabulary.codes_of_points(points) >= 0
                 if unknown == "skip" and not vocabulary.is_bytes
-                else everything
+                else all_set
             )
-            text.begins.append(points & 0xC0 != 0x80 if vocabulary.is_bytes else everything)
+            text.begins.append(points & 0xC0 != 0x80 if vocabulary.is_bytes else all_set)
             yield piece
 
 

@@ -1,13 +1,13 @@
-"""What each hidden unit tracks: its activation over a text against what can be named there.
+"""Features tracked by hidden units: correlation of activations with features of a text.
 
-The score of a unit is its correlation with a feature (for a yes-or-no feature the point-biserial
-one), which is also how Bills et al. (2023), "Language models can explain neurons in language
-models", score an explanation. With hundreds of units and dozens of features some would fit by
-chance, so the pairs are chosen on the first half of the text and scored on the second; and the
-score is set beside what the best of all units reaches there when the feature is shifted along the
-text at random, as in the maximum test of Westfall & Young (1993): above it, chance is less than
-1 in 20. Activations are h of every layer and, for the LSTM, tanh(c), the cell of Karpathy, Johnson
-& Fei-Fei (2015), "Visualizing and understanding recurrent networks".
+The score of a unit is its correlation with a feature (point-biserial for a binary feature), as in
+Bills et al. (2023), "Language models can explain neurons in language models". With hundreds of
+units and dozens of features, some pairs fit by chance. Therefore pairs are chosen on the first half
+of the text and scored on the second, and the score is compared with the best score of any unit
+when the feature is shifted along the text at random, as in the maximum test of Westfall & Young
+(1993): a score above it occurs by chance once in 20 times. Activations are h of every layer and,
+for the LSTM, tanh(c), the cell of Karpathy, Johnson & Fei-Fei (2015), "Visualizing and
+understanding recurrent networks".
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
 
-MOST = 40_000  # characters that the units are watched over …
-ROOM = 40_000_000  # … but of very many units no more activations than these
-STEP = 512  # characters that pass through the network at once
-SHIFTS = 19  # random shifts of a feature: the score beats all of them by chance once in 20 times
-LEAST = 100  # characters in each half, for anything to be said
-FEWEST = 4  # stretches of a yes-or-no feature in each half, lest one lucky stretch decide
+MOST_CHARACTERS = 40_000  # observed, unless the activations would exceed the next limit
+MOST_ACTIVATIONS = 40_000_000
+STEP = 512  # characters in one forward pass
+SHIFTS = 19  # random shifts of a feature: a score beats all of them by chance once in 20 times
+LEAST_CHARACTERS = 100  # in each half, for a score
+LEAST_STARTS = 4  # of a binary feature in each half, so that no single occurrence decides
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A hidden unit, one way to look at it. layer, number: from 1 and 0. part: "h" or "c"."""
+    """A hidden unit's output h or cell c. layer: from 1. number: from 0. part: "h" or "c"."""
 
     layer: int
     number: int
@@ -47,10 +47,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Match:
-    """A unit and the feature it tracks best.
+    """A pair of unit and feature, by index.
 
-    score: their correlation on the second half of the text, positive where it has the sign that
-    it had on the first. first: that on the first half, by which the pair was chosen.
+    first: their correlation on the first half of the text, which chose the pair. score: that on
+    the second half, positive if the signs agree.
     """
 
     unit: int
@@ -61,12 +61,12 @@ class Match:
 
 @dataclass(frozen=True)
 class Neurons:
-    """What was found in a text.
+    """Matches of units and features over a text.
 
-    units: (U) of them; activations: (N, U) float32, after each character. features: those that
-    occur often enough in both halves; rare: names of the others. half: where the second one begins.
-    matches: one for each unit, the best score first. best: one for each feature, likewise.
-    chance: one for each feature, see above.
+    units: U of them. activations: (N, U) float32, after each character. features: those frequent
+    enough in both halves; rare: names of the others. half: start of the second half.
+    matches: the best feature of each unit; best: the best unit of each feature; both by descending
+    score. chance: for each feature, the best score of any unit with the feature shifted.
     """
 
     units: list[Unit]
@@ -79,16 +79,16 @@ class Neurons:
     chance: dict[int, float]
 
 
-def observe_units(parameters: Parameters) -> int:
-    """How many characters the units of a network are watched over."""
+def observed_characters(parameters: Parameters) -> int:
+    """Number of characters over which the units of a network are observed."""
     per_character = int(parameters.zero_state(1).size)  # h, and c, of every layer
-    return min(MOST, max(2 * LEAST, ROOM // per_character))
+    return min(MOST_CHARACTERS, max(2 * LEAST_CHARACTERS, MOST_ACTIVATIONS // per_character))
 
 
 def find_neurons(parameters: Parameters, codes: Codes, text: str, *, seed: int = 0) -> Neurons:
-    """What the hidden units track over a text.
+    """Match hidden units with features over a text.
 
-    codes: (N,); text: its N characters (see `glyphs.characters`).
+    codes: (N,); text: its N characters (see `code_labels.characters`).
     """
     units, activations = activations_of(parameters, codes)
     half = len(codes) // 2
@@ -105,7 +105,7 @@ def find_neurons(parameters: Parameters, codes: Codes, text: str, *, seed: int =
 
 
 def activations_of(parameters: Parameters, codes: Codes) -> tuple[list[Unit], Array]:
-    """All units and their activations (N, U) after each code, from the zero state on."""
+    """Return all units and their activations (N, U) after each code, from the zero state."""
     H, L = parameters.architecture.settings.hidden_size, len(parameters.layers)
     has_cell = parameters.architecture.cell.STATES == 2
     units = [
@@ -127,53 +127,53 @@ def activations_of(parameters: Parameters, codes: Codes) -> tuple[list[Unit], Ar
 
 
 def correlations(A: Array, F: Array) -> Array:
-    """Pearson's correlation (U, K) of the columns of A (N, U) and F (N, K); 0 with a constant."""
-    return _standard(A).T @ _standard(F)
+    """Pearson correlations (U, K) of the columns of A (N, U) and F (N, K); 0 for a constant."""
+    return _standardised(A).T @ _standardised(F)
 
 
-def _standard(columns: Array) -> Array:
-    """Columns of mean zero and length one, or zero where they are constant."""
+def _standardised(columns: Array) -> Array:
+    """Shift columns to mean zero and scale them to length one; constant ones become zero."""
     centred = columns - columns.mean(axis=0, dtype=np.float64) if len(columns) else columns
     length = np.sqrt(np.square(centred, dtype=np.float64).sum(axis=0))
-    # a unit that is stuck differs from its mean by rounding alone
-    stuck = length <= 1e-6 * np.sqrt(max(len(columns), 1))
-    return np.where(stuck, 0, centred / np.where(stuck, 1, length)).astype(np.float32)
+    # a saturated unit differs from its mean by rounding alone
+    constant = length <= 1e-6 * np.sqrt(max(len(columns), 1))
+    return np.where(constant, 0, centred / np.where(constant, 1, length)).astype(np.float32)
 
 
 def _is_usable(feature: Feature, half: int) -> bool:
     halves = np.split(feature.values, [half])
-    return half >= LEAST and all(_varies(values, feature.is_switch) for values in halves)
+    return half >= LEAST_CHARACTERS and all(_varies(values, feature.is_switch) for values in halves)
 
 
 def _varies(values: Array, is_switch: bool) -> bool:
     if is_switch:
-        return int((np.diff(values, prepend=np.float32(0)) > 0).sum()) >= FEWEST
+        return int((np.diff(values, prepend=np.float32(0)) > 0).sum()) >= LEAST_STARTS
     return len(np.unique(values)) > 1
 
 
 def _matches(first: Array, signed: Array) -> tuple[list[Match], list[Match]]:
-    """Each unit with its best feature and each feature with its best unit, by the first half."""
+    """Match units with their best features and features with their best units, by `first`."""
     if not first.size:
         return [], []
     strength = np.abs(first)
     by_unit = [(unit, int(k)) for unit, k in enumerate(strength.argmax(axis=1))]
     by_feature = [(int(unit), k) for k, unit in enumerate(strength.argmax(axis=0))]
 
-    def made(pairs: list[tuple[int, int]]) -> list[Match]:
-        found = [Match(u, k, float(signed[u, k]), float(first[u, k])) for u, k in pairs]
-        return sorted(found, key=lambda match: -match.score)
+    def sorted_matches(pairs: list[tuple[int, int]]) -> list[Match]:
+        matches = [Match(u, k, float(signed[u, k]), float(first[u, k])) for u, k in pairs]
+        return sorted(matches, key=lambda match: -match.score)
 
-    return made(by_unit), made(by_feature)
+    return sorted_matches(by_unit), sorted_matches(by_feature)
 
 
 def _chance(A: Array, F: Array, seed: int) -> dict[int, float]:
-    """What the best unit's correlation is with each feature when that is shifted at random."""
+    """Best correlation of any unit with each feature under random shifts, by feature index."""
     rng, N = np.random.default_rng(seed), len(F)
     if not F.size:
         return {}
-    A = _standard(A)
+    A = _standardised(A)
     most = np.zeros(F.shape[1])
     for _ in range(SHIFTS):
         shifted = np.roll(F, int(rng.integers(N // 10 + 1, N - N // 10)), axis=0)
-        most = np.maximum(most, np.abs(A.T @ _standard(shifted)).max(axis=0))
+        most = np.maximum(most, np.abs(A.T @ _standardised(shifted)).max(axis=0))
     return dict(enumerate(most.tolist()))

@@ -1,8 +1,8 @@
-"""How much each character surprises a model, −log2 p in bits, and the most surprising places.
+"""Surprisal of each character, −log2 p in bits, and the most surprising characters of a text.
 
-The figures are those of the one scorer, watched as it goes through the text. Memory is bounded:
-the worst places are kept in a heap, each with the state that was carried into its chunk and into
-the chunk before, so that what stands around it can be read again from there, exactly.
+The figures come from the one scorer, chunk by chunk. Memory is bounded: the most surprising
+characters are kept in a heap, each with the state before the chunk that precedes its own, from
+which the passage around it is read again exactly.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from nextchar.text.vocabulary import Codes
 
 Array = NDArray[Any]
 
-GUESSES = 5  # of the most probable characters that are told of a place
-BEFORE, AFTER = 60, 30  # characters that are shown around a surprising place
-APART = 40  # characters that two of the places are apart, at least
+GUESSES = 5  # most probable characters reported at a position
+BEFORE, AFTER = 60, 30  # characters shown around a surprising one
+APART = 40  # minimum distance of two listed characters
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A stretch of a text and what the model made of it.
+    """Part of a text with its predictions.
 
-    start: the number of its first code. codes: (n,). bits: (n,) float64, NaN for the character
-    that is only read. guesses, chances: (n, k) the most probable codes there, and how probable.
+    start: index of its first code. codes: (n,). bits: (n,) float64, NaN for the first character of
+    the text, which is only read. guesses, chances: (n, k) most probable codes and probabilities.
     """
 
     start: int
@@ -43,7 +43,7 @@ class Passage:
 
 
 class PassageCandidate(NamedTuple):
-    """A surprising place, and where to begin reading to see it."""
+    """A surprising character, and the start of the passage from which it is read again."""
 
     bits: float
     place: int
@@ -52,37 +52,38 @@ class PassageCandidate(NamedTuple):
 
 
 class TopSurprises:
-    """Watches a text being scored and keeps the most surprising places."""
+    """Callback of the scorer that keeps the most surprising characters."""
 
     def __init__(self, count: int) -> None:
-        # some more than asked: two chunks may hold parts of the same trouble
-        self._size, self._wanted = 4 * count, count
+        # more than requested: two chunks may hold parts of the same surprising passage
+        self._size, self._count = 4 * count, count
         self._heap: list[tuple[float, int, PassageCandidate]] = []
-        self._earlier: dict[int, tuple[NDArray[np.int64], Array]] = {}  # what begins before
+        # by group of lanes: starts of the previous chunk, and the states there
+        self._earlier: dict[int, tuple[NDArray[np.int64], Array]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, chunk: Chunk) -> None:
-        """Look at a chunk."""
+        """Consider the characters of a chunk."""
         group = int(chunk.lanes[0])
         bits = np.where(chunk.own, bits_of(chunk), -1.0)
         with self._lock:
-            begins = chunk.places[0] - 1, chunk.read.state
-            starts, states = self._earlier.get(group, begins)
-            self._earlier[group] = begins
-            for lane in range(bits.shape[1]) if self._wanted else ():
-                begin = int(starts[lane]), states[:, :, lane : lane + 1]
-                self._look(bits[:, lane], chunk.places[:, lane], begin)
+            current = chunk.places[0] - 1, chunk.read.state
+            starts, states = self._earlier.get(group, current)
+            self._earlier[group] = current
+            for lane in range(bits.shape[1]) if self._count else ():
+                start, state = int(starts[lane]), states[:, :, lane : lane + 1]
+                self._consider(bits[:, lane], chunk.places[:, lane], start, state)
 
     def places(self) -> list[PassageCandidate]:
-        """The most surprising places, the worst first, each a little apart from the others."""
+        """Return the most surprising characters, the worst first, at least `APART` apart."""
         chosen: list[PassageCandidate] = []
         for _, _, each in sorted(self._heap, key=lambda entry: (-entry[0], -entry[1])):
             if all(abs(each.place - other.place) >= APART for other in chosen):
                 chosen.append(each)
-        return chosen[: self._wanted]
+        return chosen[: self._count]
 
-    def _look(self, bits: Array, places: NDArray[np.int64], begin: tuple[int, Array]) -> None:
-        """Look at a lane of a chunk. begin: a place that is not after it, and the state there."""
+    def _consider(self, bits: Array, places: NDArray[np.int64], start: int, state: Array) -> None:
+        """Consider one lane of a chunk. start, state: an earlier position, and the state there."""
         floor = self._heap[0][0] if len(self._heap) == self._size else 0.0
         above = np.flatnonzero(bits > floor)
         above = above[np.argsort(-bits[above], kind="stable")]
@@ -94,8 +95,8 @@ class TopSurprises:
                 continue
             taken.append(t)
             place = int(places[t])
-            found = PassageCandidate(float(bits[t]), place, begin[0], begin[1].copy())
-            entry = (found.bits, -place, found)
+            candidate = PassageCandidate(float(bits[t]), place, start, state.copy())
+            entry = (candidate.bits, -place, candidate)
             if len(self._heap) < self._size:
                 heapq.heappush(self._heap, entry)
             else:
@@ -109,7 +110,7 @@ def bits_of(chunk: Chunk) -> NDArray[np.float64]:
 
 
 def passage(
-    reader: BatchPredictor,
+    predictor: BatchPredictor,
     codes: Codes,
     start: int,
     end: int,
@@ -117,11 +118,11 @@ def passage(
     begin: int = 0,
     state: Array | None = None,
 ) -> Passage:
-    """What the model makes of the codes from `start` up to `end`.
+    """Predictions of the codes from `start` up to `end`.
 
-    begin, state: from where it is read, and the state there; the text's beginning by default.
+    begin, state: where reading begins, and the state there; by default the beginning of the text.
     """
-    shown = min(GUESSES, reader.parameters.architecture.vocabulary_size)
+    shown = min(GUESSES, predictor.parameters.architecture.vocabulary_size)
     guesses = np.zeros((end - start, shown), np.int64)
     chances = np.zeros((end - start, shown))
     bits = np.full(end - start, np.nan)
@@ -133,7 +134,7 @@ def passage(
         )
         for t in range(begin, end - 1, CHUNK)
     )
-    for read in log_likelihoods(reader.parameters, pairs, reader.forward, state):
+    for read in log_likelihoods(predictor.parameters, pairs, predictor.forward, state):
         low, high = max(at, start), at + len(read.log_p)
         if high > low:
             own = slice(low - start, high - start)
@@ -143,15 +144,15 @@ def passage(
     return Passage(start, codes[start:end], bits, guesses, chances)
 
 
-def around(reader: BatchPredictor, codes: Codes, candidate: PassageCandidate) -> Passage:
-    """What stands around a surprising place."""
+def around(predictor: BatchPredictor, codes: Codes, candidate: PassageCandidate) -> Passage:
+    """Passage around a surprising character."""
     start = max(candidate.place - BEFORE, candidate.start)
     end = min(candidate.place + AFTER, len(codes))
-    return passage(reader, codes, start, end, begin=candidate.start, state=candidate.state)
+    return passage(predictor, codes, start, end, begin=candidate.start, state=candidate.state)
 
 
 def _best(log_p: Array, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The `count` most probable codes by log_p (n, V), (n, count), and their probabilities."""
+    """Return the `count` most probable codes by log_p (n, V), as (n, count), and their p."""
     p = np.exp(log_p.astype(np.float64))
     best = np.argsort(-p, axis=1, kind="stable")[:, :count]
     return best, np.take_along_axis(p, best, axis=1)

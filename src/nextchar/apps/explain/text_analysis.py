@@ -1,4 +1,8 @@
-"""All that a text tells of a model, in numbers: surprise at once, the rest when it is asked for."""
+"""Analysis of a model on a text, in numbers: surprisal at once, the other figures on demand.
+
+`TextAnalysis` computes and knows nothing of HTML or JSON; `render/` draws it, and `Explanation`
+(explanation.py) is an analysis together with its drawings.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,14 @@ from nextchar.apps.explain.context import (
     PositionInfluence,
     frequencies_of,
     influence,
-    look,
+    influence_at,
     most_context_dependent_position,
     sampled_context_loss,
 )
 from nextchar.apps.explain.embeddings import SymbolSimilarity, compare, symbol_vectors
 from nextchar.apps.explain.explain_settings import ExplainSettings
 from nextchar.apps.explain.located_text import LocatedText, Position
-from nextchar.apps.explain.neurons import Neurons, find_neurons, observe_units
+from nextchar.apps.explain.neurons import Neurons, find_neurons, observed_characters
 from nextchar.apps.explain.surprise import (
     Passage,
     PassageCandidate,
@@ -39,14 +43,17 @@ from nextchar.model.file import Model
 from nextchar.model.scorer import Chunk, Score
 from nextchar.text.vocabulary import Codes
 
-MEMORY_CODES = 1_000_000  # of its beginning that the memory is tried on
-OnProgress = Callable[[int, int], None]  # characters that are scored, and of how many
-KEPT = 16 << 20  # codes; of a longer text only what is shown and the worst places are kept
+MEMORY_CODES = 1_000_000  # from the beginning of the text, analysed for memory and symbols
+OnProgress = Callable[[int, int], None]  # scored characters, total
+KEPT = 16 << 20  # codes; of a longer text only the shown part and the worst positions are kept
 
 
 @dataclass(frozen=True)
 class Surprising:
-    """A surprising place: where, how many bits, and what stands around it; `index` within that."""
+    """A surprising character: its position, its bits and the passage around it.
+
+    index: of the character within the passage.
+    """
 
     where: Position
     bits: float
@@ -56,22 +63,28 @@ class Surprising:
 
 @dataclass(frozen=True)
 class Memory:
-    """How far back a model looks: on the average, and at one place."""
+    """Dependence of predictions on distant context: averages, and one position.
+
+    look: the influence at that position, `where`. read: (D,) codes before it, one for each value
+    of `look.influence`. next: the code at the position.
+    """
 
     influence: Influence
     context: ContextLoss
     look: PositionInfluence
     where: Position
-    read: Codes  # (D,) what stands before the place, as `look.influence` is about
-    next: int  # the code that follows
+    read: Codes
+    next: int
 
 
 class TextAnalysis:
-    """What a model knows and where a text surprises it.
+    """Figures of a model on a text.
 
-    name: of the model; title: of the text. score: as `nextchar eval` has it.
-    worst: the most surprising places, the worst first. shown: the text's beginning.
-    neurons, memory, symbols: computed when they are first asked for.
+    name: of the model; title: of the text. score: the figures of `nextchar eval`.
+    worst: the most surprising characters, the worst first. shown: the beginning of the text.
+    neurons, memory, symbols: computed on first access.
+    Raises TextError for a text without a predicted character and ModelFileError for a model with
+    predictions that are not finite.
     """
 
     def __init__(
@@ -92,89 +105,92 @@ class TextAnalysis:
         self.model, self.text, self.settings = model, text, settings
         self.name, self.title = name, title
         self._at = None if settings.at is None else _predicted(text, settings.at)
-        self._bits: NDArray[np.float64] | None = None
-        self._read(on_progress)
+        keeps_bits = len(text.codes) <= KEPT
+        self._bits = np.full(len(text.codes), np.nan) if keeps_bits else None
+        top = TopSurprises(settings.worst)
+        with BatchPredictor(model.parameters) as predictor:
+            self.score: Score = self._score(predictor, top, on_progress)
+            self.shown = passage(
+                predictor, text.codes, 0, min(settings.characters, len(text.codes))
+            )
+            self.worst = [self._surprising(predictor, each) for each in top.places()]
 
     @property
     def surprise(self) -> NDArray[np.float64]:
         """(N,) −log2 p of each known character in bits; NaN for the first, which is only read.
 
-        Raises TextError for a text of more than 16 million characters: those are not kept.
+        Raises TextError for a text of more than 16 million characters, for which it is not kept.
         """
         if self._bits is None:
-            raise TextError(f"surprise: is kept for texts of up to {KEPT} characters only")
+            raise TextError(f"surprisal is kept only for texts of up to {KEPT} characters")
         return self._bits
 
     @cached_property
     def neurons(self) -> Neurons:
-        """What the hidden units track, over the text's beginning."""
-        codes = self.text.codes[: observe_units(self.model.parameters)]
+        """Features that the hidden units track, over the beginning of the text."""
+        codes = self.text.codes[: observed_characters(self.model.parameters)]
         text = characters(self.model.vocabulary, codes)
         return find_neurons(self.model.parameters, codes, text, seed=self.settings.seed)
 
     @cached_property
     def memory(self) -> Memory:
-        """How far back the model looks."""
+        """Dependence of predictions on distant context."""
         codes, seed = self.text.codes, self.settings.seed
         part = codes[:MEMORY_CODES]
         frequencies = frequencies_of(part, len(self.model.vocabulary))
-        with BatchPredictor(self.model.parameters) as reader:
-            place = self._at or most_context_dependent_position(reader, part, seed=seed)
-            seen = look(reader, codes, place, frequencies, seed=seed)
+        with BatchPredictor(self.model.parameters) as predictor:
+            place = self._at or most_context_dependent_position(predictor, part)
+            at_place = influence_at(predictor, codes, place, frequencies, seed=seed)
             return Memory(
-                influence(reader, part, frequencies, seed=seed),
-                sampled_context_loss(reader, part),
-                seen,
+                influence(predictor, part, frequencies, seed=seed),
+                sampled_context_loss(predictor, part),
+                at_place,
                 self.text.place(place),
-                codes[place - len(seen.influence) : place],
+                codes[place - len(at_place.influence) : place],
                 int(codes[place : place + 1][0]),
             )
 
     @cached_property
     def symbols(self) -> SymbolSimilarity:
-        """Which characters are alike, the most frequent of the text first."""
+        """Similarity of the characters of the text, the most frequent first."""
         counts = np.bincount(self.text.codes[:MEMORY_CODES], minlength=len(self.model.vocabulary))
         order = np.argsort(-counts, kind="stable")
         return compare(
             symbol_vectors(self.model.parameters), order[counts[order] > 0].astype(np.int64)
         )
 
-    def _read(self, on_progress: OnProgress) -> None:
-        """Score the text, and look again at the beginning and at what is most surprising."""
-        codes, settings = self.text.codes, self.settings
-        worst = TopSurprises(settings.worst)
-        if len(codes) <= KEPT:
-            self._bits = np.full(len(codes), np.nan)
-
-        done = 0
+    def _score(
+        self, predictor: BatchPredictor, top: TopSurprises, on_progress: OnProgress
+    ) -> Score:
+        """Score the text; collect the bits of each character and the most surprising ones."""
+        codes, done = self.text.codes, 0
 
         def watch(chunk: Chunk) -> None:
             nonlocal done
-            worst(chunk)
+            top(chunk)
             done += int(chunk.own.sum())
             on_progress(done, len(codes) - 1)
             if self._bits is not None:
                 self._bits[chunk.places[chunk.own]] = bits_of(chunk)[chunk.own]
 
-        with BatchPredictor(self.model.parameters) as reader:
-            self.score: Score = reader.watch(codes, watch, lanes=settings.lanes)
-            if not math.isfinite(self.score.nats):
-                raise ModelFileError(
-                    "nothing to explain: what the model predicts is not finite, as after a "
-                    "training that ran away; train it anew"
-                )
-            end = min(settings.characters, len(codes))
-            self.shown = passage(reader, codes, 0, end)
-            self.worst = [self._surprising(reader, each) for each in worst.places()]
+        score = predictor.watch(codes, watch, lanes=self.settings.lanes)
+        if not math.isfinite(score.nats):
+            raise ModelFileError(
+                "nothing to explain: the predictions of the model are not finite, as after a "
+                "training that diverged",
+                remedy="train it again",
+            )
+        return score
 
-    def _surprising(self, reader: BatchPredictor, found: PassageCandidate) -> Surprising:
-        shown = around(reader, self.text.codes, found)
-        index = found.place - shown.start
-        return Surprising(self.text.place(found.place), found.bits, index, shown)
+    def _surprising(self, predictor: BatchPredictor, candidate: PassageCandidate) -> Surprising:
+        seen = around(predictor, self.text.codes, candidate)
+        where = self.text.place(candidate.place)
+        return Surprising(where, candidate.bits, candidate.place - seen.start, seen)
 
 
 def _predicted(text: LocatedText, at: str) -> int:
+    """The index of a predicted character, any but the first. Raises SettingsError."""
     place = text.find(at)
     if place == 0:
-        raise SettingsError(f"at: nothing stands before the first character, got {at!r}")
+        raise SettingsError("must be after the first character", setting="at", value=at)
     return place

@@ -1,10 +1,10 @@
-"""Which passages of a text stand in another one, exactly, the other being of any size.
+"""Exact search for the substrings that a query text shares with a training text of any size.
 
-Every piece of 1, 2, 4, 8 … characters of the looked-up text gets a number, equal pieces the same
-one (Karp, Miller & Rosenberg, 1972). The training text then passes by in blocks and gets the
-numbers of the pieces that it shares; a piece of n characters is two overlapping ones of a power
-of two. There is no hashing, so nothing to be verified. Memory: some 400 bytes for each character
-of the text that is looked up and of one block of the training text, and 100 MB for tables.
+Each substring ("piece") of 1, 2, 4, 8 … characters of the query text gets a number, equal pieces
+the same one (Karp, Miller & Rosenberg, 1972). The training text is then read in blocks, and its
+pieces get the same numbers; a piece of n characters is two overlapping pieces whose length is a
+power of two. Nothing is hashed, so no match needs verification. Memory: about 400 bytes for each
+character of the query text and of one block of the training text, and 100 MB for tables.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from nextchar.text.vocabulary import Codes
 Numbers = NDArray[np.int64]
 Blocks = Iterable[NDArray[np.integer[Any]]]
 
-BLOCK = 1 << 18  # characters of the training text that are looked at together
-NONE = -1  # the number of a piece that the looked-up text does not hold
-_BITS = 1 << 22  # that tell which pairs are not there
-_TABLE = 1 << 22  # pairs up to which their numbers are looked up in a table
+BLOCK = 1 << 18  # characters of the training text processed together
+NONE = -1  # number of a piece that is not in the query text
+_BITS = 1 << 22  # size of the filter that rejects most absent pairs
+_TABLE = 1 << 22  # possible pairs up to which a table replaces binary search
 
 
 def blocks_of(codes: AnyCodes) -> Iterator[Codes]:
-    """A text in memory or on disk, in blocks."""
+    """Yield a text in memory or on disk in blocks."""
     for start in range(0, len(codes), BLOCK):
         yield codes[start : start + BLOCK]
 
 
 @dataclass(frozen=True)
 class Copied:
-    """What of some texts stands in another one.
+    """Substrings of a group of texts that occur in the training text.
 
-    shares: for each length, the share of their pieces of so many characters; NaN where all are
+    shares: for each length, the share of the group's pieces of that length; NaN if all texts are
     shorter. longest: (text, start, end) of the longest passage. spans: for each text, (start, end)
-    of what passages of at least the last of the lengths cover.
+    of the parts covered by copied pieces of the last length.
     """
 
     shares: list[float]
@@ -53,39 +53,39 @@ class Copied:
 def copied(
     groups: Sequence[Sequence[Codes]], training: Blocks, lengths: Sequence[int]
 ) -> list[Copied]:
-    """How much of each group of texts stands in another one, in one pass over that.
+    """Search the training text once for the pieces of each group of texts.
 
-    training: the other text, in blocks; negative codes equal nothing. lengths: of the pieces whose
-    share is wanted.
+    training: in blocks; negative codes match nothing. lengths: of the pieces whose shares to
+    compute.
     """
     texts = [text for group in groups for text in group]
     pieces = _Pieces(_joined(texts))
-    found = [pieces.wanted(length) for length in lengths]
+    matches = [pieces.matches(length) for length in lengths]
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
     firsts = np.cumsum([0, *map(len, groups)]).tolist()  # of each group's texts
     bounds = [(starts[a], starts[b]) for a, b in pairwise(firsts)]
     best = [(start, start) for start, _ in bounds]
     for block in _overlapping(training, max(map(len, texts), default=0)):
-        levels = pieces.look(block, found)
-        best = [pieces.longer(levels, found, *each) for each in zip(bounds, best, strict=True)]
-    made = []
+        levels = pieces.mark(block, matches)
+        best = [pieces.longer(levels, matches, *each) for each in zip(bounds, best, strict=True)]
+    results = []
     for (a, b), (start, end), (low, high) in zip(pairwise(firsts), bounds, best, strict=True):
         text = bisect_right(starts, low, a, max(b, a + 1)) - 1
-        places = found[-1].places()
+        places = matches[-1].places()
         spans = [_spans(places[starts[n] : starts[n + 1]], lengths[-1]) for n in range(a, b)]
         longest = (text - a, low - starts[text], high - starts[text])
-        made.append(Copied([each.share(start, end) for each in found], longest, spans))
-    return made
+        results.append(Copied([each.share(start, end) for each in matches], longest, spans))
+    return results
 
 
 def _joined(texts: Sequence[Codes]) -> Numbers:
-    """Texts one after the other, each followed by what is no character."""
+    """Concatenate texts, each followed by `NONE`."""
     parts = [np.append(text.astype(np.int64), NONE) for text in texts]
     return np.concatenate([*parts, np.empty(0, np.int64)])
 
 
 def _overlapping(blocks: Blocks, length: int) -> Iterator[Numbers]:
-    """Blocks that begin with the end of the last one, so that no piece of `length` is cut."""
+    """Yield blocks that begin with the end of the previous one: no piece of `length` is cut."""
     tail = np.empty(0, np.int64)
     for block in blocks:
         whole = np.concatenate([tail, block.astype(np.int64)])
@@ -94,7 +94,7 @@ def _overlapping(blocks: Blocks, length: int) -> Iterator[Numbers]:
 
 
 def _spans(places: NDArray[np.bool_], length: int) -> list[tuple[int, int]]:
-    """The stretches that pieces of `length` beginning at some places cover."""
+    """Merge the pieces of `length` that begin at marked places into spans."""
     spans: list[tuple[int, int]] = []
     for start in np.flatnonzero(places).tolist():
         if spans and start <= spans[-1][1]:
@@ -105,7 +105,7 @@ def _spans(places: NDArray[np.bool_], length: int) -> list[tuple[int, int]]:
 
 
 class _Numbering:
-    """Pairs of numbers → their own number, for the pairs that the looked-up text holds."""
+    """Map from pairs of numbers to a number, for the pairs that the query text holds."""
 
     def __init__(self, first: Numbers, second: Numbers) -> None:
         known = (first >= 0) & (second >= 0)
@@ -115,16 +115,16 @@ class _Numbering:
         self.numbers = np.full(len(first), NONE)
         self.numbers[known] = inverse
         self.size = len(self._keys)
-        self._bits = np.zeros(_BITS, np.bool_)  # what is not there is mostly told by a bit
+        self._bits = np.zeros(_BITS, np.bool_)  # filter: most absent pairs miss
         self._bits[_bit(self._keys)] = True
-        room = (int(first.max(initial=0)) + 1) * self._width
+        possible = (int(first.max(initial=0)) + 1) * self._width
         self._table: Numbers | None = None
-        if room <= _TABLE:
-            self._table = np.full(room, NONE)
+        if possible <= _TABLE:
+            self._table = np.full(possible, NONE)
             self._table[self._keys] = np.arange(self.size)
 
     def of(self, first: Numbers, second: Numbers) -> Numbers:
-        """The numbers of some pairs of known numbers, NONE for a pair that is not there."""
+        """Return the numbers of pairs; NONE for a pair that is not in the query text."""
         places = np.flatnonzero((first >= 0) & (second >= 0) & (second < self._width))
         numbers = np.full(len(first), NONE)
         if not (len(places) and self.size):
@@ -147,8 +147,11 @@ def _bit(keys: Numbers) -> Numbers:
 
 
 @dataclass
-class _FoundPassage:
-    """Which pieces of one length were found. level: log2 of the power of two that makes them."""
+class _Matches:
+    """Pieces of one length, and which of them were found.
+
+    level: log2 of the length of the two overlapping pieces that form one.
+    """
 
     length: int
     level: int
@@ -159,69 +162,66 @@ class _FoundPassage:
         self.seen = np.zeros(self.numbering.size, np.bool_)
 
     def places(self) -> NDArray[np.bool_]:
-        """Whether the piece that begins at each place was found."""
+        """Mark the places where a found piece begins."""
         numbers = self.numbering.numbers
-        there: NDArray[np.bool_] = np.zeros(len(numbers), np.bool_)
-        there[numbers >= 0] = self.seen[numbers[numbers >= 0]]
-        return there
+        marks: NDArray[np.bool_] = np.zeros(len(numbers), np.bool_)
+        marks[numbers >= 0] = self.seen[numbers[numbers >= 0]]
+        return marks
 
     def share(self, start: int, end: int) -> float:
-        """Of the pieces between two places."""
+        """Return the share of found pieces among those that begin between two places."""
         numbers = self.numbering.numbers[start:end]
         whole = numbers[numbers >= 0]
         return float(self.seen[whole].mean()) if len(whole) else float("nan")
 
 
 class _Pieces:
-    """The numbers of all pieces of a text whose length is a power of two."""
+    """Numbers of all pieces of the query text whose length is a power of two."""
 
     def __init__(self, text: Numbers) -> None:
-        self._levels = [text]  # by log2 of the length, the number of the piece from each place on
+        self._levels = [text]  # by log2 of the length: number of the piece at each place
         self._numberings: list[_Numbering] = []
         while (self._levels[-1] >= 0).any() and 2 ** len(self._levels) <= len(text):
             numbering = _pairs(self._levels[-1], 2 ** (len(self._levels) - 1))
             self._numberings.append(numbering)
             self._levels.append(numbering.numbers)
 
-    def wanted(self, length: int) -> _FoundPassage:
-        """What will hold which pieces of a length were found."""
+    def matches(self, length: int) -> _Matches:
+        """Return an empty record of matches of one length."""
         level = min(length.bit_length() - 1, len(self._levels) - 1)
-        return _FoundPassage(length, level, self._of_length(length, level))
+        return _Matches(length, level, _pairs(self._levels[level], length - 2**level))
 
-    def _of_length(self, length: int, level: int) -> _Numbering:
-        return _pairs(self._levels[level], length - 2**level)
-
-    def look(self, block: Numbers, found: Iterable[_FoundPassage]) -> list[Numbers]:
-        """Note which pieces stand in a block; the numbers of its pieces, by level."""
+    def mark(self, block: Numbers, matches: Iterable[_Matches]) -> list[Numbers]:
+        """Mark the pieces that occur in a block; return the numbers of its pieces by level."""
         levels = [block]
         for numbering in self._numberings:
             ahead = 2 ** (len(levels) - 1)
             if len(block) <= ahead or not (levels[-1] >= 0).any():
                 break
             levels.append(numbering.of(levels[-1], _shifted(levels[-1], ahead)))
-        for each in found:
+        for each in matches:
             if each.level < len(levels):
                 numbers = self._numbers_in(levels[each.level], each)
                 each.seen[numbers[numbers >= 0]] = True
         return levels
 
-    def _numbers_in(self, level: Numbers, found: _FoundPassage) -> Numbers:
-        return found.numbering.of(level, _shifted(level, found.length - 2**found.level))
+    def _numbers_in(self, level: Numbers, matches: _Matches) -> Numbers:
+        return matches.numbering.of(level, _shifted(level, matches.length - 2**matches.level))
 
     def longer(
         self,
         levels: list[Numbers],
-        found: Sequence[_FoundPassage],
+        matches: Sequence[_Matches],
         bounds: tuple[int, int],
         best: tuple[int, int],
     ) -> tuple[int, int]:
-        """The longest passage between two places that a block holds, if it is longer than `best`.
+        """Return the longest passage within `bounds` that a block holds, or `best` if longer.
 
-        levels: of the block; found: what it and those before it hold. By halving, since what holds
-        a passage holds every shorter one.
+        levels: of the block. matches: in it and the blocks before. Binary search over the length,
+        since a block that holds a passage holds all parts of it.
         """
         high = min(bounds[1] - bounds[0], 2 ** len(levels) - 1)
-        for each in found:
+        for each in matches:
             places = np.flatnonzero(each.places()[slice(*bounds)])
             if len(places) and each.length > best[1] - best[0]:
                 start = bounds[0] + int(places[0])
@@ -229,7 +229,7 @@ class _Pieces:
             elif not len(places):
                 high = min(high, each.length - 1)
         low = best[1] - best[0]
-        length = low + 1  # most blocks hold none that is longer
+        length = low + 1  # most blocks hold no longer one
         while low < high:
             first = self._first(levels, bounds, length)
             if first is None:
@@ -240,23 +240,23 @@ class _Pieces:
         return best
 
     def _first(self, levels: list[Numbers], bounds: tuple[int, int], length: int) -> int | None:
-        """Where the first piece of a length begins, between two places, that a block holds."""
-        found = self.wanted(length)
-        if found.level >= len(levels):
+        """Return the first place within `bounds` of a piece of a length that a block holds."""
+        matches = self.matches(length)
+        if matches.level >= len(levels):
             return None
-        numbers = self._numbers_in(levels[found.level], found)
-        found.seen[numbers[numbers >= 0]] = True
-        places = np.flatnonzero(found.places()[slice(*bounds)])
+        numbers = self._numbers_in(levels[matches.level], matches)
+        matches.seen[numbers[numbers >= 0]] = True
+        places = np.flatnonzero(matches.places()[slice(*bounds)])
         return bounds[0] + int(places[0]) if len(places) else None
 
 
 def _pairs(level: Numbers, ahead: int) -> _Numbering:
-    """The numbering of each piece together with the one `ahead` places on."""
+    """Number each piece together with the one `ahead` places later."""
     return _Numbering(level, _shifted(level, ahead))
 
 
 def _shifted(numbers: Numbers, ahead: int) -> Numbers:
-    """The numbers so many places on; NONE past the end."""
+    """Return the numbers `ahead` places later; NONE past the end."""
     shifted = np.full(len(numbers), NONE)
     shifted[: max(len(numbers) - ahead, 0)] = numbers[ahead:]
     return shifted

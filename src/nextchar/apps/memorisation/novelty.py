@@ -1,4 +1,4 @@
-"""Records that a model did not learn by heart: those that are not in its training text."""
+"""Generation of records that do not occur in the training text."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from nextchar.generation.requests import NO_OPTIONS, RequestOptions, make_reques
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import bytes_of
 
-AT_ONCE = 256  # records drawn before the training text is read again, at the least
-TRIES = 100  # records drawn for each that is wanted, before it is given up; 100 rounds at least
+AT_ONCE = 256  # minimum number of records drawn between two readings of the training text
+TRIES = 100  # maximum number of such rounds
 
 
 @dataclass(frozen=True)
 class Novel:
-    """Records that are new, each once, in the order of their samples.
-
-    tries: how many were drawn for them.
-    """
+    """New records, each once, in the order of their samples. tries: number of records drawn."""
 
     records: list[Generated]
     tries: int
@@ -37,26 +34,25 @@ def novel_records(
     seed: int,
     texts: Sequence[str] = (),
 ) -> Novel:
-    """`settings.samples` records that are not in the training text; fewer where too few are new.
+    """Generate `settings.samples` new records; fewer if too few are new.
 
-    The record is the prompt and what is written after it. texts: where to look instead of where
-    the training found its text.
-    Raises SettingsError where the model knows no records, TextError where its text is not found.
+    A record is the prompt and its continuation. texts: files to search instead of the recorded
+    ones.
+    Raises SettingsError for a model without records, TextError if its training text is not found.
     """
     if settings.num_beams > 1 or settings.best_of is not None:
-        raise SettingsError("novel: goes with samples, neither with num_beams nor with best_of")
-    wanted = settings.samples
-    at_once = max(AT_ONCE, wanted)
-    request = make_request(model, prompt, replace(settings, samples=at_once), options, seed=seed)
+        raise SettingsError("cannot be combined with num_beams or best_of", setting="novel")
+    count, round_size = settings.samples, max(AT_ONCE, settings.samples)
+    request = make_request(model, prompt, replace(settings, samples=round_size), options, seed=seed)
     lead = bytes_of(prompt)
-    found: dict[bytes, Generated] = {}
-    tries, most = 0, TRIES * at_once
-    while len(found) < wanted and tries < most:
-        (made,) = generate_many(model, [replace(request, first_sample=tries)])
-        tries += at_once
-        whole = [(lead + each.data).decode("utf-8", "surrogateescape") for each in made]
-        seen = records_seen(model, set(whole), texts)
-        for each, record in zip(made, whole, strict=True):
-            if record and record not in seen and len(found) < wanted:
-                found.setdefault(lead + each.data, each)
-    return Novel(list(found.values()), tries)
+    novel: dict[bytes, Generated] = {}
+    tries, most = 0, TRIES * round_size
+    while len(novel) < count and tries < most:
+        (samples,) = generate_many(model, [replace(request, first_sample=tries)])
+        tries += round_size
+        records = [(lead + each.data).decode("utf-8", "surrogateescape") for each in samples]
+        seen = records_seen(model, set(records), texts)
+        for sample, record in zip(samples, records, strict=True):
+            if record and record not in seen and len(novel) < count:
+                novel.setdefault(lead + sample.data, sample)
+    return Novel(list(novel.values()), tries)

@@ -1,4 +1,4 @@
-"""Passages of what a model wrote that stand in the text that it was trained on."""
+"""Passages of generated texts that are copied from the training text."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from nextchar.apps.memorisation.training_text import training_text
 from nextchar.model.file import Model
 from nextchar.text.vocabulary import Codes, Vocabulary, points_of
 
-MARKED = 30  # characters from which a copied passage is marked
+MARKED = 30  # minimum length of a copied passage
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Passages:
-    """What some texts copy.
+    """Copied passages of texts.
 
-    spans: for each text, (start, end) in its characters of what copied passages cover, in order.
-    longest: the longest passage. share: of all characters that were written.
+    spans: for each text, (start, end) of the characters covered by copied passages, in order.
+    longest: the longest passage. share: of all generated characters.
     """
 
     spans: list[list[Span]]
@@ -33,52 +33,52 @@ class Passages:
 
 
 def copied_passages(model: Model, texts: Sequence[Codes], where: Sequence[str] = ()) -> Passages:
-    """The passages of `MARKED` or more characters that stand in the training text.
+    """Find the passages of `MARKED` or more characters that occur in the training text.
 
-    texts: codes of what the model wrote. where: files to look in instead of where the training
-    found its text. The text passes by in pieces, so it may be of any size.
-    Raises TextError where the training text is not found or is no longer the same.
+    texts: codes of generated texts. where: files to search instead of the recorded ones. The
+    training text is read in pieces and may be of any size.
+    Raises TextError if the training text is not found or has changed.
     """
-    (found,) = copied([texts], _codes(model, where), [MARKED])
-    text, start, end = found.longest
-    written = sum(map(len, texts))
-    marked = sum(end - start for spans in found.spans for start, end in spans)
+    (result,) = copied([texts], _codes(model, where), [MARKED])
+    text, start, end = result.longest
+    total = sum(map(len, texts))
+    covered = sum(end - start for spans in result.spans for start, end in spans)
     return Passages(
-        [in_text(model, *each) for each in zip(texts, found.spans, strict=True)],
+        [in_text(model, *each) for each in zip(texts, result.spans, strict=True)],
         model.vocabulary.decode(texts[text][start:end]) if end - start >= MARKED else "",
-        marked / written if written else 0.0,
+        covered / total if total else 0.0,
     )
 
 
 def _codes(model: Model, where: Sequence[str]) -> Iterator[NDArray[np.int64]]:
-    """The training text as codes, -1 for what the model does not know: nothing equals that."""
+    """Yield the training text as codes; -1 for unknown characters, which match nothing."""
     for piece in training_text(model, where):
-        yield _known(model.vocabulary, piece)
+        yield _codes_or_unknown(model.vocabulary, piece)
 
 
-def _known(vocabulary: Vocabulary, piece: str | bytes) -> NDArray[np.int64]:
+def _codes_or_unknown(vocabulary: Vocabulary, piece: str | bytes) -> NDArray[np.int64]:
     if isinstance(piece, bytes):
         return np.frombuffer(piece, np.uint8).astype(np.int64)
     return vocabulary.codes_of_points(points_of(piece)).astype(np.int64)
 
 
 def in_text(model: Model, codes: Codes, spans: list[Span]) -> list[Span]:
-    """Spans of codes as spans of the text, whose characters may be of several bytes.
+    """Convert spans of codes to spans of characters, which may be several bytes each.
 
-    A character of which only some bytes are in a span is not.
+    A character is in a span only with all of its bytes.
     """
     if not model.vocabulary.is_bytes:
         return spans
     data = model.vocabulary.decode_bytes(codes)
-    found = [(_begun(data[:start]), _whole(data[:end])) for start, end in spans]
-    return [(start, end) for start, end in found if start < end]
+    inside = [(_started(data[:start]), _complete(data[:end])) for start, end in spans]
+    return [(start, end) for start, end in inside if start < end]
 
 
-def _begun(data: bytes) -> int:
-    """Characters that have begun, the one that is cut off too."""
+def _started(data: bytes) -> int:
+    """Number of characters, including a truncated last one."""
     return len(data.decode("utf-8", "replace"))
 
 
-def _whole(data: bytes) -> int:
-    """Characters without the one that is cut off."""
+def _complete(data: bytes) -> int:
+    """Number of characters, excluding a truncated last one."""
     return len(codecs.getincrementaldecoder("utf-8")("replace").decode(data))

@@ -1,4 +1,4 @@
-"""Which records a model may know by heart: those that stand in the text it was trained on."""
+"""Records that a model may have memorised: those that occur in its training text."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from nextchar.text.vocabulary import bytes_of
 
 
 def records_seen(model: Model, candidates: Collection[str], texts: Sequence[str] = ()) -> set[str]:
-    """Those of the candidates that are records of the text that a model was trained on.
+    """Return the candidates that are records of the training text.
 
-    The text is read once, in pieces: of its records no more are held than stand in one.
-    texts: paths, folders or data sets to look in instead; they may be other texts.
-    Raises TextError where the training text is not found or is no longer the same, SettingsError
-    where the model was not trained on records.
+    The text is read once, in pieces; only the records of one piece are held in memory.
+    texts: paths, folders or data sets to search instead; they may be other texts.
+    Raises TextError if the training text is not found or has changed, SettingsError if the model
+    was not trained on records.
     """
     boundary = boundary_of(model.text)
     if boundary is None:
         raise SettingsError(
-            "the model was not trained on records, so that none can be looked for; train it with "
-            "--records"
+            "the model was not trained on records, so there are none to search for",
+            remedy="train it with --records",
         )
     sought: dict[str | bytes, set[str]] = {}
-    for candidate in filter(None, candidates):  # none is empty
+    for candidate in filter(None, candidates):  # no record is empty
         sought.setdefault(_as_read(candidate, model.text), set()).add(candidate)
     seen = set[str]()
     longest = max(map(len, sought), default=0)
@@ -40,14 +40,14 @@ def records_seen(model: Model, candidates: Collection[str], texts: Sequence[str]
 
 
 def _as_read(candidate: str, settings: TextSettings) -> str | bytes:
-    """A record as it would stand in the text."""
+    """Return a record in the form that it has in the text."""
     if settings.alphabet == "bytes":
         return bytes_of(candidate)
     return "".join(normalized([candidate], settings.normalize))
 
 
 def _records(pieces: Iterable[Any], boundary: str, longest: int) -> Iterator[Collection[Any]]:
-    """The records of a text, some at a time; of one that is longer than `longest` a beginning."""
+    """Yield the records of a text in groups; records longer than `longest` are cut there."""
     rest: Any = None
     for piece in pieces:
         mark = boundary.encode("latin-1") if isinstance(piece, bytes) else boundary

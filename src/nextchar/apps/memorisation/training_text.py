@@ -1,4 +1,4 @@
-"""The text that a model was trained on, found again where its training found it."""
+"""Training text of a model, read again from its recorded sources."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import Any
 
 from nextchar.errors import TextError
 from nextchar.model.file import Model
-from nextchar.text.sources import Source, find_sources, read_symbols
+from nextchar.text.sources import Source, find_sources, read_pieces
 from nextchar.text.vocabulary import bytes_of
 
-_GIVE_IT = "--training-text FILE"
+_REMEDY = "give the training text with --training-text FILE"
 
 
 def training_text(model: Model, texts: Sequence[str] = ()) -> Iterator[Any]:
-    """The pieces of the text as training read it: all of it, the validation part too.
+    """Yield the pieces of the text as training read it, including the validation part.
 
     texts: paths, folders or data sets to read instead; they may be other texts.
-    Raises TextError where the text is not found, and after the last piece where it is no longer
-    the one that the model was trained on.
+    Raises TextError if the text is not found, and after the last piece if it has changed.
     """
     digest = hashlib.sha256()
     sources = find_sources(texts, model.text) if texts else _recorded(model)
-    for piece in read_symbols(sources, model.text):
+    for piece in read_pieces(sources, model.text):
         digest.update(bytes_of(piece))
         yield piece
     if not texts:
@@ -31,17 +30,17 @@ def training_text(model: Model, texts: Sequence[str] = ()) -> Iterator[Any]:
 
 
 def _recorded(model: Model) -> list[Source]:
-    """The sources of the training text, by what the model says of it."""
+    """Find the recorded sources of the training text."""
     names = _inputs(model)
     if not names or "-" in names:
         raise TextError(
-            "the model does not say where its training text is, which was no file; give it: "
-            f"{_GIVE_IT}"
+            "the model does not record where its training text is, which was not a file",
+            remedy=_REMEDY,
         )
     try:
         return find_sources(names, model.text)
     except TextError as error:
-        raise TextError(f"{error}; it was the training text: give it: {_GIVE_IT}") from error
+        raise error.renamed(error.setting, _REMEDY) from error
 
 
 def _inputs(model: Model) -> list[str]:
@@ -51,10 +50,12 @@ def _inputs(model: Model) -> list[str]:
 
 
 def _require_same(model: Model, now: str) -> None:
-    """Raise TextError where the text is no longer the one that the model was trained on."""
+    """Raise TextError if the text differs from the one that the model was trained on."""
     before = str(model.training.get("text_sha256", "")).split("+")[0]
     if before and before != now:
         raise TextError(
-            f"{', '.join(_inputs(model))}: no longer the text that the model was trained on "
-            f"(sha256 {before[:8]}… now {now[:8]}…); give that: {_GIVE_IT}"
+            "is no longer the text that the model was trained on "
+            f"(sha256 {before[:8]}… now {now[:8]}…)",
+            path=", ".join(_inputs(model)),
+            remedy=_REMEDY,
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from nextchar.cli.options import setting_options
+from nextchar.cli.options import setting_options, split_params
 from nextchar.formatting.quantities import megabytes
 from nextchar.settings.config import FIELDS, Settings
 
@@ -20,6 +21,19 @@ _SETTINGS = (
     "compress_gradients", "dtype", "threads",
 )  # fmt: skip
 _POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """Parameters of `nextchar plan` that are not settings of training."""
+
+    vocabulary: int
+    nodes: int
+    gbits: Sequence[float]
+    latency: float
+    gflops: float | None
+    overlap: float
+    as_json: bool
 
 
 class _Plan(NamedTuple):
@@ -79,72 +93,69 @@ class _Plan(NamedTuple):
     help="Fraction of communication that overlaps with computation.  [default: 1]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the forecast as JSON.")
-def command(
-    vocabulary: int,
-    nodes: int,
-    gbits: Sequence[float],
-    latency: float,
-    gflops: float | None,
-    overlap: float,
-    as_json: bool,
-    **settings: Any,
-) -> None:
+def command(**params: Any) -> None:
     """Forecast the speed of training on many machines, each one rank of mpiexec.
 
     The forecast comes from a cost model of computation and communication; docs/scaling.md compares
     it with measurements.
     """
-    from nextchar.distributed.cost_model import CostModel, Network, Workload, pays_up_to
+    from nextchar.distributed.cost_model import Workload
     from nextchar.model.parameters import Architecture
 
-    made = Settings.make("medium", **settings)
-    training = made.training
-    work = Workload.of(Architecture(made.network, vocabulary))
-    machine = _machine(gflops, vocabulary, made)
-    length, size = training.seq_length, _bytes(training.compress_gradients, training.dtype)
-    plans = []
-    for bandwidth in gbits or (1.0, 10.0, 100.0):
-        network = Network.of(bandwidth, latency)
-        model = CostModel(work, machine, network, length, size, overlap)
-        rows = model.forecast(training.batch_size, nodes)
-        lanes = model.efficient_lanes(rows[-1].ranks)
-        plans.append(_Plan(bandwidth, rows, pays_up_to(rows), lanes))
-    if as_json:
+    options, given = split_params(PlanOptions, params)
+    settings = Settings.make("medium", **given)
+    work = Workload.of(Architecture(settings.network, options.vocabulary))
+    machine = _machine(options, settings)
+    plans = _plans(options, settings, work, machine)
+    if options.as_json:
         click.echo(json.dumps(_document(work, plans)))
         return
-    click.echo(_heading(work, machine, made))
+    click.echo(_heading(work, machine, settings))
     for plan in plans:
-        click.echo(_table(plan, latency))
+        click.echo(_table(plan, options.latency))
 
 
-def _machine(gflops: float | None, vocabulary: int, settings: Settings) -> Machine:
+def _plans(
+    options: PlanOptions, settings: Settings, work: Workload, machine: Machine
+) -> list[_Plan]:
+    """The forecast for each network."""
+    from nextchar.distributed.cost_model import CostModel, Network, pays_up_to
+
+    training, plans = settings.training, []
+    for bandwidth in options.gbits or (1.0, 10.0, 100.0):
+        network, size = Network.of(bandwidth, options.latency), _bytes(settings)
+        model = CostModel(work, machine, network, training.seq_length, size, options.overlap)
+        rows = model.forecast(training.batch_size, options.nodes)
+        lanes = model.efficient_lanes(rows[-1].ranks)
+        plans.append(_Plan(bandwidth, rows, pays_up_to(rows), lanes))
+    return plans
+
+
+def _machine(options: PlanOptions, settings: Settings) -> Machine:
     from nextchar.distributed.cost_model import Machine
 
-    if gflops is not None:
-        return Machine({8: gflops * 1e9}, 2e-9)  # fewer lanes leave rows of a tile empty
-    import numpy as np
-
+    if options.gflops is not None:
+        return Machine({8: options.gflops * 1e9}, 2e-9)  # fewer lanes leave rows of a tile empty
     from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
     from nextchar.distributed.calibrate import measure_machine
-    from nextchar.kernels.isa import HOST
     from nextchar.kernels.threads import usable_cores
-    from nextchar.training.auto.throughput import Precision
+    from nextchar.training.auto.choose import precision_of
 
-    dtype = settings.training.dtype
-    pairs = dtype == "bfloat16" or (dtype == "auto" and HOST.has_bfloat16)
-    precision = Precision(np.float64 if dtype == "float64" else np.float32, pairs)
+    threads = settings.training.threads or usable_cores()
     with announce_compilation_on_stderr():
-        return measure_machine(vocabulary, settings.training.threads or usable_cores(), precision)
+        return measure_machine(options.vocabulary, threads, precision_of(settings))
 
 
-def _bytes(compression: str, dtype: str) -> int:
-    return 2 if compression == "bf16" else 8 if dtype == "float64" else 4
+def _bytes(settings: Settings) -> int:
+    """Bytes that are sent for each number of the gradient."""
+    training = settings.training
+    return 2 if training.compress_gradients == "bf16" else 8 if training.dtype == "float64" else 4
 
 
 def _heading(work: Workload, machine: Machine, settings: Settings) -> str:
     network, training = settings.network, settings.training
     rate = max(machine.rates.values())
-    size = _bytes(training.compress_gradients, training.dtype) * work.weights
+    size = _bytes(settings) * work.weights
     return (
         f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}: {work.weights:,} "
         f"weights, {megabytes(size)} of gradients a step; batches of {training.batch_size} × "

@@ -1,4 +1,4 @@
-"""How characters are shown on a terminal: spaces, line ends and what has no width among them."""
+"""Visible forms of characters on a terminal, for spaces, line ends and controls too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nextchar.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Glyph:
-    """A character of a text as it is shown. logprob: of all its codes together."""
+    """The visible form of a character. logprob: total of its codes."""
 
     shown: str
     logprob: float
@@ -23,12 +23,12 @@ class Glyph:
 
 
 def label(vocabulary: Vocabulary, code: int) -> str:
-    """A code in a list of codes, where a space is to be seen."""
+    """The visible form of a code in a list."""
     return visible(code_name(vocabulary, code))
 
 
 def visible(character: str) -> str:
-    """A character as something that has a width."""
+    """A form of a character that has a width; control characters are single symbols."""
     shown = visible_text.visible(character)
     if not shown.startswith("U+"):
         return shown
@@ -38,7 +38,7 @@ def visible(character: str) -> str:
 
 
 def glyphs(vocabulary: Vocabulary, symbols: Sequence[Symbol]) -> Iterator[Glyph]:
-    """A text, character by character."""
+    """The characters of a text."""
     if not vocabulary.is_bytes:
         text = vocabulary.decode([each.code for each in symbols])
         for character, symbol in zip(text, symbols, strict=True):
@@ -54,5 +54,5 @@ def glyphs(vocabulary: Vocabulary, symbols: Sequence[Symbol]) -> Iterator[Glyph]
 
 def _glyph(character: str, logprob: float) -> Glyph:
     is_plain = character == " " or visible_text.is_combining(character)
-    shown = character if is_plain else visible(character)  # marks join what is before them
+    shown = character if is_plain else visible(character)  # marks join the character before them
     return Glyph(shown, logprob, character in ("\n", RESERVED))

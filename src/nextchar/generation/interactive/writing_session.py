@@ -44,12 +44,7 @@ Array = NDArray[Any]
 Unit = Literal["character", "word", "line", "text"]
 
 SNAPSHOT_INTERVAL = 64  # symbols between two states to which a cut returns without reading
-PENALTIES = (
-    "repetition_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "no_repeat_ngram_size",
-)
+PENALTIES = ["repetition_penalty", "presence_penalty", "frequency_penalty", "no_repeat_ngram_size"]
 DEFAULT = GenerationSettings()
 _RESERVED = bytes_of(RESERVED)
 

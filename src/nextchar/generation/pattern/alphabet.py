@@ -1,7 +1,7 @@
-"""What a set of characters of a pattern means in the codes of a vocabulary.
+"""Alphabet of a pattern: its sets of characters in the codes of a vocabulary.
 
-A set is read code by code along a table: from its root, a code is the end of a character of the
-set (DONE), leads to a further node (within a character of several bytes), or nowhere (NONE). In a
+A set is read code by code along a table. From its root, a code completes a character of the set
+(DONE), leads to a further node within a character of several bytes, or to none (NONE). In a
 vocabulary of characters each set is one node; in one of bytes it is a small tree of UTF-8.
 """
 
@@ -28,14 +28,14 @@ _SURROGATES = slice(0xD800, 0xE000)
 
 
 class Alphabet:
-    """The sets of a pattern over a vocabulary, made as they are asked for.
+    """Sets of characters over a vocabulary, built when first requested.
 
-    end_code: a code that no set has, as it has not the unknown symbol's.
+    end_code: a code that belongs to no set; neither does the unknown symbol.
     """
 
-    def __init__(self, vocabulary: Vocabulary, end_code: int | None, budget: WorkLimit) -> None:
+    def __init__(self, vocabulary: Vocabulary, end_code: int | None, limit: WorkLimit) -> None:
         self.is_bytes = vocabulary.is_bytes
-        self._count, self._end_code, self._budget = len(vocabulary), end_code, budget
+        self._count, self._end_code, self._limit = len(vocabulary), end_code, limit
         if self.is_bytes:
             self._points, self._text = np.arange(_POINTS), _every_character()
         else:
@@ -45,7 +45,7 @@ class Alphabet:
         self._node_of_row: dict[bytes, int] = {}
         self._root_of_set: dict[CharacterSet, int] = {}
         self._shared: dict[tuple[int, int], bool] = {}
-        self._found: dict[tuple[str, int], NDArray[np.uint8]] = {}
+        self._masks: dict[tuple[str, int], NDArray[np.uint8]] = {}
 
     def root(self, characters: CharacterSet) -> int:
         """Return the node of the table from which a set is read, the same for equal sets."""
@@ -61,11 +61,11 @@ class Alphabet:
         return self._shared[key]
 
     def is_empty(self, root: int) -> bool:
-        """Whether no character that the model can write is of the set."""
+        """Return True if the model can write no character of the set."""
         return bool((self._rows[root] == NONE).all())
 
     def table(self) -> NDArray[np.int16]:
-        """(nodes, codes) where each code leads from each node."""
+        """Return the node (nodes, codes) to which each code leads from each node."""
         return np.array(self._rows, dtype=np.int16).reshape(len(self._rows), self._count)
 
     def _share(self, root: int, other: int) -> bool:
@@ -89,7 +89,7 @@ class Alphabet:
         elif literal is not None and not (ignores_case and _has_case(literal)):
             row = row_of_one(chr(literal), self._node, NONE, DONE)
         else:
-            self._budget.spend(5000)
+            self._limit.spend(5000)
             mask = self._mask(characters)
             mask[_SURROGATES] = False  # UTF-8 has none
             row = row_of_set(mask, self._node, NONE, DONE)
@@ -98,7 +98,7 @@ class Alphabet:
         return row
 
     def _mask(self, characters: CharacterSet) -> NDArray[np.bool_]:
-        """Which characters are of a set: of the vocabulary, or, for bytes, of all there are."""
+        """Return a mask of a set over the vocabulary or, for bytes, over all characters."""
         mask = np.zeros(len(self._points), dtype=bool)
         for item in characters.items:
             self._add(mask, item, characters.flags)
@@ -113,19 +113,19 @@ class Alphabet:
         start, end = np.searchsorted(self._points, (first, last + 1))
         mask[start:end] = True
         if flags & re.IGNORECASE and (first < last or _has_case(first)):
-            self._budget.spend(last - first + 1000)  # `re` walks through a range one by one
+            self._limit.spend(last - first + 1000)  # `re` tries every character of a range
             mask |= self._matching(f"[\\U{first:08x}-\\U{last:08x}]", flags)
 
     def _matching(self, expression: str, flags: int) -> NDArray[np.bool_]:
-        """Which characters an expression for one of them matches."""
+        """Return a mask of the characters that an expression for one character matches."""
         key = (expression, flags & (re.IGNORECASE | re.ASCII))
-        if key not in self._found:
+        if key not in self._masks:
             mask = np.zeros(len(self._points), dtype=bool)
-            for found in re.finditer(f"{expression}+", self._text, key[1]):
-                mask[found.start() : found.end()] = True
-            self._budget.spend(len(mask) // 100 + 10)
-            self._found[key] = np.packbits(mask)
-        return np.unpackbits(self._found[key], count=len(self._points)).view(bool)
+            for match in re.finditer(f"{expression}+", self._text, key[1]):
+                mask[match.start() : match.end()] = True
+            self._limit.spend(len(mask) // 100 + 10)
+            self._masks[key] = np.packbits(mask)
+        return np.unpackbits(self._masks[key], count=len(self._points)).view(bool)
 
     def _node(self, row: NDArray[np.int16]) -> int:
         key = row.tobytes()

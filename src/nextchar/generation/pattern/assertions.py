@@ -1,7 +1,7 @@
-r"""Conditions on a place in a text: `^ $ \A \Z \b \B`, by the characters beside it.
+r"""Assertions about a position in a text, `^ $ \A \Z \b \B`, judged by the characters next to it.
 
-Of a character it is enough to know whether it is a line break, and whether it is of a word; of an
-end of the text, that it is one. These are bits; several may be set.
+Of each neighbour some bits are known: it is an end of the text (EDGE), a line break, a character of
+a word, or of a word in ASCII.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ASSERTIONS = {  # condition, the flag that changes it, and the condition with th
     r"\B": (NO_BOUNDARY, re.ASCII, NO_ASCII_BOUNDARY),
 }
 
-_BOUNDARIES = {  # the bit that differs, or does not
+_BOUNDARIES = {  # bit of the two neighbours, and whether it must differ or be equal
     BOUNDARY: (WORD, True),
     NO_BOUNDARY: (WORD, False),
     ASCII_BOUNDARY: (ASCII_WORD, True),
@@ -41,7 +41,7 @@ def condition_of(assertion: str, flags: int) -> int:
 
 
 def bits_for(conditions: set[int]) -> int:
-    """What is to be known of characters so that these conditions can be judged."""
+    """Return the bits of characters by which some conditions are judged."""
     bits = EDGE
     if conditions & {BEGIN_LINE, END, END_LINE}:
         bits |= NEWLINE
@@ -51,9 +51,9 @@ def bits_for(conditions: set[int]) -> int:
 
 
 def holds(condition: int, before: int, after: int) -> bool:
-    """Whether a condition holds between two characters or edges.
+    """Return True if a condition holds between two neighbours, given by their bits.
 
-    END holds before a last line break too, which is not known here.
+    END also holds before a line break at the end of the text; the caller handles that case.
     """
     if condition in _BOUNDARIES:
         bit, differs = _BOUNDARIES[condition]

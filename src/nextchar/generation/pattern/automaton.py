@@ -1,10 +1,10 @@
-"""Constrained generation: which codes may come next so that a full match stays possible.
+"""Automaton of a pattern: the codes that may come next so that a full match stays possible.
 
-    pattern ─ tree ─► NFA over sets of characters ─ nfa ─► DFA over classes of codes ─ dfa ─►
+    pattern ─ parser ─► tree ─ nfa ─► NFA over sets of characters ─ dfa ─► DFA over classes of codes
 
-Codes that behave alike are one class, so that the table stays small however many characters the
-model knows. States from which no match can be reached with them are left out; where it is none at
-all, the piece that cannot be met is named.
+Equivalent codes form one class, so that the table stays small however many characters the model
+knows. States from which no match can be reached are removed; if none remains, `diagnostics` names
+the part of the pattern at fault.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from nextchar.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Automaton:
-    """What may come next after each beginning of a match; state 0 is the start.
+    """Deterministic automaton over codes; state 0 is the start.
 
-    classes: (V,) the class of each code; -1 where it is allowed nowhere.
-    table: (S, C) the next state; -1 where no full match is possible any more.
-    accepts: (S,) whether the text so far is a full match.
-    distance: (S,) the fewest codes from here to a full match.
+    classes: (V,) class of each code; -1 if it is never allowed.
+    table: (S, C) next state; -1 if no full match is possible.
+    accepts: (S,) True if the text so far is a full match.
+    distance: (S,) fewest codes from the state to a full match.
     """
 
     classes: NDArray[np.int32]
@@ -43,12 +43,12 @@ class Automaton:
 
 
 def automaton_of(pattern: str, vocabulary: Vocabulary, *, end_code: int | None = None) -> Automaton:
-    """The automaton of all texts that `re.fullmatch(pattern, text)` matches.
+    """Return the automaton of all texts that `re.fullmatch(pattern, text)` matches.
 
-    With the bytes alphabet they are matched by their UTF-8, byte by byte.
-    end_code: a code that stands for a text's end; like the unknown symbol's it is allowed nowhere.
-    Raises SettingsError where the pattern has a mistake, is no regular language, grows too large,
-    or cannot be met, or by the empty text only, with the characters that there are.
+    With the bytes alphabet the UTF-8 of a text is matched, byte by byte.
+    end_code: code of a text's end; like the unknown symbol it is never allowed.
+    Raises SettingsError if the pattern is invalid, is not a regular language, grows too large, or
+    matches no text, or only the empty one, of the characters in the vocabulary.
     """
     try:
         return _automaton(pattern, vocabulary, end_code)
@@ -57,7 +57,7 @@ def automaton_of(pattern: str, vocabulary: Vocabulary, *, end_code: int | None =
 
 
 def require_fits(automaton: Automaton, length: int) -> None:
-    """Raise SettingsError where no match is as short as length."""
+    """Raise SettingsError if every match is longer than length."""
     shortest = automaton.distance[0]
     if shortest > length:
         raise SettingsError(
@@ -68,15 +68,15 @@ def require_fits(automaton: Automaton, length: int) -> None:
 
 
 def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Automaton:
-    budget = WorkLimit()
+    limit = WorkLimit()
     nodes = parse(pattern)
-    alphabet = Alphabet(vocabulary, end_code, budget)
-    nfa = NFA(pattern, nodes, alphabet, budget)
+    alphabet = Alphabet(vocabulary, end_code, limit)
+    nfa = NFA(pattern, nodes, alphabet, limit)
     steps = alphabet.table()
     bits = _bits(nfa, vocabulary)
-    codes = np.flatnonzero((steps != NONE).any(axis=0))  # the others are allowed nowhere
+    codes = np.flatnonzero((steps != NONE).any(axis=0))  # the others are never allowed
     which, firsts = _equal_columns(np.vstack([steps, bits])[:, codes])
-    table, accepts = Determinizer(nfa, steps[:, codes[firsts]], bits[codes[firsts]], budget).run()
+    table, accepts = Determinizer(nfa, steps[:, codes[firsts]], bits[codes[firsts]], limit).run()
     table, accepts, distance = _only_alive(table, accepts)
     if len(table) == 0:
         refuse_impossible(pattern, nodes, alphabet)
@@ -94,7 +94,7 @@ def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Au
 
 
 def _bits(nfa: NFA, vocabulary: Vocabulary) -> NDArray[np.int16]:
-    """(V,) what the conditions of a pattern ask of each code."""
+    """Return the bits (V,) of each code by which the assertions of a pattern are judged."""
     if not any(nfa.conditions):
         return np.zeros(len(vocabulary), dtype=np.int16)
     points = np.full(len(vocabulary), -1)
@@ -108,7 +108,7 @@ def _bits(nfa: NFA, vocabulary: Vocabulary) -> NDArray[np.int16]:
 
 
 def _equal_columns(rows: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which columns are equal, as a number for each, and the first column of each number."""
+    """Number the distinct columns; return the number of each column, and the first of each."""
     if rows.shape[1] == 0:
         return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
     columns = np.ascontiguousarray(rows.T)
@@ -120,7 +120,7 @@ def _equal_columns(rows: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.int
 def _only_alive(
     table: NDArray[np.int32], accepts: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32]]:
-    """Without states from which none accepts, all empty if 0 is one; and the distances."""
+    """Remove states from which no match is reached (all, if 0 is one), and add the distances."""
     distance = _distances(table, accepts)
     alive = distance >= 0
     if not alive[0]:
@@ -130,14 +130,14 @@ def _only_alive(
 
 
 def _distances(table: NDArray[np.int32], accepts: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The fewest steps from each state to one that accepts, -1 where there is no way."""
+    """Return the fewest steps from each state to one that accepts, or -1."""
     sources: list[list[int]] = [[] for _ in table]
     for state, row in enumerate(table):
         for there in {*row.tolist()} - {-1}:
             sources[there].append(state)
     distance = np.where(accepts, 0, -1).tolist()
     todo = np.flatnonzero(accepts).tolist()
-    for state in todo:  # it grows, by distance
+    for state in todo:  # the list grows, by distance
         for source in sources[state]:
             if distance[source] < 0:
                 distance[source] = distance[state] + 1

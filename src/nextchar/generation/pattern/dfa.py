@@ -1,11 +1,11 @@
-"""A nondeterministic automaton → a deterministic one over classes of codes.
+"""Determinizer: nondeterministic to deterministic automaton, over classes of codes.
 
-Its states are sets of items: states of the NFA, or places within a character of several bytes.
-Where the NFA has conditions, a state knows of the character before it what they ask for; that of
-the one after it is known when that comes, so conditions are passed only then.
+A state is a set of items: states of the NFA, or positions within a character of several bytes.
+Where the NFA has conditions, a state includes the bits of the character before it; those of the
+character after it are known only when it comes, so conditions are judged then.
 
-`$` holds before a line break that is the last character, too. An item that passed it so is in the
-phase BEFORE_LAST, in which only that line break can come, and after it in the phase AFTER_LAST.
+`$` also holds before a line break that is the last character. An item that passed `$` in this way
+is in phase BEFORE_LAST, in which only that line break may come, and then in phase AFTER_LAST.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nextchar.generation.pattern.work_limit import WorkLimit
 MOST_STATES = 50_000
 MOST_CELLS = 20_000_000  # states times classes: 80 MB
 
-BEFORE_LAST, AFTER_LAST = 1, 2  # phases; 0 is all before
+BEFORE_LAST, AFTER_LAST = 1, 2  # phases; 0 comes before them
 PHASES = 3
 
 Items = frozenset[int]
@@ -34,14 +34,14 @@ Items = frozenset[int]
 class Determinizer:
     """Subset construction.
 
-    steps: (nodes, C) where a code of each class leads from each node of the sets.
-    bits: (C,) what conditions ask of the codes of each class.
+    steps: (nodes, C) node to which a code of each class leads from each node of the sets.
+    bits: (C,) bits of the codes of each class.
     """
 
     def __init__(
-        self, nfa: NFA, steps: NDArray[np.int16], bits: NDArray[np.int16], budget: WorkLimit
+        self, nfa: NFA, steps: NDArray[np.int16], bits: NDArray[np.int16], limit: WorkLimit
     ) -> None:
-        self._nfa, self._steps, self._budget = nfa, steps, budget
+        self._nfa, self._steps, self._limit = nfa, steps, limit
         self._groups = [(int(bit), np.flatnonzero(bits == bit)) for bit in np.unique(bits)]
         self._N = len(nfa)
         self._conditional = any(nfa.conditions)
@@ -51,11 +51,11 @@ class Determinizer:
         self._todo: list[tuple[Items, int]] = []
 
     def run(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """The table (S, C) of next states, -1 for none, and which states accept."""
+        """Return the table (S, C) of next states, -1 for none, and a mask of accepting states."""
         C = self._steps.shape[1]
         self._state(self._rest(0), EDGE)
         rows, accepts = [], []
-        for items, before in self._todo:  # it grows
+        for items, before in self._todo:  # the list grows
             row = np.full(C, -1, dtype=np.int32)
             for after, classes in self._groups:
                 row[classes] = self._next(items, before, after, classes)
@@ -64,10 +64,10 @@ class Determinizer:
         return np.array(rows, dtype=np.int32).reshape(len(rows), C), np.array(accepts, dtype=bool)
 
     def _state(self, items: Items, before: int) -> int:
-        if not items and self._states:  # the start is one in any case
+        if not items and self._states:  # the start is always a state
             return -1
         if not self._conditional or not any(self._condition(item) for item in items):
-            before = 0  # of no matter
+            before = 0  # no condition depends on it
         key = items, before
         if key not in self._states:
             C = self._steps.shape[1]
@@ -82,23 +82,23 @@ class Determinizer:
         return self._states[key]
 
     def _next(self, items: Items, before: int, after: int, classes: NDArray[Any]) -> Any:
-        """The next state for each of some classes, of which conditions are told the same."""
+        """Return the next state for each of some classes with the same bits."""
         targets = self._targets(self._passed(items, before, after), after)
         if not targets:
             return -1
         leads = self._steps[np.array(list(targets))[:, None], classes]  # (nodes, classes)
         columns = np.ascontiguousarray(leads.T)
-        self._budget.spend(leads.size // 16 + 30)
+        self._limit.spend(leads.size // 16 + 30)
         whole = columns.view(np.dtype((np.void, columns.dtype.itemsize * len(targets)))).ravel()
         _, firsts, which = np.unique(whole, return_index=True, return_inverse=True)
         states = [self._state(self._led(targets, columns[first]), after) for first in firsts]
         return np.array(states, dtype=np.int32)[which]
 
     def _targets(self, items: set[int] | Items, after: int) -> dict[int, set[int]]:
-        """Of each node that is read from here, the states reached when its character is whole."""
+        """Return the nodes read from here, with the states reached at the end of a character."""
         N, nfa = self._N, self._nfa
         targets: dict[int, set[int]] = defaultdict(set)
-        self._budget.spend(len(items))
+        self._limit.spend(len(items))
         for item in items:
             phase, state = divmod(item, N)
             if phase >= PHASES:
@@ -112,21 +112,21 @@ class Determinizer:
         return targets
 
     def _led(self, targets: dict[int, set[int]], leads: NDArray[np.int16]) -> Items:
-        """The items after a code that leads somewhere from each node."""
+        """Return the items after a code, given the node to which it leads from each node."""
         items: set[int] = set()
         for states, lead in zip(targets.values(), leads.tolist(), strict=True):
-            self._budget.spend(len(states))
+            self._limit.spend(len(states))
             if lead == DONE:
                 for state in states:
                     rest = self._rest(state)
-                    self._budget.spend(len(rest))
+                    self._limit.spend(len(rest))
                     items |= rest
             elif lead != NONE:
                 items.update((PHASES + lead) * self._N + state for state in states)
         return frozenset(items)
 
     def _passed(self, items: Items, before: int, after: int) -> set[int] | Items:
-        """The items, and those behind conditions that hold."""
+        """Return the items, and those after conditions that hold."""
         if not self._conditional:
             return items
         todo = [item for item in items if self._condition(item)]
@@ -143,7 +143,7 @@ class Determinizer:
             new = self._rest(phase * self._N + self._nfa.targets[item % self._N]) - passed
             passed |= new
             todo.extend(each for each in new if self._condition(each))
-            self._budget.spend(len(new) + 1)
+            self._limit.spend(len(new) + 1)
         return passed
 
     def _accepts(self, items: Items, before: int) -> bool:
@@ -155,9 +155,9 @@ class Determinizer:
         return self._nfa.conditions[item % self._N] if item < PHASES * self._N else 0
 
     def _rest(self, item: int) -> Items:
-        """Where one can be from a state on without a character and without a condition.
+        """Return the items reached from a state without a character or a condition.
 
-        Only states with a role of their own, from which the end can be reached.
+        Only states that read, test or accept are included, and from which the end is reachable.
         """
         if item not in self._rests:
             phase, state = divmod(item, self._N)
@@ -170,13 +170,13 @@ class Determinizer:
                     if there not in seen and self._alive[there]:
                         seen.add(there)
                         todo.append(there)
-            self._budget.spend(len(seen))
+            self._limit.spend(len(seen))
             self._rests[item] = frozenset(found) if self._alive[state] else frozenset()
         return self._rests[item]
 
 
 def _alive(nfa: NFA, can_be_read: NDArray[np.bool_]) -> list[bool]:
-    """From which states the final one can be reached, were all conditions to hold."""
+    """Return for each state whether the final one is reachable if all conditions hold."""
     sources: list[list[int]] = [[] for _ in range(len(nfa))]
     for state in range(len(nfa)):
         for there in nfa.free[state]:

@@ -1,7 +1,8 @@
-"""A pattern's tree → a nondeterministic automaton (Thompson, 1968).
+"""Nondeterministic automaton of a syntax tree (Thompson, 1968).
 
-A state has one role: it goes on without a character (to any number of states), or with one of a
-set, or without one where a condition holds. What is no regular language is refused here.
+A state has one role: it leads to any number of states without a character, or to one with a
+character of a set, or to one without a character if a condition holds. Possessive repeats and
+atomic groups are refused unless they match the same texts as plain ones.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ MOST_STATES = 50_000
 
 
 class NFA:
-    """The states of a pattern; 0 is where it begins, `final` where it has been met.
+    """States of a pattern, from 0 to `final`.
 
-    roots: of each state the root of the set with a character of which it goes to its target; -1.
-    targets: where it goes with a character or under its condition.
-    conditions: what must hold for it to go there without a character; 0 for none.
-    free: where it goes without a character.
+    roots: root of the set of which a state reads a character; -1 if it reads none.
+    targets: state after that character, or after the condition.
+    conditions: condition that must hold to reach the target without a character; 0 for none.
+    free: states reached without a character.
     """
 
-    def __init__(self, pattern: str, nodes: Nodes, alphabet: Alphabet, budget: WorkLimit) -> None:
+    def __init__(self, pattern: str, nodes: Nodes, alphabet: Alphabet, limit: WorkLimit) -> None:
         self.roots: list[int] = []
         self.targets: list[int] = []
         self.conditions: list[int] = []
         self.free: list[list[int]] = []
-        self._pattern, self._alphabet, self._budget = pattern, alphabet, budget
+        self._pattern, self._alphabet, self._limit = pattern, alphabet, limit
         self._repeats: list[Repeat] = []  # around the node that is being built
         self._possessive: list[tuple[int, Repeat]] = []  # with the state after each
         self.final = self._sequence(nodes, self._state())
@@ -66,7 +67,7 @@ class NFA:
     def _sequence(self, nodes: Nodes, at: int) -> int:
         """Build some nodes after a state without a role, and return the state after them."""
         for node in nodes:
-            self._budget.spend(8)
+            self._limit.spend(8)
             at = self._build(node, at)
         return at
 
@@ -92,16 +93,16 @@ class NFA:
         return self._joined([self._sequence(each, self._after(at)) for each in node.alternatives])
 
     def _after(self, at: int) -> int:
-        """A new state to which another goes without a character."""
-        made = self._state()
-        self.free[at].append(made)
-        return made
+        """Return a new state that another reaches without a character."""
+        state = self._state()
+        self.free[at].append(state)
+        return state
 
     def _joined(self, ends: list[int]) -> int:
-        made = self._state()
+        state = self._state()
         for end in ends:
-            self.free[end].append(made)
-        return made
+            self.free[end].append(state)
+        return state
 
     def _assertion(self, node: Assertion, at: int) -> int:
         if node.condition in OF_WORDS and self._alphabet.is_bytes:
@@ -138,15 +139,15 @@ class NFA:
 
     def _copies(self, node: Repeat, at: int) -> int:
         for _ in range(node.low):
-            self._budget.spend(8)
+            self._limit.spend(8)
             at = self._sequence(node.nodes, at)
         if node.high == UNLIMITED:
             hub = self._after(at)
             self.free[self._sequence(node.nodes, self._after(hub))].append(hub)
             return self._after(hub)
-        ends = [at]  # after each further time it may be enough
+        ends = [at]  # the repeat may end after each further copy
         for _ in range(node.high - node.low):
-            self._budget.spend(8)
+            self._limit.spend(8)
             ends.append(self._sequence(node.nodes, self._after(ends[-1])))
         return self._joined(ends)
 
@@ -163,7 +164,7 @@ class NFA:
         seen, todo = {state}, [state]
         while todo:
             here = todo.pop()
-            self._budget.spend(1)
+            self._limit.spend(1)
             there = [*self.free[here], *([self.targets[here]] * (self.conditions[here] > 0))]
             todo.extend(set(there) - seen)
             seen.update(there)

@@ -1,11 +1,11 @@
 """Recursive-descent parser of regular expressions, in the syntax of Python's `re` for text.
 
     alternatives = sequence ("|" sequence)*
-    sequence     = (atom repeat?)*          whitespace and comments between them where (?x) holds
+    sequence     = (atom repeat?)*          with comments, and whitespace under (?x), in between
     atom         = character | escape | "[" set "]" | "." | "^" | "$" | "(" … alternatives ")"
 
-Flags are resolved while parsing: every node carries what holds at its position. Constructs that no
-finite automaton can follow (look-around, back-references, conditional groups) are refused.
+Flags are resolved while parsing: each node carries those that hold at its position. Look-around,
+back-references and conditional groups are refused, since no finite automaton follows them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OF_SET = re.IGNORECASE | re.ASCII
 
 # a backslash escapes the end of a comment, as in `re`
 _COMMENT = re.compile(r"\(\?#(?:[^)\\]|\\.)*\)", re.DOTALL)
-_SPACE = re.compile(r"[ \t\n\r\v\f]+|#(?:[^\n\\]|\\.)*\n?", re.DOTALL)  # where (?x) holds
+_SPACE = re.compile(r"[ \t\n\r\v\f]+|#(?:[^\n\\]|\\.)*\n?", re.DOTALL)  # under (?x)
 _REPEAT = re.compile(r"(?:([*+?])|\{(?!\})([0-9]*)(?:(,)([0-9]*))?\})([?+]?)")
 _BOUNDS = {"*": (0, UNLIMITED), "+": (1, UNLIMITED), "?": (0, 1)}
 _GLOBAL_FLAGS = re.compile(r"\(\?([a-zA-Z]+)\)")
@@ -51,11 +51,8 @@ def parse(pattern: str) -> Nodes:
     if not isinstance(pattern, str):
         raise SettingsError("must be a text", setting="pattern", value=pattern)
     if len(pattern) > MOST_CHARACTERS:
-        raise SettingsError(
-            f"must have at most {MOST_CHARACTERS:,} characters",
-            setting="pattern",
-            value=len(pattern),
-        )
+        problem = f"must have at most {MOST_CHARACTERS:,} characters"
+        raise SettingsError(problem, setting="pattern", value=len(pattern))
     return _Parser(pattern).run()
 
 
@@ -206,7 +203,7 @@ class _Parser:
 
     def _define(self, name: str, start: int) -> None:
         if not name.isidentifier() or name in self._names:
-            what = "a group name for the second time" if name in self._names else "a bad group name"
+            what = "a repeated group name" if name in self._names else "a bad group name"
             raise self._error(what, start, "choose another one, such as (?P<name>…)", name)
         self._names.add(name)
 
@@ -283,7 +280,7 @@ def _without_parentheses(node: PatternNode) -> Nodes:
 
 
 def _branch(alternatives: list[list[PatternNode]], start: int, end: int) -> Nodes:
-    """Join alternatives: what all begin with comes first, single characters become a set."""
+    """Join alternatives: a common beginning comes first, single characters become a set."""
     if len(alternatives) == 1:
         return tuple(alternatives[0])
     length = 0

@@ -1,6 +1,6 @@
-"""The syntax tree of a pattern: sets of characters, assertions, branches, groups and repeats.
+"""Syntax tree of a pattern: sets of characters, assertions, branches, groups and repeats.
 
-A sequence of nodes is a tuple. Two nodes are equal where their content is, wherever they stand.
+A sequence of nodes is a tuple. Nodes are equal if their contents are, whatever their positions.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-UNLIMITED = 2**32 - 1  # an upper bound that is none, of a repeat or a width
+UNLIMITED = 2**32 - 1  # upper bound of a repeat or a width without one
 
 Item = tuple[int, int] | str  # first and last code point of a range, or a class such as \d
 
@@ -35,9 +35,9 @@ Nodes = tuple[PatternNode, ...]
 
 @dataclass(frozen=True)
 class CharacterSet(PatternNode):
-    """One character, of some items or (negated) of none of them.
+    """One character of some items or, if negated, of none of them.
 
-    flags: re.IGNORECASE and re.ASCII as they hold here.
+    flags: re.IGNORECASE and re.ASCII, where they apply.
     """
 
     items: tuple[Item, ...]
@@ -51,7 +51,7 @@ class CharacterSet(PatternNode):
 
     @cached_property
     def literal(self) -> int | None:
-        """The code point, if the set is a single one; in either case with re.IGNORECASE."""
+        """The single code point of the set, if it has one; with re.IGNORECASE in either case."""
         if len(self.items) != 1 or self.negated or isinstance(self.items[0], str):
             return None
         first, last = self.items[0]
@@ -60,7 +60,7 @@ class CharacterSet(PatternNode):
 
 @dataclass(frozen=True)
 class Assertion(PatternNode):
-    """A condition on a position, one of `assertions`."""
+    """A condition of `assertions` on a position."""
 
     condition: int
 
@@ -98,7 +98,7 @@ class Group(PatternNode):
 
 @dataclass(frozen=True)
 class Repeat(PatternNode):
-    """A sequence several times; a possessive repeat gives no character back."""
+    """A sequence repeated; a possessive repeat gives no character back."""
 
     nodes: Nodes
     low: int

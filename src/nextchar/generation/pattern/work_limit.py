@@ -1,20 +1,20 @@
-"""How much a pattern may cost: whatever is asked for, an answer comes within seconds."""
+"""Limit on the work that one pattern may cost, so that any pattern is answered within seconds."""
 
 from __future__ import annotations
 
 from nextchar.errors import SettingsError
 
-MOST_WORK = 10_000_000  # some tenths of a microsecond each
+MOST_WORK = 10_000_000  # units of some tenths of a microsecond
 
 
 class WorkLimit:
-    """Work that is still to be had for one pattern."""
+    """Remaining work of one pattern."""
 
     def __init__(self) -> None:
         self._left = MOST_WORK
 
     def spend(self, work: int) -> None:
-        """Take some of it. Raises SettingsError where there is too little."""
+        """Use some of the work. Raises SettingsError where too little is left."""
         self._left -= work
         if self._left < 0:
             raise SettingsError(

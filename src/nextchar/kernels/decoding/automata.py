@@ -1,4 +1,4 @@
-"""The patterns of the lanes at work, as arrays for compiled code."""
+"""Patterns of all lanes in one set of arrays, for compiled code."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from nextchar.kernels.decoding.lanes import Automata, no_automata
 
 
 class CompiledAutomaton(Protocol):
-    """One pattern; state 0 is the first. See generation/pattern.py."""
+    """One pattern; state 0 is the first. See generation/pattern/automaton.py."""
 
     @property
     def classes(self) -> NDArray[Any]:
-        """(V,) the class of each code, -1 for one that is allowed nowhere."""
+        """(V,) class of each code, -1 for one that is allowed nowhere."""
 
     @property
     def table(self) -> NDArray[Any]:
-        """(S, C) the next state, -1 for none."""
+        """(S, C) next state for each class, -1 for none."""
 
     @property
     def accepts(self) -> NDArray[Any]:
@@ -28,11 +28,11 @@ class CompiledAutomaton(Protocol):
 
     @property
     def distance(self) -> NDArray[Any]:
-        """(S,) fewest characters to where it may."""
+        """(S,) fewest characters until it may."""
 
 
 def stacked(automata: Sequence[CompiledAutomaton], V: int) -> tuple[Automata, list[int]]:
-    """The automata with their states numbered through, and the number of the first of each."""
+    """Return the automata with their states numbered consecutively, and each one's first state."""
     if not automata:
         return no_automata(V), []
     sizes = [each.table.shape for each in automata]

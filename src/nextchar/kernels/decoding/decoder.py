@@ -1,7 +1,7 @@
-"""Lanes that a model reads, and writes, character by character, on any number of threads.
+"""Decoder: lanes of text that a model reads and writes character by character, on threads.
 
-The weights are packed once. Where they would not stay in a core's cache they are held as
-bfloat16, half the bytes: one lane does little but stream them.
+The weights are packed once. Where they would not stay in a core's cache they are stored as
+bfloat16, half the bytes: with one lane, almost all time goes into streaming them.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = ["FULL", "RUNNING", "STOPPED", "Decoder", "Lane", "Rules", "Snapshot",
 
 Array = NDArray[Any]
 
-IN_CACHE = 1 << 20  # bytes of packed weights that a core's L2 cache is taken to hold
-WORK = 1_000_000_000  # multiply-adds that a thread does before Python has the turn: 10 to 30 ms
-LONGEST = 512  # characters of a lane in a call, however little work they are
+IN_CACHE = 1 << 20  # bytes of packed weights assumed to fit a core's L2 cache
+WORK = 1_000_000_000  # multiply-adds of a thread in one call: 10 to 30 ms
+LONGEST = 512  # characters of a lane in a call at most
 READING = Rules({"most": 0})  # a lane that only reads
 
 
 @dataclass(eq=False)
 class Lane:
-    """One text that is read and written; made and changed by a `Decoder` alone."""
+    """Handle of one text; created and changed by a `Decoder` alone."""
 
     shard: Shard
     number: int
@@ -41,10 +41,10 @@ class Lane:
 
 @dataclass(frozen=True)
 class Wrote:
-    """What became of a lane; views that feeding it overwrites.
+    """Output of a lane; views that feeding it overwrites.
 
-    codes: (m,) those it was given, then those it drew. logprobs (m,), top_codes and top_logprobs
-    (m, N): where they are noted. status: RUNNING, STOPPED or FULL.
+    codes: (m,) given, then drawn. logprobs (m,), top_codes and top_logprobs (m, N): where the lane
+    is scored. status: RUNNING, STOPPED or FULL.
     """
 
     codes: Array
@@ -57,9 +57,10 @@ class Wrote:
 class Decoder:
     """Lanes of a model; a context manager.
 
-    lanes: how many there may be at once. bfloat16: how the weights are held; by default where they
-    are larger than `IN_CACHE`, and never those of a float64 model. States and sums stay what the
-    parameters are. unknown, end: codes, -1 for none: the one is never drawn, the other ends a text.
+    lanes: number of lanes at once at most. bfloat16: store the weights as bfloat16; by default
+    where they are larger than `IN_CACHE`, and never those of a float64 model. States and sums keep
+    the type of the parameters. unknown, end: codes, -1 for none: `unknown` is never drawn, `end`
+    ends a text.
     """
 
     def __init__(
@@ -75,19 +76,19 @@ class Decoder:
         architecture, dtype = parameters.architecture, parameters.dtype
         if bfloat16 is None:
             bfloat16 = architecture.matrix_size * 4 > IN_CACHE and dtype == np.float32
-        self._parameters, self._shape = parameters, layout_of(architecture, dtype)
-        self.packed = allocate_packed_weights(self._shape, dtype, pairs=bfloat16, backward=False)
-        pack_weights(self._shape, parameters.flat, self.packed, 0, 1)
+        self._parameters, self._layout = parameters, layout_of(architecture, dtype)
+        self.packed = allocate_packed_weights(self._layout, dtype, pairs=bfloat16, backward=False)
+        pack_weights(self._layout, parameters.flat, self.packed, 0, 1)
         threads = min(threads, lanes)
         sizes = np.diff(np.linspace(0, lanes, threads + 1).astype(int)).tolist()
         self._shards = [
-            Shard(self._shape, B, LONGEST, dtype, pairs=bfloat16, unknown=unknown, end=end)
+            Shard(self._layout, B, LONGEST, dtype, pairs=bfloat16, unknown=unknown, end=end)
             for B in sizes
         ]
         self._lanes: list[list[Lane]] = [[] for _ in self._shards]
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
         self._automata: list[CompiledAutomaton] = []
-        self._firsts: list[int] = []  # the first state of each
+        self._firsts: list[int] = []  # first state of each
         self.beginning = Snapshot(
             parameters.zero_state(1)[:, :, 0], parameters["b_out"].copy(), np.empty(0, np.int32)
         )
@@ -103,12 +104,12 @@ class Decoder:
 
     @property
     def free(self) -> int:
-        """How many more lanes may enter."""
+        """Number of lanes that may still enter."""
         return sum(shard.capacity - shard.count for shard in self._shards)
 
     @property
     def block(self) -> int:
-        """How many characters to draw in one call, so that it lasts some milliseconds."""
+        """Number of characters to draw in one call for it to take some milliseconds."""
         lanes = max(1, *(shard.count for shard in self._shards))
         work = lanes * self._parameters.architecture.matrix_size
         return max(1, min(LONGEST, WORK // work))
@@ -119,9 +120,9 @@ class Decoder:
         start: Snapshot | None = None,
         automaton: CompiledAutomaton | None = None,
     ) -> Lane:
-        """Let a lane in, on the thread that has the fewest; there must be a free place."""
-        having_room = (n for n, each in enumerate(self._shards) if each.count < each.capacity)
-        place = min(having_room, key=lambda n: self._shards[n].count)
+        """Add a lane, on the thread that has the fewest; there must be a free place."""
+        with_room = (n for n, each in enumerate(self._shards) if each.count < each.capacity)
+        place = min(with_room, key=lambda n: self._shards[n].count)
         shard = self._shards[place]
         number = shard.enter(rules, start or self.beginning)
         lane = Lane(shard, number, automaton)
@@ -131,7 +132,7 @@ class Decoder:
         return lane
 
     def leave(self, lane: Lane) -> None:
-        """Let a lane go."""
+        """Remove a lane."""
         lanes = self._lanes[self._shards.index(lane.shard)]
         moved = lanes[lane.shard.leave(lane.number)]
         lanes[lane.number] = moved
@@ -139,20 +140,20 @@ class Decoder:
         lanes.pop()
 
     def snapshot(self, lane: Lane) -> Snapshot:
-        """All that a lane has read: another may go on from it, at any time."""
+        """Return the state of a lane; another may continue from it, at any time."""
         return lane.shard.snapshot(lane.number)
 
     def logits(self, lane: Lane) -> Array:
-        """What a lane expects next, (V,); a view that the next call overwrites."""
+        """Return the logits of a lane's next code, (V,); a view that the next call overwrites."""
         return lane.shard.logits(lane.number)
 
     def feed(self, lane: Lane, codes: Array, uniforms: Array) -> None:
-        """What a lane reads next, up to `LONGEST` codes, and the numbers that it draws by then.
+        """Set the codes that a lane reads next, up to `LONGEST`, and the numbers to draw by then.
 
-        They serve for `LONGEST` codes in all, or as many as there are numbers for; what it made of
-        those before is forgotten.
+        They serve for `LONGEST` codes in all, or as many as there are numbers for. The lane's
+        previous output is discarded.
         """
-        require_codes(codes, self._shape.V)
+        require_codes(codes, self._layout.V)
         lanes, number = lane.shard.lanes, lane.number
         lanes.rows["given"][number] = len(codes)
         lanes.rows["made"][number] = 0
@@ -162,7 +163,7 @@ class Decoder:
     def write(self, n: int, patience: int = 0) -> None:
         """Read and draw up to n codes in every lane, no more than any has room and numbers for.
 
-        patience: how many lanes of a thread may be at their end before it returns.
+        patience: number of ended lanes of a thread beyond which it returns.
         """
 
         def work(shard: Shard) -> None:
@@ -172,12 +173,12 @@ class Decoder:
         list((self._pool.map if len(busy) > 1 else map)(work, busy))
 
     def progress(self, lane: Lane) -> tuple[int, int]:
-        """How many codes a lane has read and drawn since it was fed, and its status."""
+        """Return the number of codes a lane has read and drawn since it was fed, and its status."""
         rows, number = lane.shard.lanes.rows, lane.number
         return int(rows["made"][number]), int(rows["status"][number])
 
     def wrote(self, lane: Lane, since: int = 0) -> Wrote:
-        """What a lane has read and drawn since it was fed, without the first ones of it."""
+        """Return the codes a lane has read and drawn since it was fed, from number `since` on."""
         made, status = self.progress(lane)
         lanes, part = lane.shard.lanes, slice(since, made)
         return Wrote(
@@ -189,15 +190,15 @@ class Decoder:
         )
 
     def read(self, codes: Array) -> None:
-        """Let all lanes there are read a text of shape (T,)."""
-        for start in range(0, len(codes), self.block):  # in between, Ctrl-C is heard
+        """Let all lanes read a text of shape (T,)."""
+        for start in range(0, len(codes), self.block):  # Ctrl-C works between calls
             part = codes[start : start + self.block]
             for lane in (lane for lanes in self._lanes for lane in lanes):
                 self.feed(lane, part, np.empty(0))
             self.write(len(part))
 
     def _place(self, lane: Lane, automaton: CompiledAutomaton) -> None:
-        """Put a lane to the beginning of its pattern; those of lanes that left are dropped."""
+        """Set a lane to the first state of its pattern, which is stacked where it is new."""
         if not any(automaton is each for each in self._automata):
             self._restack(automaton)
         which = next(n for n, each in enumerate(self._automata) if each is automaton)
@@ -205,11 +206,12 @@ class Decoder:
         rows["pattern"][lane.number], rows["state"][lane.number] = which, self._firsts[which]
 
     def _restack(self, new: CompiledAutomaton) -> None:
+        """Stack the patterns in use and a new one; patterns of lanes that left are dropped."""
         before = dict(zip(map(id, self._automata), self._firsts, strict=True))
         lanes = [lane for some in self._lanes for lane in some if lane.automaton is not None]
         kept = {id(lane.automaton): lane.automaton for lane in lanes}
         self._automata = [each for each in {**kept, id(new): new}.values() if each is not None]
-        stack, self._firsts = stacked(self._automata, self._shape.V)
+        stack, self._firsts = stacked(self._automata, self._layout.V)
         number = {id(each): n for n, each in enumerate(self._automata)}
         for shard in self._shards:
             shard.lanes = shard.lanes._replace(automata=stack)

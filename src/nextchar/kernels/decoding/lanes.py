@@ -1,7 +1,7 @@
-"""What lanes of text are written by, beside the network: rules, history, what comes of it.
+"""State of the lanes of generation besides the network's: rules, history, output.
 
-A lane reads the codes that it is given, then draws, each by rules of its own, which
-generation/sampling.py has in readable form, and the order in which they apply.
+A lane reads its given codes, then draws, each by its own rules; generation/sampling.py has them
+in readable form, and the order in which they apply.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-RUNNING, STOPPED, FULL = range(3)  # how a lane stands: at work; at its end; of its full length
+RUNNING, STOPPED, FULL = range(3)  # status of a lane; STOPPED: its text ended, FULL: its length
 
-# The numbers of one lane: its rules, how far it is, and what a call makes of it.
+# numbers of one lane: its rules, its place, its output
 LANE_DTYPE = np.dtype(
     [
         ("temperature", np.float64),  # 0 takes the largest logit
@@ -25,33 +25,33 @@ LANE_DTYPE = np.dtype(
         ("repetition", np.float64),
         ("presence", np.float64),
         ("frequency", np.float64),
-        ("last_n", np.int64),  # the characters that these three look at, -1 for all
+        ("last_n", np.int64),  # characters that these three look back at, -1 for all
         ("top_k", np.int64),  # 0 or less is off
-        ("ngram", np.int64),  # no such many characters twice; 0 is off
+        ("ngram", np.int64),  # no sequence of so many characters twice; 0 is off
         ("is_biased", np.int64),
-        ("pattern", np.int64),  # which of the automata
+        ("pattern", np.int64),  # index of the automaton
         ("state", np.int64),  # of that automaton; -1 without one
-        ("least", np.int64),  # characters to be drawn before the text may end
-        ("most", np.int64),  # characters that may be drawn
-        ("drawn", np.int64),  # characters drawn by now
+        ("least", np.int64),  # characters drawn before the text may end
+        ("most", np.int64),  # characters drawn at most
+        ("drawn", np.int64),  # characters drawn so far
         ("keeps_history", np.int64),
-        ("length", np.int64),  # of the history, the given codes in it
+        ("length", np.int64),  # of the history, given codes included
         ("status", np.int64),
-        ("given", np.int64),  # codes to be read before any is drawn
+        ("given", np.int64),  # codes read before any is drawn
         ("made", np.int64),  # codes read and drawn since then
-        ("is_scored", np.int64),  # whether given codes are scored too
-        ("top", np.int64),  # how many most probable codes are noted, -1 to score nothing
+        ("is_scored", np.int64),  # given codes are scored too
+        ("top", np.int64),  # most probable codes to return, -1 to score nothing
     ]
 )
 
 
 class Automata(NamedTuple):
-    """The patterns of all lanes: A of them, their states numbered through, S in all.
+    """Patterns of all lanes: A automata, their S states numbered consecutively.
 
-    classes: (A, V) the class of each code, -1 for one that is allowed nowhere. begins: (S + 1,)
-    where the row of a state begins in `table`, which has the next state for each class, -1 for
-    none. accepts: (S,) whether the text may end here; is_last: (S,) whether it must. distance:
-    (S,) fewest characters to where it may.
+    classes: (A, V) class of each code, -1 for one that is allowed nowhere.
+    begins: (S + 1,) where the row of a state begins in `table`, the next state for each class, -1
+    for none. accepts: (S,) whether the text may end here; is_last: (S,) whether it must.
+    distance: (S,) fewest characters until it may.
     """
 
     classes: Array
@@ -63,14 +63,14 @@ class Automata(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """B lanes, of which the first ones are in use, V symbols, room for n codes of each.
+    """B lanes, of which the first ones are in use; V symbols, n codes of each at most.
 
-    unknown, end: codes, -1 for none: the one is never drawn, the other ends a text and is no part
-    of it. rows: (B,) of ROW. bias: (B, V) added to the logits of a lane that is biased.
-    history: (B, room) all codes of a lane; counts: (B, V) how often each is among the last_n.
-    codes: (B, n) those that are given, then those that are drawn; uniforms: (B, n) to draw by.
+    unknown, end: codes, -1 for none: `unknown` is never drawn, `end` ends a text and is not part
+    of it. rows: (B,) of LANE_DTYPE. bias: (B, V) added to the logits of a biased lane.
+    history: (B, capacity) all codes of a lane; counts: (B, V) of codes among the last_n.
+    codes: (B, n) given, then drawn; uniforms: (B, n) to draw by.
     logprobs: (B, n) of the codes; top_codes, top_logprobs: (B, n, N) of the most probable ones.
-    What no lane needs has a width of zero.
+    An array that no lane needs has a width of zero.
     """
 
     unknown: int
@@ -88,34 +88,34 @@ class Lanes(NamedTuple):
 
 
 class SamplerScratch(NamedTuple):
-    """Where one thread works a lane's next code out, (V,) each.
+    """Scratch memory of one thread for drawing a code, (V,) each.
 
-    raw: logits before any rule; weights and counts: of the logits' type; keys: what codes are
-    ordered by; found: some codes in order; banned: what a pattern does not let through.
+    raw: logits before any rule. weights, counts: of the logits' type. keys: sort keys of codes.
+    candidates: some codes in order. banned: codes that a pattern does not allow.
     """
 
     raw: Array
     weights: Array
     counts: Array
     keys: Array
-    found: Array
+    candidates: Array
     banned: Array
 
 
 def sampler_scratch(V: int, dtype: Any) -> SamplerScratch:
-    """Room for a vocabulary."""
+    """Allocate the scratch memory for a vocabulary."""
     return SamplerScratch(
         raw=np.zeros(V, np.float64),
         weights=np.zeros(V, dtype),
         counts=np.zeros(V, dtype),
         keys=np.zeros(V, np.float64),
-        found=np.zeros(V, np.int64),
+        candidates=np.zeros(V, np.int64),
         banned=np.zeros(V, np.bool_),
     )
 
 
-def lanes_for(B: int, V: int, n: int, *, unknown: int = -1, end: int = -1) -> Lanes:
-    """Room for B lanes; no patterns, biases or history, nothing noted."""
+def allocate_lanes(B: int, V: int, n: int, *, unknown: int = -1, end: int = -1) -> Lanes:
+    """Allocate B lanes without patterns, biases, history or scores."""
     rows = np.zeros(B, LANE_DTYPE)
     rows["state"] = rows["top"] = -1
     return Lanes(
@@ -135,7 +135,7 @@ def lanes_for(B: int, V: int, n: int, *, unknown: int = -1, end: int = -1) -> La
 
 
 def no_automata(V: int) -> Automata:
-    """No patterns."""
+    """Return the automata of no pattern."""
     return Automata(
         classes=np.zeros((0, V), np.int32),
         begins=np.zeros(1, np.int64),

@@ -1,13 +1,15 @@
-"""What changes a row of logits before a code is drawn, in this order.
+"""Penalties and bans on a row of logits before a code is drawn, in this order.
 
     bias      z[j] += bias[j]
     penalties for each code among the last ones: z > 0 ? z / repetition : z · repetition, then
-              z -= presence + frequency · (how often it is there)
-    n-grams   whatever would complete n characters that were there before is banned
+              z -= presence + frequency · (its count)
+    n-grams   a code that would complete n codes seen before is banned
     the end   banned before `least` characters were drawn
-    patterns  what leaves no way to a full match within what is left of the length is banned
 
-Banned is -inf. The readable twins are in generation/sampling.py.
+Banned is -inf. The readable twin is generation/penalties.py. A lane's history has all its codes,
+its counts those of the last `last_n`:
+
+    history   c0 c1 c2 … | c[length - last_n] … c[length - 1] |     counts[code] over the window
 """
 
 from __future__ import annotations
@@ -19,14 +21,15 @@ from nextchar.kernels.jit import kernel
 
 @kernel(inlined=True)
 def apply_penalties(z, lane, lanes):
-    """Apply all but the pattern to a lane's logits (V,), in place."""
+    """Apply a lane's penalties and bans to its logits (V,), in place."""
     row = lanes.rows[lane]
     if row.is_biased:
-        _add(z, lanes.bias[lane])
+        _add_bias(z, lanes.bias[lane])
     if row.repetition != 1.0 or row.presence != 0.0 or row.frequency != 0.0:
         _penalize(z, lanes.counts[lane], row.repetition, row.presence, row.frequency)
     if row.ngram > 0:
-        _ban_repeats(z, lanes.history[lane, : row.length], row.ngram)
+        _ban_repeated_ngrams(z, lanes.history[lane, : row.length], row.ngram)
+    # bans that do not look back
     if lanes.unknown >= 0:
         z[lanes.unknown] = -np.inf
     if lanes.end >= 0 and row.drawn < row.least:
@@ -34,13 +37,15 @@ def apply_penalties(z, lane, lanes):
 
 
 @kernel()
-def _add(z, bias):
+def _add_bias(z, bias):
+    """Add the bias of each code, in float64."""
     for j in range(z.size):
         z[j] = np.float64(z[j]) + bias[j]
 
 
 @kernel()
 def _penalize(z, counts, repetition, presence, frequency):
+    """Lower the logits of recent codes, once for each and by their counts."""
     for j in range(z.size):
         count = counts[j]
         if count > 0:
@@ -50,9 +55,10 @@ def _penalize(z, counts, repetition, presence, frequency):
 
 
 @kernel()
-def _ban_repeats(z, history, n):
-    """Ban what once came after the n - 1 codes that are the last ones now."""
+def _ban_repeated_ngrams(z, history, n):
+    """Ban codes that followed an earlier occurrence of the last n - 1 codes."""
     length = history.size
+    # an n-gram in the history whose first n - 1 codes are the last ones: its last code is banned
     for start in range(length - n + 1):
         same = True
         for j in range(n - 1):
@@ -64,49 +70,8 @@ def _ban_repeats(z, history, n):
 
 
 @kernel(inlined=True)
-def mask_by_pattern(z, lane, lanes, banned):
-    """Ban what a lane's pattern does not let through; whether it lets anything through.
-
-    Where the text so far is a full match it may end. In a model whose texts have an end that is
-    drawn as any other code. In another, drawing what the pattern bans is the end: `banned` (V,)
-    then says what that is, and it stays as probable as it is once `least` characters are there.
-    """
-    row, automata = lanes.rows[lane], lanes.automata
-    state = row.state
-    begin, end = automata.begins[state], automata.begins[state + 1]
-    may_end = automata.accepts[state]
-    keeps = may_end and lanes.end < 0 and row.drawn >= row.least
-    return _confine(
-        z, automata.classes[row.pattern], automata.table[begin:end], automata.distance,
-        row.most - row.drawn, lanes.end if may_end else -1, keeps, banned,
-    )  # fmt: skip
-
-
-@kernel()
-def _confine(z, classes, table, distance, left, end, keeps, banned):
-    goes_on = False
-    for j in range(z.size):
-        there = table[classes[j]] if classes[j] >= 0 else -1
-        goes = there >= 0 and distance[there] < left
-        goes_on = goes_on or goes
-        banned[j] = not goes and j != end
-        if banned[j] and not keeps:
-            z[j] = -np.inf
-    return goes_on
-
-
-@kernel(inlined=True)
-def advance_pattern(lane, lanes, code):
-    """Take a drawn code into the pattern's state; whether the pattern wants no more."""
-    row, automata = lanes.rows[lane], lanes.automata
-    place = automata.begins[row.state] + automata.classes[row.pattern, code]
-    row.state = automata.table[place]
-    return automata.is_last[row.state]
-
-
-@kernel(inlined=True)
 def append_to_history(lane, lanes, code):
-    """Take a code into a lane's history and counts, where it has them."""
+    """Append a code to a lane's history and count it, where the lane keeps them."""
     row = lanes.rows[lane]
     if row.keeps_history:
         _remember(lanes.history[lane], lanes.counts[lane], row.length, row.last_n, code)
@@ -115,8 +80,9 @@ def append_to_history(lane, lanes, code):
 
 @kernel()
 def _remember(history, counts, length, window, code):
+    """Append a code to a history, and move the window of the counts; a negative window is all."""
     history[length] = code
     if window != 0:
         counts[code] += 1
-    if 0 < window <= length:
+    if 0 < window <= length:  # the code that leaves the window
         counts[history[length - window]] -= 1

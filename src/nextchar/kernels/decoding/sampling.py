@@ -1,13 +1,19 @@
-"""Drawing one code from a row of logits; its readable twin is generation/sampling.py.
+"""Drawing one code from a row of logits; the readable twin is generation/sampling.py.
 
     weights[j] = exp((z[j] - max z) / temperature)
-    top_k, top_p, min_p and typical_p set the weights of what they leave out to 0
-    the first code at which the summed weights exceed uniform · (their sum) is the one
+    top_k, top_p, min_p and typical_p set the weights of the codes that they drop to 0
+    the first code at which the summed weights exceed uniform · (their sum) is drawn
 
-Nothing is sorted. The rules that keep the first ones in some order find where to cut by bisection:
-a few passes of additions, in vectors, narrow the cut down to a handful of codes, which are then
-put in order. A character costs one pass of exponentials and one of additions, and some ten passes
-for each such rule.
+Nothing is sorted. A rule that keeps the first codes in some order needs only the cut: the value
+above which the weights sum to a goal. It is found by bisection, a few vectorised sums over the
+row; a handful of candidates around it is then sorted:
+
+    value      low            high           largest
+    ───────────┼──────────────┼──────────────┤
+      dropped  │  candidates  │  kept
+               sum ≥ goal     sum < goal            sums of weights above a value
+
+A character costs one pass of exponentials and one of additions, and some ten passes per rule.
 """
 
 from __future__ import annotations
@@ -19,17 +25,18 @@ import numpy as np
 from nextchar.kernels.jit import kernel
 from nextchar.kernels.training.activations import exp
 
-HANDFUL = 12  # codes that are quickly put in order
-DOUBLINGS = 60  # of a width, or halvings, at the most
+HANDFUL = 12  # candidates that are quickly sorted
+DOUBLINGS = 60  # at most, of a width; or halvings
 
 
 @kernel()
-def sample(z, uniform, temperature, top_k, top_p, min_p, typical_p, desk):
-    """The code drawn from logits z (V,) by a number in [0, 1); -1 where all are -inf.
+def sample(z, uniform, temperature, top_k, top_p, min_p, typical_p, scratch):
+    """Return the code drawn from logits z (V,) by a number in [0, 1); -1 where all are -inf.
 
-    temperature: 0 takes the largest logit. desk: workspace (lanes.py); z itself is kept.
+    temperature: 0 takes the largest logit. scratch: `lanes.SamplerScratch`. z is not changed.
     """
-    weights, best = desk.weights, _first_largest(z)
+    # the largest logit has weight 1, whatever the temperature
+    weights, best = scratch.weights, _argmax(z)
     if z[best] == -np.inf:
         return -1
     if temperature == 0.0:
@@ -38,21 +45,23 @@ def sample(z, uniform, temperature, top_k, top_p, min_p, typical_p, desk):
     largest = np.float64(z[best])
     for j in range(z.size):  # in float64: no temperature is too small for it
         weights[j] = kind((np.float64(z[j]) - largest) / temperature)
-    for j in range(z.size):
+    for j in range(z.size):  # a loop of its own type becomes vectors
         weights[j] = exp(weights[j])
+    # each rule sees the weights that the one before it left
     if 0 < top_k < z.size:
-        _keep_top_k(z, best, weights, top_k, desk)
+        keep_top_k(z, best, weights, top_k, scratch)
     if top_p < 1.0:
-        _keep_first(z, largest, weights, top_p * _total(weights), desk)
+        _keep_first(z, largest, weights, top_p * _total(weights), scratch)
     if min_p > 0.0:
-        _keep_min_p(weights, min_p)
+        keep_min_p(weights, min_p)
     if typical_p < 1.0:
-        _keep_typical(z, best, weights, temperature, typical_p, desk)
+        keep_typical_p(z, best, weights, temperature, typical_p, scratch)
     return _draw(weights, uniform, best)
 
 
 @kernel()
-def _first_largest(z):
+def _argmax(z):
+    """Return the first code with the largest logit."""
     best = 0
     for j in range(1, z.size):
         if z[j] > z[best]:
@@ -62,6 +71,7 @@ def _first_largest(z):
 
 @kernel()
 def _draw(weights, uniform, best):
+    """Return the first code at which the summed weights exceed uniform · (their sum)."""
     total = 0.0
     for j in range(weights.size):
         total += weights[j]
@@ -77,88 +87,97 @@ def _draw(weights, uniform, best):
 
 
 @kernel()
-def _keep_top_k(z, best, weights, k, desk):
-    """Set the weights of all but the k largest, and what equals the last of them, to zero."""
-    counts = desk.counts
-    for j in range(z.size):  # what has no weight is out in any case
+def keep_top_k(z, best, weights, k, scratch):
+    """Set weights to zero, but for the k largest and those that equal the last of them."""
+    # the cut among the k-th largest: each code that is still in counts 1, the goal is k
+    counts = scratch.counts
+    for j in range(z.size):
         counts[j] = 1 if weights[j] > 0 else 0
     low, high = _bracket(z, counts, np.float64(k), np.float64(z[best]))
-    count = _find(z, counts, low, high, desk.found)
-    place = k - _above(z, counts, high)[0]  # of the cut among those found
-    cut = z[desk.found[min(max(int(place), 1), count) - 1]]
+    count = _sorted_between(z, counts, low, high, scratch.candidates)
+    place = k - _sum_above(z, counts, high)[0]  # of the cut, among the candidates
+    # the k-th largest itself; equal ones are kept with it
+    cut = z[scratch.candidates[min(max(int(place), 1), count) - 1]]
     for j in range(z.size):
         if z[j] < cut:
             weights[j] = 0
 
 
 @kernel()
-def _keep_min_p(weights, p):
-    """Set weights below p to zero: the best one's is 1."""
+def keep_min_p(weights, p):
+    """Set weights below p to zero: the largest is 1."""
     for j in range(weights.size):
         if weights[j] < p:
             weights[j] = 0
 
 
 @kernel()
-def _keep_first(order, largest, weights, goal, desk):
-    """Keep the fewest of the largest in an order whose weights sum to a goal; at least one.
+def _keep_first(order, largest, weights, goal, scratch):
+    """Keep the fewest codes of largest `order` whose weights sum to a goal, at least one.
 
     Of equal ones the lower code is first. The weights of the others are set to zero.
     """
+    # all above `high` are kept: their weights sum to less than the goal
     low, high = _bracket(order, weights, goal, largest)
-    count = _find(order, weights, low, high, desk.found)
-    before = _above(order, weights, high)[0]
+    count = _sorted_between(order, weights, low, high, scratch.candidates)
+    before = _sum_above(order, weights, high)[0]
+    # candidates are kept until the goal is reached; those below all of them are dropped
     kept = 0
     while kept < count and (before < goal or (kept == 0 and before == 0.0)):
-        before += weights[desk.found[kept]]
+        before += weights[scratch.candidates[kept]]
         kept += 1
     for j in range(order.size):
         if order[j] < low:
             weights[j] = 0
     for n in range(kept, count):
-        weights[desk.found[n]] = 0
+        weights[scratch.candidates[n]] = 0
 
 
 @kernel()
-def _keep_typical(z, best, weights, temperature, typical_p, desk):
-    """Set the weights of all but the most typical codes to zero.
+def keep_typical_p(z, best, weights, temperature, typical_p, scratch):
+    """Set weights to zero, but for the most typical codes.
 
-    How typical a code is: how near -log of its probability is to the mean of that, the entropy.
+    A code is the more typical, the nearer its surprisal, -log p, is to the mean surprisal, the
+    entropy.
     """
-    keys, total = desk.keys, _total(weights)
+    keys, total = scratch.keys, _total(weights)
     entropy, log_total = 0.0, math.log(total)
+    # surprisal of each code, and its mean
     for j in range(z.size):
         keys[j] = log_total - (np.float64(z[j]) - np.float64(z[best])) / temperature
         if weights[j] > 0:
             entropy += weights[j] / total * keys[j]
+    # sort keys: negated distances to the entropy, so that the most typical is the largest
     nearest = -np.inf
     for j in range(z.size):
         keys[j] = -abs(keys[j] - entropy) if weights[j] > 0 else -np.inf
         nearest = max(nearest, keys[j])
-    _keep_first(keys, nearest, weights, typical_p * total, desk)
+    _keep_first(keys, nearest, weights, typical_p * total, scratch)
 
 
 @kernel()
 def _bracket(order, weights, goal, largest):
-    """Two values between which the cut lies, few codes between them.
+    """Return two values between which the cut lies, with few codes between them.
 
-    Those above the higher one have less than the goal together, those above or at the lower one
-    all of it; where rounding keeps the goal out of reach the lower one is below everything.
+    The weights above the higher one sum to less than the goal, those above the lower one to all of
+    it; where rounding keeps the goal out of reach, the lower one is below everything.
     """
+    # step down from the largest value, each step twice as wide, until the goal is reached
     low, high, width = largest, largest, 1.0
-    between, above = float(order.size), 0.0
+    between, above = float(order.size), 0.0  # codes between the values, codes above `high`
     for _ in range(DOUBLINGS):
         low, width = largest - width, 2 * width
-        total, count = _above(order, weights, low)
+        total, count = _sum_above(order, weights, low)
         if total >= goal:
             between = count - above
             break
         high, above = low, count
+    # halve the interval until a handful of codes is left in it, or it cannot be halved
     for _ in range(DOUBLINGS):
         middle = low + (high - low) / 2
         if between <= HANDFUL or not low < middle < high:
             break
-        total, count = _above(order, weights, middle)
+        total, count = _sum_above(order, weights, middle)
         if total < goal:
             high, above, between = middle, count, between - (count - above)
         else:
@@ -167,24 +186,24 @@ def _bracket(order, weights, goal, largest):
 
 
 @kernel()
-def _find(order, weights, low, high, found):
-    """Write the codes whose values lie from low to high to found, largest first; how many."""
+def _sorted_between(order, weights, low, high, candidates):
+    """Write codes with values from low to high to candidates, largest first; return how many."""
     count = 0
     for j in range(order.size):
         if low <= order[j] <= high and weights[j] > 0:
-            n = count
-            while n > 0 and order[found[n - 1]] < order[j]:  # equal ones stay in their order
-                found[n] = found[n - 1]
+            n = count  # insertion sort: equal ones stay in their order
+            while n > 0 and order[candidates[n - 1]] < order[j]:
+                candidates[n] = candidates[n - 1]
                 n -= 1
-            found[n] = j
+            candidates[n] = j
             count += 1
     return count
 
 
-@kernel(sums_in_any_order=True)
-def _above(order, weights, value):
-    """The summed weights of what is larger than a value, and how many that are."""
-    total, count = 0.0, 0.0  # of one type, so that both are taken in vectors
+@kernel(reassociate=True)
+def _sum_above(order, weights, value):
+    """Return the sum of the weights of codes above a value, and the number of those codes."""
+    total, count = 0.0, 0.0  # of one type, so that both are summed in vectors
     for j in range(order.size):
         is_above = order[j] > value
         total += weights[j] if is_above else 0.0
@@ -192,8 +211,9 @@ def _above(order, weights, value):
     return total, count
 
 
-@kernel(sums_in_any_order=True)
+@kernel(reassociate=True)
 def _total(weights):
+    """Return the sum of the weights."""
     total = 0.0
     for j in range(weights.size):
         total += weights[j]

@@ -1,7 +1,9 @@
-"""The lanes that one thread works on, side by side in its room.
+"""Shard: the lanes of one thread, side by side in its workspace.
 
 The first ones are in use. One that leaves is replaced by the last one, so that a call always works
-on a block without gaps; numbers of lanes therefore change, and `Decoder` knows who is where.
+on a block without gaps; numbers of lanes therefore change, and `Decoder` keeps track of them.
+
+    lanes   | A | B | C | D |        B leaves        | A | D | C |
 """
 
 from __future__ import annotations
@@ -13,18 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.kernels.decoding.decode import write
-from nextchar.kernels.decoding.lanes import LANE_DTYPE, RUNNING, Lanes, lanes_for, sampler_scratch
+from nextchar.kernels.decoding.lanes import (
+    LANE_DTYPE,
+    RUNNING,
+    Lanes,
+    allocate_lanes,
+    sampler_scratch,
+)
 from nextchar.kernels.gemm.packed_weights import PackedWeights
 from nextchar.kernels.layout import Layout
-from nextchar.kernels.training.dropout import dropout_of
-from nextchar.kernels.training.workspace import allocate_workspace
+from nextchar.kernels.training.dropout import NO_DROPOUT
+from nextchar.kernels.training.workspace import WorkspaceSize, allocate_workspace
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a lane has read.
+    """State of a lane after the codes that it has read.
 
     state: (L, STATES, H) without padding; logits: (V,); history: its codes, where it keeps them.
     """
@@ -36,7 +44,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Rules:
-    """How a lane draws: names and values of ROW, what is added to its logits (V,)."""
+    """Sampling rules of a lane: names and values of LANE_DTYPE; bias (V,) added to its logits."""
 
     numbers: dict[str, float]
     bias: Array | None = None
@@ -47,7 +55,7 @@ class Shard:
 
     def __init__(
         self,
-        shape: Layout,
+        layout: Layout,
         B: int,
         longest: int,
         dtype: Any,
@@ -56,25 +64,25 @@ class Shard:
         unknown: int,
         end: int,
     ) -> None:
-        self.shape, self.capacity, self.count = shape, B, 0
-        self._room = allocate_workspace(shape, 1, B, dtype, pairs=pairs, backward=False)
-        self.lanes: Lanes = lanes_for(B, shape.V, longest, unknown=unknown, end=end)
-        self._desk = sampler_scratch(shape.V, dtype)
-        self._nothing = dropout_of(shape.L, 0.0, 0, 0)
+        self.layout, self.capacity, self.count = layout, B, 0
+        size = WorkspaceSize(1, B, pairs=pairs, backward=False)
+        self._workspace = allocate_workspace(layout, size, dtype)
+        self.lanes: Lanes = allocate_lanes(B, layout.V, longest, unknown=unknown, end=end)
+        self._scratch = sampler_scratch(layout.V, dtype)
 
     @property
     def rows(self) -> Array:
-        """The numbers of the lanes in use."""
+        """Numbers of the lanes in use."""
         return self.lanes.rows[: self.count]
 
     def logits(self, lane: int) -> Array:
-        """What a lane expects next, (V,)."""
-        begin = lane * self.shape.VP
-        return self._room.logits[begin : begin + self.shape.V]
+        """Return the logits of a lane's next code, (V,)."""
+        begin = lane * self.layout.VP
+        return self._workspace.logits[begin : begin + self.layout.V]
 
     def enter(self, rules: Rules, start: Snapshot) -> int:
-        """Let a lane in that goes on from a snapshot; its number."""
-        lane, V = self.count, self.shape.V
+        """Add a lane that continues from a snapshot; return its number."""
+        lane, V = self.count, self.layout.V
         self.count += 1
         row = np.zeros((), LANE_DTYPE)
         row["state"], row["status"] = -1, RUNNING
@@ -83,23 +91,23 @@ class Shard:
         row["length"] = len(start.history)
         self.lanes.rows[lane] = row
         for n, states in enumerate(self._states(lane)):
-            states[:, : self.shape.H] = start.state[:, n]
+            states[:, : self.layout.H] = start.state[:, n]
         self.logits(lane)[:] = start.logits
         if rules.bias is not None:
             self._widen("bias", V)
             self.lanes.bias[lane] = rules.bias
             self.lanes.rows[lane]["is_biased"] = 1
         if row["keeps_history"]:
-            self._remember(lane, start.history, int(row["last_n"]))
+            self._set_history(lane, start.history, int(row["last_n"]))
         if row["top"] >= 0:
-            self._note(int(row["top"]))
+            self._reserve_scores(int(row["top"]))
         return lane
 
     def leave(self, lane: int) -> int:
-        """Let a lane go; the number of the one that is `lane` from now on."""
+        """Remove a lane; return the old number of the one that is `lane` from now on."""
         self.count -= 1
         last = self.count
-        if lane != last:
+        if lane != last:  # the last lane takes its place: states, logits, and its row everywhere
             for states, source in zip(self._states(lane), self._states(last), strict=True):
                 states[:] = source
             self.logits(lane)[:] = self.logits(last)
@@ -109,8 +117,8 @@ class Shard:
         return last
 
     def snapshot(self, lane: int) -> Snapshot:
-        """All that a lane has read, copied."""
-        H = self.shape.H
+        """Return a copy of the state of a lane."""
+        H = self.layout.H
         states = np.stack([states[:, :H] for states in self._states(lane)], axis=1)
         length = int(self.lanes.rows[lane]["length"])
         history = self.lanes.history[lane, :length].copy()
@@ -120,30 +128,30 @@ class Shard:
         """Read and draw up to n codes in every lane."""
         if self.count == 0:
             return
-        if self.rows["keeps_history"].any():
+        if self.rows["keeps_history"].any():  # compiled code cannot grow an array
             self._widen("history", int(self.rows["length"].max()) + n)
         write(
-            self.shape, parameters, packed, self._room, self.lanes, self._desk, self.count, n,
-            patience, self._nothing,
+            self.layout, parameters, packed, self._workspace, self.lanes, self._scratch,
+            self.count, n, patience, NO_DROPOUT,
         )  # fmt: skip
 
     def _states(self, lane: int) -> list[Array]:
-        """The states before the next step, padded, (L, P) each."""
-        P = self.shape.P
-        arrays = [self._room.h, self._room.c][: self.shape.S]
+        """Return the states before the next step, padded, (L, P) each."""
+        P = self.layout.P
+        arrays = [self._workspace.h, self._workspace.c][: self.layout.S]
         return [array[:, lane * P : (lane + 1) * P] for array in arrays]
 
-    def _remember(self, lane: int, history: Array, window: int) -> None:
-        """Give a lane the history that it goes on from."""
-        V = self.shape.V
+    def _set_history(self, lane: int, history: Array, window: int) -> None:
+        """Set the history that a lane continues from."""
+        V = self.layout.V
         self._widen("history", len(history))
         self._widen("counts", V)
         self.lanes.history[lane, : len(history)] = history
         last = history if window < 0 else history[max(0, len(history) - window) :]
         self.lanes.counts[lane] = np.bincount(last, minlength=V)
 
-    def _note(self, top: int) -> None:
-        """Make room to note log-probabilities."""
+    def _reserve_scores(self, top: int) -> None:
+        """Make the arrays of log-probabilities large enough."""
         B, n = self.lanes.codes.shape
         self._widen("logprobs", n)
         if self.lanes.top_codes.shape[2] < top or self.lanes.top_codes.shape[1] == 0:
@@ -153,7 +161,7 @@ class Shard:
             )
 
     def _widen(self, name: str, width: int) -> None:
-        """Make an array of the lanes at least so wide, at least twice as wide as before."""
+        """Widen an array of the lanes to a width or more; doubling keeps the copies few."""
         old: Array = getattr(self.lanes, name)
         if old.shape[1] >= width:
             return

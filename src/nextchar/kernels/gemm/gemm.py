@@ -1,8 +1,20 @@
-"""Products of any size by tiles, compiled once and called by address.
+"""Matrix products of any size, by tiles: GEMM, and GEMM with the first operand transposed.
 
-    for panel of B:  for block of ROWS rows of A:  one tile
+    gemm       C (+)= A · B, B packed:        for MC rows of A:  macro-kernel
+    gemm_tn    C = Aᵀ · B, a sum over many    for KC rows of A and B:
+               rows (a gradient of weights)       pack them;  macro-kernel, added to C
+    macro-kernel                              for panel of B:  for block of MR rows of A:  tile
 
-Linked into every kernel that multiplies, the tiles would be compiled again for each of them.
+          N, in panels                     MC rows of A (or KC packed rows) stay in the L2 cache,
+          ┌──┬──┬──┬─┐                     a panel of B in the L1 cache, a tile of C in registers
+        K │  │B │  │ │
+          ├──┼──┼──┼─┤
+     MC ┌─┤  │  │  │ │ MR rows of a tile
+      A │ ├──┼──┼──┼─┤ = C
+        └─┴──┴──┴──┴─┘
+
+The macro-kernel is compiled once and called by address: linked into every kernel that multiplies,
+its tiles would be compiled again for each of them.
 """
 
 from __future__ import annotations
@@ -17,53 +29,53 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from nextchar.kernels.aligned import aligned_zeros
-from nextchar.kernels.gemm.microkernel import ROWS, VECTORS, tile
+from nextchar.kernels.gemm.bfloat16 import pack_micropanels_bf16, pack_panel_bf16, round_rows
+from nextchar.kernels.gemm.microkernel import MR, NR_VECTORS, prefetch, tile, vector_length_of
+from nextchar.kernels.gemm.packing import pack_micropanels, pack_panel
 from nextchar.kernels.isa import HOST
-from nextchar.kernels.jit import c_function, kernel
+from nextchar.kernels.jit import c_function, kernel, kernel_by_type
 
-CHUNK = 256  # rows of A that pass each panel of B in turn: they stay in the L2 cache
-DEPTH = 256  # rows summed at once in `outer`: two packed blocks stay in the L2 cache
-STREAMS = 8  # rows read side by side: more of them, far apart, drive each other from the L1 cache
+MC = 256  # rows of A that pass each panel of B in turn: they stay in the L2 cache
+KC = 256  # rows summed at once in `gemm_tn`: two packed blocks stay in the L2 cache
 
 
 class GemmContext(NamedTuple):
-    """What products work with.
+    """Compiled code and scratch memory of products.
 
-    by_tiles: the address of the compiled `_by_tiles` of a type.
-    scratch: uint32, room for CHUNK × ⌈K/2⌉ pairs where products are of pairs.
+    macrokernel: address of the compiled `macrokernel` for the type of B.
+    scratch: uint32, MC × ⌈K/2⌉ pairs where A is rounded to bfloat16, otherwise empty.
     """
 
-    by_tiles: int
+    macrokernel: int
     scratch: NDArray[Any]
 
 
-def gemm_context(packed: Any, inner: int = 0) -> GemmContext:
-    """The tools for matrices packed as a type; inner: the largest K of products of pairs."""
-    size = CHUNK * ((inner + 1) // 2) if np.dtype(packed) == np.uint32 else 0
-    return GemmContext(_address(np.dtype(packed).name), aligned_zeros(size, np.uint32))
+def gemm_context(packed: Any, K: int = 0) -> GemmContext:
+    """Return the context for matrices packed as a type; K: largest inner size of pairs."""
+    return GemmContext(
+        _address(np.dtype(packed).name), aligned_zeros(scratch_size(packed, K), "u4")
+    )
+
+
+def scratch_size(packed: Any, K: int) -> int:
+    """Return the size of a context's scratch."""
+    return MC * ((K + 1) // 2) if np.dtype(packed) == np.uint32 else 0
 
 
 @cache
 def _address(packed: str) -> int:
     number = {"float32": np.float32, "float64": np.float64, "uint32": np.uint32}[packed]
-
-    def by_tiles(a, a_row, a_step, b, c, c_row, M, K, N, add):
-        _by_tiles(number(0), a, a_row, a_step, b, c, c_row, M, K, N, add != 0)
-
-    return c_function(by_tiles, types.void(*[types.intp] * 10))
-
-
-@kernel(inlined=True)
-def place_of(v, vectors, K, length):
-    """Where vector v of a packed matrix of K rows begins, and how far apart its rows are."""
-    panel = v // VECTORS * VECTORS
-    row = min(VECTORS, vectors - panel) * length
-    return panel * length * K + (v - panel) * length, row
+    return c_function(
+        lambda a, a_row, a_step, b, c, c_row, M, K, N, add: macrokernel(
+            number(0), a, a_row, a_step, b, c, c_row, M, K, N, add != 0
+        ),
+        types.void(*[types.intp] * 10),
+    )
 
 
 @intrinsic
-def call(context, address, a, a_row, a_step, b, c, c_row, M, K, N, add):
-    """C (+)= A · B as `tile` has it, for any M and whole vectors N, by what is at an address."""
+def call_macrokernel(context, address, a, a_row, a_step, b, c, c_row, M, K, N, add):
+    """Call the compiled `macrokernel` at an address."""
 
     def generate(codegen, builder, signature, args):
         i64 = ir.IntType(64)
@@ -86,12 +98,17 @@ def _size_of(context, number):
 
 
 @kernel()
-def _by_tiles(number, a, a_row, a_step, b, c, c_row, M, K, N, add):
+def macrokernel(number, a, a_row, a_step, b, c, c_row, M, K, N, add):
+    """C (+)= A · B as `tile` computes it, for any M and whole vectors N.
+
+    number: a number of the type of B. Addresses in bytes, distances in elements.
+    """
     size = _size_of(number)
     length = HOST.vector_bytes // size
-    blocks = (M + ROWS - 1) // ROWS
-    for v in range(0, N // length, VECTORS):
-        vectors = min(VECTORS, N // length - v)
+    blocks = (M + MR - 1) // MR
+    # panels outside, rows inside: a panel stays in the L1 cache while all rows pass
+    for v in range(0, N // length, NR_VECTORS):
+        vectors = min(NR_VECTORS, N // length - v)
         first = 0
         for block in range(blocks):  # blocks of nearly equal height: no thin last one
             end = (block + 1) * M // blocks
@@ -109,3 +126,98 @@ def _by_tiles(number, a, a_row, a_step, b, c, c_row, M, K, N, add):
                 add,
             )
             first = end
+
+
+@kernel_by_type
+def gemm(a, a_row, B, c, c_row, M, K, N, add, context):
+    """C (M × N) (+)= A (M × K) · B.
+
+    a, c: addresses; a_row, c_row: distances in elements. N: whole vectors. B: packed; of uint32,
+    it holds pairs of bfloat16. A is then rounded to pairs where the CPU multiplies them, and the
+    pairs are widened to float32 elsewhere; rows of A must be readable, and finite, up to an even K.
+    """
+    return gemm_bf16 if B.dtype == types.uint32 and HOST.has_bfloat16 else gemm_float
+
+
+@kernel()
+def gemm_float(a, a_row, B, c, c_row, M, K, N, add, context):
+    """`gemm` of float rows as they are; B of the same type, or of pairs that are widened."""
+    size, b = B.itemsize, B.ctypes.data  # a pair takes as many bytes as a float32
+    steps = (K + 1) // 2 if _holds_pairs(B) else K
+    for start in range(0, M, MC):  # MC rows stay in the L2 cache for all panels
+        rows = min(MC, M - start)
+        source, to = a + start * a_row * size, c + start * c_row * size
+        call_macrokernel(
+            context.macrokernel, source, a_row, 1, b, to, c_row, rows, steps, N, add
+        )  # fmt: skip
+
+
+@kernel()
+def gemm_bf16(a, a_row, B, c, c_row, M, K, N, add, context):
+    """`gemm` of float32 rows that are rounded to pairs, MC of them at a time."""
+    pairs, b = (K + 1) // 2, B.ctypes.data
+    for start in range(0, M, MC):
+        rows = min(MC, M - start)
+        # rounded once here, read by every panel of B
+        round_rows(a + start * a_row * 4, a_row, rows, K, context.scratch)
+        source, to = context.scratch.ctypes.data, c + start * c_row * 4
+        call_macrokernel(
+            context.macrokernel, source, pairs, 1, b, to, c_row, rows, pairs, N, add
+        )  # fmt: skip
+
+
+@intrinsic
+def _holds_pairs(context, array):
+    """Whether an array holds pairs of bfloat16: a constant when the kernel is compiled."""
+
+    def generate(codegen, builder, signature, args):
+        return ir.IntType(1)(array.dtype == types.uint32)
+
+    return types.boolean(array), generate
+
+
+@kernel()
+def apply_gemm(a, a_row, B, c, c_row, M, K, N, add, context):
+    """`gemm`, callable from Python."""
+    gemm(a, a_row, B, c, c_row, M, K, N, add, context)
+
+
+@kernel()
+def gemm_tn(a, M, b, N, c, rows, packed_a, packed_b, context):
+    """C (M × N) = Aᵀ B, a sum over `rows` rows; rounded to bfloat16 where packed_a is uint32.
+
+    a: (rows, ≥ M) and b: (rows, N), contiguous in rows; c: (M, N), contiguous; N: whole vectors.
+    packed_a, packed_b: scratch for KC × (M + MR) numbers and for KC × NR_VECTORS vectors.
+    """
+    size = c.itemsize  # of a pair of bfloat16 too
+    length = vector_length_of(c)
+    for first in range(0, rows, KC):
+        depth = min(KC, rows - first)
+        steps = (depth + 1) // 2 if _holds_pairs(packed_a) else depth
+        # A of this block for all panels, B panel by panel: both are read from cache afterwards
+        _pack_micropanels(packed_a, a, M, first, depth)
+        for v in range(0, N // length, NR_VECTORS):
+            vectors = min(NR_VECTORS, N // length - v)
+            _pack_panel(packed_b, b, v * length, vectors * length, first, depth)
+            for m in range(0, M, MR):
+                count = min(MR, M - m)
+                corner = c.ctypes.data + (m * N + v * length) * size  # of the tile in C
+                for r in range(count):  # C is in memory, and needed when the sums are done
+                    for line in range(vectors):
+                        prefetch(corner + (r * N + line * length) * size)
+                # A transposed by its distances: a column is 1 apart from the next, a row MR
+                block, panel = packed_a.ctypes.data + m * steps * size, packed_b.ctypes.data
+                width, add = vectors * length, first > 0  # the first KC rows overwrite C
+                call_macrokernel(
+                    context.macrokernel, block, 1, MR, panel, corner, N, count, steps, width, add
+                )
+
+
+@kernel_by_type
+def _pack_micropanels(out, a, M, first, depth):
+    return pack_micropanels_bf16 if out.dtype == types.uint32 else pack_micropanels
+
+
+@kernel_by_type
+def _pack_panel(out, b, column, width, first, depth):
+    return pack_panel_bf16 if out.dtype == types.uint32 else pack_panel

@@ -1,13 +1,22 @@
-"""The micro-kernel: one tile of a matrix product, held in vector registers.
+"""Micro-kernel: one tile of a matrix product, held in vector registers.
 
     C[rows × vectors·VL] (+)= A[rows × K] · B[K × vectors·VL]
 
     for k:  load `vectors` vectors of row k of B
-            for each row r:  broadcast A[r, k], multiply and add into the row's sums
+            for each row r:  broadcast A[r, k], multiply and add into the sums of row r
 
-A is anywhere: element (r, k) stands at a + r·a_row + k·a_step, so the same kernel reads a matrix
-and its transpose. B is packed: row k stands at b + k·vectors·VL. C's rows are `c_row` apart and
-whole vectors wide. Addresses are in bytes, distances in elements.
+                       B: K rows of `vectors` vectors, one after the other
+                       ┌────────┬────────┬────────┐
+                       │ B[k,0] │ B[k,1] │ B[k,2] │  row k
+                       └────────┴────────┴────────┘
+    A[r, k], broadcast ┌────────┬────────┬────────┐
+      at a + r·a_row   │ sums of row r, one vector│  rows × vectors registers
+           + k·a_step  │ register for each column │  of sums
+                       └────────┴────────┴────────┘
+
+A may lie anywhere: element (r, k) is at a + r·a_row + k·a_step, so the same kernel reads a matrix
+and its transpose. B is packed: row k is at b + k·vectors·VL. Rows of C are `c_row` apart and whole
+vectors wide. Addresses are in bytes, distances in elements.
 """
 
 from __future__ import annotations
@@ -21,7 +30,8 @@ from numba.extending import intrinsic
 
 from nextchar.kernels.isa import HOST
 
-ROWS, VECTORS = HOST.tile_rows, HOST.tile_vectors
+# the tile: MR rows by NR_VECTORS vectors (the field's NR counts numbers, not vectors)
+MR, NR_VECTORS = HOST.tile_rows, HOST.tile_vectors
 _I64 = ir.IntType(64)
 
 
@@ -33,11 +43,12 @@ def _const(value: int) -> ir.Constant:
 def tile(context, rows, vectors, number, a, a_row, a_step, b, c, c_row, K, add):
     """Compute one tile.
 
-    rows ≤ ROWS, vectors ≤ VECTORS: its size. number: any one of the type that is meant, float32,
-    float64, or uint32 where B holds pairs of bfloat16 along k: then K counts pairs and C is
-    float32, and A holds such pairs too where the CPU multiplies them, else it is float32.
+    rows ≤ MR, vectors ≤ NR_VECTORS: size of the tile.
+    number: a number of the type of B: float32, float64, or uint32 for pairs of bfloat16 along k.
+    With pairs, K counts pairs and C is float32; A holds pairs too where the CPU multiplies them,
+    otherwise float32.
     a, b, c: addresses. a_row, a_step, c_row: distances. K: the inner size.
-    add: whether the product is added to what C holds.
+    add: add the product to C instead of overwriting C.
     """
     signature = types.void(types.intp, types.intp, number, *[types.intp] * 7, types.boolean)
     kind = _Tile
@@ -47,13 +58,14 @@ def tile(context, rows, vectors, number, a, a_row, a_step, b, c, c_row, K, add):
 
     def generate(codegen, builder, sig, args):
         rows, vectors, _, *operands = args
+        # a size known at compile time keeps the sums in registers: one block of code per size
         done = builder.append_basic_block("done")
-        code = builder.add(builder.mul(rows, _const(VECTORS + 1)), vectors)
+        code = builder.add(builder.mul(rows, _const(NR_VECTORS + 1)), vectors)
         switch = builder.switch(code, done)
-        for r in range(1, ROWS + 1):
-            for v in range(1, VECTORS + 1):
+        for r in range(1, MR + 1):
+            for v in range(1, NR_VECTORS + 1):
                 block = builder.append_basic_block(f"tile_{r}_{v}")
-                switch.add_case(_const(r * (VECTORS + 1) + v), block)
+                switch.add_case(_const(r * (NR_VECTORS + 1) + v), block)
                 builder.position_at_end(block)
                 kind(builder, r, v, bits).emit(*operands)
                 builder.branch(done)
@@ -64,8 +76,8 @@ def tile(context, rows, vectors, number, a, a_row, a_step, b, c, c_row, K, add):
 
 
 @intrinsic
-def length_of(context, array):
-    """How many numbers of an array a vector holds: known when a kernel is compiled."""
+def vector_length_of(context, array):
+    """Numbers of an array in a vector: a constant when the kernel is compiled."""
     bits = array.dtype.bitwidth
 
     def generate(codegen, builder, signature, args):
@@ -75,7 +87,7 @@ def length_of(context, array):
 
 
 class _Tile:
-    """Writes the instructions of one tile size."""
+    """Writer of the instructions of one tile size."""
 
     def __init__(self, builder: Any, rows: int, vectors: int, bits: int) -> None:
         self.builder, self.rows, self.vectors = builder, rows, vectors
@@ -88,22 +100,25 @@ class _Tile:
     def emit(
         self, a: Any, a_row: Any, a_step: Any, b: Any, c: Any, c_row: Any, K: Any, add: Any
     ) -> None:
-        builder, grid = (
-            self.builder,
-            [(r, v) for r in range(self.rows) for v in range(self.vectors)],
-        )
+        """Write the loop over k, then the stores to C."""
+        builder = self.builder
+        grid = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
+        # pointers to the vectors of C: rows are c_row apart
         c_at = {
             (r, v): self._pointer(
                 c, builder.add(builder.mul(c_row, _const(r)), _const(v * self.length)), self.vector
             )
             for r, v in grid
         }
+        # LLVM promotes these stack slots to registers: their addresses are not used otherwise
         sums = {place: cgutils.alloca_once(builder, self.vector) for place in grid}
         for place in grid:
             builder.store(ir.Constant(self.vector, [0.0] * self.length), sums[place])
+        # the loop over k: everything but A and B stays in registers
         a_rows = [builder.mul(a_row, _const(r)) for r in range(self.rows)]
         with cgutils.for_range(builder, K) as loop:
             self._multiply_row(loop.index, a, a_rows, a_step, b, sums)
+        # C is read only where the product is added to it
         with builder.if_then(add):
             for place in grid:
                 before = builder.load(c_at[place], align=self.size)
@@ -114,12 +129,12 @@ class _Tile:
     def _multiply_row(
         self, k: Any, a: Any, a_rows: list[Any], a_step: Any, b: Any, sums: dict[Any, Any]
     ) -> None:
-        """The body of the loop over k."""
+        """Write the body of the loop over k."""
         bs, along = self._load_row(k, b), self.builder.mul(k, a_step)
         self._add_products(a, a_rows, along, bs, sums)
 
     def _load_row(self, k: Any, b: Any) -> list[Any]:
-        """The vectors of row k of B."""
+        """Load the vectors of row k of B."""
         builder, row = self.builder, self.builder.mul(k, _const(self.vectors * self.length))
         places = [builder.add(row, _const(v * self.length)) for v in range(self.vectors)]
         pointers = [self._pointer(b, place, self.operands) for place in places]
@@ -128,8 +143,9 @@ class _Tile:
     def _add_products(
         self, a: Any, a_rows: list[Any], along: Any, bs: list[Any], sums: dict[Any, Any]
     ) -> None:
-        """Each row's number of A times the vectors of B, added to the row's sums."""
+        """Add A[r, k] times the vectors of B to the sums of each row r."""
         builder = self.builder
+        # LLVM folds the load and broadcast into the multiplication where the CPU can
         for r in range(self.rows):
             value = builder.load(self._pointer(a, builder.add(a_rows[r], along), self.operand))
             value = self._broadcast(value)
@@ -138,7 +154,7 @@ class _Tile:
                 builder.store(total, sums[r, v])
 
     def _multiply_add(self, a: Any, b: Any, total: Any) -> Any:
-        """Total + a b; fused where the CPU can."""
+        """Return total + a b, fused where the CPU can."""
         function = cgutils.get_or_insert_function(
             self.builder.module,
             ir.FunctionType(self.vector, [self.vector] * 3),
@@ -151,6 +167,8 @@ class _Tile:
         return self.builder.inttoptr(self.builder.add(base, offset), kind.as_pointer())
 
     def _broadcast(self, value: Any) -> Any:
+        """Return a vector whose elements all equal a value."""
+        # the pattern that LLVM knows as a broadcast: insert at 0, shuffle with all zeros
         undefined = ir.Constant(ir.VectorType(value.type, self.length), ir.Undefined)
         i32 = ir.IntType(32)
         first = self.builder.insert_element(undefined, value, ir.Constant(i32, 0))
@@ -159,7 +177,7 @@ class _Tile:
 
 
 class BFloat(ir.types._BaseFloatType):  # type: ignore[misc]
-    """LLVM's bfloat, which llvmlite has no name for."""
+    """LLVM's type bfloat, which llvmlite lacks."""
 
     null, intrinsic_name = "0.0", "bf16"
 
@@ -171,7 +189,7 @@ BFloat._create_instance()
 
 
 class _Pairs(_Tile):
-    """A tile of bfloat16 pairs: each lane adds two products at once."""
+    """A tile of bfloat16 pairs: each element of a vector adds two products at once."""
 
     def __init__(self, builder: Any, rows: int, vectors: int, bits: int) -> None:
         super().__init__(builder, rows, vectors, bits)
@@ -190,9 +208,9 @@ class _Pairs(_Tile):
 
 
 class _Widened(_Tile):
-    """A tile of float32 rows with bfloat16 pairs, for CPUs that cannot multiply pairs.
+    """A tile of float32 rows by bfloat16 pairs, for CPUs that cannot multiply pairs.
 
-    A bfloat16 is the upper half of a float32: the pair's first is shifted up, its second masked.
+    A bfloat16 is the upper half of a float32: the first of a pair is shifted up, the second masked.
     """
 
     def __init__(self, builder: Any, rows: int, vectors: int, bits: int) -> None:
@@ -202,11 +220,10 @@ class _Widened(_Tile):
     def _multiply_row(
         self, k: Any, a: Any, a_rows: list[Any], a_step: Any, b: Any, sums: dict[Any, Any]
     ) -> None:
-        builder = self.builder
-        pairs = self._load_row(k, b)
+        builder, pairs = self.builder, self._load_row(k, b)
         sixteen = ir.Constant(self.operands, [16] * self.length)
         upper = ir.Constant(self.operands, [0xFFFF0000] * self.length)
-        first = builder.mul(builder.add(k, k), a_step)
+        first = builder.mul(builder.add(k, k), a_step)  # pair k holds the steps 2k and 2k + 1 of A
         for along, halves in (
             (first, [builder.shl(pair, sixteen) for pair in pairs]),
             (builder.add(first, a_step), [builder.and_(pair, upper) for pair in pairs]),
@@ -217,7 +234,7 @@ class _Widened(_Tile):
 
 @intrinsic
 def prefetch(context, address):
-    """Ask for the cache line at an address, which is written soon."""
+    """Prefetch the cache line at an address for a write that follows soon."""
 
     def generate(codegen, builder, signature, args):
         byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)

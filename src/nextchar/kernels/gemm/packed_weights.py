@@ -1,34 +1,39 @@
-"""The weights of a network as products want them: packed, forward and transposed.
+"""Weights of a network, packed for products, forward and transposed.
 
 Packed once per training step and read by all workers, since weights change once per step. All
-stand in one flat array; of uint32, it holds pairs of bfloat16.
+matrices lie in one flat array; of type uint32, it holds pairs of bfloat16.
+
+    layer 0:  W_ih    W_ihᵀ    W_hh    W_hhᵀ      no W_ih where the input is one-hot
+    layer 1:  W_ih    W_ihᵀ    W_hh    W_hhᵀ      no transposes where only the forward pass is run
+    …
+    output:   W_out   W_outᵀ                      tied: the embedding, packed the other way round
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
-from numba.extending import overload
 from numpy.typing import NDArray
 
 from nextchar.kernels.aligned import aligned_zeros
-from nextchar.kernels.gemm.bfloat16 import pack_pairs, pack_pairs_transposed
+from nextchar.kernels.gemm.bfloat16 import pack_bf16, pack_transposed_bf16
 from nextchar.kernels.gemm.packing import pack, pack_transposed
 from nextchar.kernels.isa import padded
-from nextchar.kernels.jit import kernel
+from nextchar.kernels.jit import kernel, kernel_by_type
 from nextchar.kernels.layout import W_HH, W_IH, Layout
 
 FORWARD, TRANSPOSED = 0, 1
 
 
 class PackedWeights(NamedTuple):
-    """Room for every packed matrix.
+    """Memory of every packed matrix.
 
     layers: (L, 2, 2) int64, where [layer, W_IH or W_HH, FORWARD or TRANSPOSED] begins in
-    `matrices`; -1 for the W_ih of a one-hot input, and for what is transposed where that is not
-    wanted. output: (2,), the same for (H × V), for the logits, and (V × H), for their gradient.
+    `matrices`; -1 for a matrix that is not there.
+    output: (2,), the same for (H × V), for the logits, and (V × H), for their gradient.
     """
 
     matrices: NDArray[Any]
@@ -37,116 +42,117 @@ class PackedWeights(NamedTuple):
 
 
 def allocate_packed_weights(
-    shape: Layout, dtype: Any, *, pairs: bool = False, backward: bool = True
+    layout: Layout, dtype: Any, *, pairs: bool = False, backward: bool = True
 ) -> PackedWeights:
-    """Room for the packed weights of a shape. backward: whether transposed ones are wanted."""
-    size = 0
+    """Allocate the packed weights of a network. backward: with the transposed matrices."""
+    begins, end = [], 0
+    for size in _sizes(layout, dtype, pairs, backward):
+        begins.append(end if size else -1)
+        end += size
+    matrices = aligned_zeros(end, np.uint32 if pairs else dtype)
+    where = np.array(begins, np.int64)
+    return PackedWeights(matrices, where[:-2].reshape(layout.L, 2, 2), where[-2:])
 
-    def place(rows: int, columns: int, *, wanted: bool = True) -> int:
-        nonlocal size
-        begin, room = size, (rows + 1) // 2 * columns if pairs else rows * columns
-        size += room if wanted else 0
-        return begin if wanted else -1
 
-    layers = np.full((shape.L, 2, 2), -1, np.int64)
-    width = shape.G * shape.P
-    for n in range(shape.L):
+def packed_weights_bytes(
+    layout: Layout, dtype: Any, *, pairs: bool = False, backward: bool = True
+) -> int:
+    """Return the bytes that `allocate_packed_weights` allocates."""
+    itemsize = 4 if pairs else int(np.dtype(dtype).itemsize)
+    return sum(_sizes(layout, dtype, pairs, backward)) * itemsize
+
+
+def _sizes(layout: Layout, dtype: Any, pairs: bool, backward: bool) -> Iterator[int]:
+    """Sizes of the packed matrices in the order of memory; 0 for one that is not there."""
+
+    def size(rows: int, columns: int) -> int:
+        return ((rows + 1) // 2 if pairs else rows) * columns
+
+    width = layout.G * layout.P
+    for n in range(layout.L):
         for which in (W_IH, W_HH):
-            rows = packed_rows(shape, n, which)
-            if rows:
-                layers[n, which, FORWARD] = place(rows, width)
-                there = place(width, padded(rows, dtype), wanted=backward)
-                layers[n, which, TRANSPOSED] = there
+            rows = weight_rows(layout, n, which)
+            yield size(rows, width)
+            yield size(width, padded(rows, dtype)) if backward else 0
     # P rows, not H: tied weights are packed transposed, their padding included
-    output = [place(shape.P, shape.VP), place(shape.VP, shape.P, wanted=backward)]
-    matrices = aligned_zeros(size, np.uint32 if pairs else dtype)
-    return PackedWeights(matrices, layers, np.array(output, np.int64))
+    yield size(layout.P, layout.VP)
+    yield size(layout.VP, layout.P) if backward else 0
 
 
-def packed_rows(shape: Any, n: Any, which: Any) -> Any:
-    """Rows of a layer's W_IH or W_HH; 0 where the input is one-hot."""
-    return shape.H if which == W_HH or n > 0 else shape.E
+def weight_rows(layout: Any, n: Any, which: Any) -> Any:
+    """Return the rows of a layer's W_ih or W_hh; 0 where the input is one-hot."""
+    return layout.H if which == W_HH or n > 0 else layout.E
 
 
-_rows_of = kernel(inlined=True)(packed_rows)
+_weight_rows = kernel(inlined=True)(weight_rows)
 
 
 @kernel()
-def pack_weights(shape, parameters, packed, part, parts):
+def pack_weights(layout, parameters, packed, part, parts):
     """Pack the parameters as they are now: one of several parts of the work, for any thread."""
-    L, G, H, P = shape.L, shape.G, shape.H, shape.P
-    task = part  # each matrix is two tasks; neighbouring ones go to different parts
+    L, G, H, P = layout.L, layout.G, layout.H, layout.P
+    # a matrix is two tasks, forward and transposed; steps of 3 spread neighbouring ones over parts
+    task = part
     for n in range(L):
         for which in range(2):
-            K, begin = _rows_of(shape, n, which), shape.layers[n, which]
+            K, begin = _weight_rows(layout, n, which), layout.layers[n, which]
             if K == 0:
                 continue
             W = parameters[begin : begin + K * G * H].reshape(K, G * H)
-            there, back = packed.layers[n, which]
+            forward, transposed = packed.layers[n, which]  # offsets in `matrices`
+            # (K × G·H), with padded gates, for a = x W
             if task % parts == 0:
-                _pack(packed.matrices[there:], W, G, H, P)
-            if (task + 1) % parts == 0 and back >= 0:
-                columns = _whole(shape, K)
-                _pack_transposed(packed.matrices[back:], W, G, H, P, columns)
+                _pack(packed.matrices[forward:], W, G, H, P)
+            # (G·P × K), for d = da Wᵀ, whose rows have the padding
+            if (task + 1) % parts == 0 and transposed >= 0:
+                columns = _padded_rows(layout, K)
+                _pack_transposed(packed.matrices[transposed:], W, G, H, P, columns)
             task += 3
-    _pack_output(shape, parameters, packed, task, parts)
+    _pack_output(layout, parameters, packed, task, parts)
 
 
 @kernel(inlined=True)
-def _pack_output(shape, parameters, packed, task, parts):
-    H, P, V, VP = shape.H, shape.P, shape.V, shape.VP
-    there, back = packed.output
-    if shape.W_out < 0:  # the logits are products with the embedding's rows
-        W = parameters[shape.embedding : shape.embedding + V * H].reshape(V, H)
+def _pack_output(layout, parameters, packed, task, parts):
+    """Pack the output matrix: W_out (H × V), or the embedding (V × H) where weights are tied."""
+    H, P, V, VP = layout.H, layout.P, layout.V, layout.VP
+    forward, transposed = packed.output
+    if layout.W_out < 0:  # tied: the logits are products with the rows of the embedding
+        W = parameters[layout.embedding : layout.embedding + V * H].reshape(V, H)
         if task % parts == 0:
-            _pack_transposed(packed.matrices[there:], W, 1, H, P, VP)
-        if (task + 1) % parts == 0 and back >= 0:
-            _pack(packed.matrices[back:], W, 1, H, P)
+            _pack_transposed(packed.matrices[forward:], W, 1, H, P, VP)
+        if (task + 1) % parts == 0 and transposed >= 0:
+            _pack(packed.matrices[transposed:], W, 1, H, P)
         return
-    W = parameters[shape.W_out : shape.W_out + H * V].reshape(H, V)
+    W = parameters[layout.W_out : layout.W_out + H * V].reshape(H, V)
     if task % parts == 0:
-        _pack(packed.matrices[there:], W, 1, V, VP)
-    if (task + 1) % parts == 0 and back >= 0:
-        _pack_transposed(packed.matrices[back:], W, 1, V, VP, P)
+        _pack(packed.matrices[forward:], W, 1, V, VP)
+    if (task + 1) % parts == 0 and transposed >= 0:
+        _pack_transposed(packed.matrices[transposed:], W, 1, V, VP, P)
 
 
 @kernel(inlined=True)
-def _whole(shape, K):
-    """K rounded up to whole vectors; it is H or E."""
-    return shape.P if shape.H == K else shape.EP
+def _padded_rows(layout, K):
+    """Return K, which is H or E, rounded up to whole vectors."""
+    return layout.P if layout.H == K else layout.EP
 
 
+@kernel_by_type
 def _pack(out, source, gates, width, padded):
-    raise NotImplementedError
+    return pack_bf16 if out.dtype == types.uint32 else pack
 
 
+@kernel_by_type
 def _pack_transposed(out, source, gates, width, padded, columns):
-    raise NotImplementedError
-
-
-@overload(_pack, inline="always")
-def _pack_of(out, source, gates, width, padded):
-    chosen = pack_pairs if out.dtype == types.uint32 else pack
-    return lambda out, source, gates, width, padded: chosen(out, source, gates, width, padded)
-
-
-@overload(_pack_transposed, inline="always")
-def _pack_transposed_of(out, source, gates, width, padded, columns):
-    chosen = pack_pairs_transposed if out.dtype == types.uint32 else pack_transposed
-
-    def packed(out, source, gates, width, padded, columns):
-        chosen(out, source, gates, width, padded, columns)
-
-    return packed
+    return pack_transposed_bf16 if out.dtype == types.uint32 else pack_transposed
 
 
 @kernel(inlined=True)
-def output_rows(shape):
-    """Rows of the packed output matrix."""
-    return shape.P if shape.W_out < 0 else shape.H
+def output_rows(layout):
+    """Return the rows of the packed output matrix."""
+    return layout.P if layout.W_out < 0 else layout.H
 
 
 @kernel(inlined=True)
-def output_transposed_rows(shape):
-    """Rows of its packed transpose."""
-    return shape.V if shape.W_out < 0 else shape.VP
+def output_transposed_rows(layout):
+    """Return the rows of its packed transpose."""
+    return layout.V if layout.W_out < 0 else layout.VP

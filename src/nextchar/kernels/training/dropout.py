@@ -1,8 +1,10 @@
-"""Dropout of a layer's output; its readable twin is model/dropout.py, bit for bit.
+"""Dropout of a layer's output; the readable twin is model/dropout.py, bit for bit.
 
-Whether a unit is kept depends on the seed, the training step, the layer, the time step, the lane
-and the unit, through a hash of its number: no mask is stored, forward and backward agree, and it
-does not matter which thread a lane is computed on.
+A unit is kept or dropped by a hash of its number, so no mask is stored, forward and backward
+agree, and any thread may compute any lane:
+
+    number = (t · lanes + lane) · H + unit        of the entry in a mask (T, lanes, H)
+    keys   = two of each layer, from the seed and the training step
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ u32 = np.uint32
 
 
 class Dropout(NamedTuple):
-    """What a training step drops.
+    """Dropped units of a training step.
 
     keys: (L, 2) uint32, empty where nothing is dropped. A unit whose hash is below `threshold` is
     dropped, others are multiplied by `factor`.
@@ -30,24 +32,29 @@ class Dropout(NamedTuple):
     factor: float
 
 
-def dropout_of(layers: int, rate: float, seed: int, step: int) -> Dropout:
-    """The units that a training step drops."""
+NO_DROPOUT = Dropout(np.zeros((0, 2), u32), u32(0), 1.0)
+
+
+def make_dropout(layers: int, rate: float, seed: int, step: int) -> Dropout:
+    """Return the dropped units of a training step."""
     if rate == 0:
-        return Dropout(np.zeros((0, 2), u32), u32(0), 1.0)
+        return NO_DROPOUT
     return Dropout(keys_of(layers, seed, step), threshold_of(rate), 1 / (1 - rate))
 
 
 @kernel()
-def drop(source, out, n, dropout, H, first, lanes):
-    """Out = source with units of layer n dropped; both (T, B, P), may be the same array.
+def apply_dropout(source, out, n, dropout, H, first, lanes):
+    """Write `source` with the dropped units of layer n zeroed and the others scaled to `out`.
 
-    first: the number of the first of the B lanes among all `lanes` of the batch.
+    source, out: (T, B, P), may be the same array.
+    first: number of the first of the B lanes among all `lanes` of the batch.
     """
     T, B, _ = source.shape
     factor = source.dtype.type(dropout.factor)
     low, high, threshold = dropout.keys[n, 0], dropout.keys[n, 1], u32(dropout.threshold)
     for t in range(T):
         for lane in range(B):
+            # numbers of all lanes of the batch: the same units whichever machine has the lane
             row, into = source[t, lane], out[t, lane]
             number = u32((t * lanes + first + lane) * H)
             for j in range(H):
@@ -63,6 +70,7 @@ def _hash(x, low, high):
 
 @kernel()
 def _mixed(x):
+    """One round: each bit of x comes to depend on all of them."""
     x = u32(u32(x ^ (x >> u32(16))) * u32(0x85EBCA6B))  # Numba's sums and products are 64 bits
     x = u32(u32(x ^ (x >> u32(13))) * u32(0xC2B2AE35))
     return u32(x ^ (x >> u32(16)))

@@ -1,65 +1,130 @@
-"""Optimizer passes over flat arrays, split over threads.
+"""Optimizers and clipping, one pass over flat arrays, split over threads.
 
-The readable twin is training/optim/optimizers.py.
+The readable twin is training/optim/optimizers.py, with training/optim/clipping.py.
 
-add_shards   out = sum of the workers' gradients, block by block; the squares of its numbers
-update       clip, weight decay and the rule in one pass over a part of the parameters
+    shards (threads, n)   gradients of the lanes of each thread   → add_shards → gradient (n,)
+    parameters (n,)       | matrices, with weight decay | vectors, without |   ← update
+
+Constants are PyTorch's. The twin has them too, as a judge that shares nothing with the judged.
 """
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 
 from nextchar.kernels.jit import kernel
-from nextchar.kernels.training.update_constants import ADAGRAD, ADAMW, MOMENTUM, RMSPROP, SGD
+from nextchar.settings.config import TrainingSettings
 
+EPSILON = 1e-8
+ADAGRAD_EPSILON = 1e-10
+RMSPROP_ALPHA = 0.99
+BETA_1, BETA_2 = 0.9, 0.999
+
+KINDS = ("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")
+SGD, MOMENTUM, ADAGRAD, RMSPROP, ADAM, ADAMW = range(6)
 BLOCK = 2048  # numbers that stay in the L1 cache while the shards are added
 
 
-@kernel(sums_in_any_order=True)
+class UpdateConstants(NamedTuple):
+    """Constants of one update.
+
+    kind: an index of KINDS. rate: learning rate. decay: weight decay of the matrices.
+    scale: factor of the gradient, to clip by norm. limit: bound of its numbers, to clip by value,
+    infinite for none.
+    memory: share of the old velocity or squares. beta: share of Adam's old mean.
+    step, root: corrections for Adam's means, which begin at zero: the learning rate over
+    1 - beta^n, and the square root of 1 - memory^n.
+    """
+
+    kind: int
+    rate: float
+    scale: float
+    limit: float
+    decay: float
+    memory: float
+    epsilon: float
+    beta: float
+    step: float
+    root: float
+
+
+def update_constants(
+    settings: TrainingSettings, *, norm: float, learning_rate: float, step: int
+) -> UpdateConstants:
+    """Return the constants of a step, counted from 1, for a gradient of a norm."""
+    kind = KINDS.index(settings.optimizer)
+    scale, limit = 1.0, math.inf
+    if settings.clip and settings.clip_by == "value":
+        limit = settings.clip
+    elif settings.clip and norm > settings.clip:
+        scale = min(settings.clip / (norm + 1e-6), 1.0)
+    memory = {MOMENTUM: settings.momentum, RMSPROP: RMSPROP_ALPHA}.get(kind, BETA_2)
+    return UpdateConstants(
+        kind=kind,
+        rate=learning_rate,
+        scale=scale,
+        limit=limit,
+        decay=settings.weight_decay,
+        memory=memory,
+        epsilon=ADAGRAD_EPSILON if kind == ADAGRAD else EPSILON,
+        beta=BETA_1,
+        step=learning_rate / (1 - BETA_1**step),
+        root=math.sqrt(1 - BETA_2**step),
+    )
+
+
+@kernel(reassociate=True)
 def add_shards(shards, out, first, end):
-    """Add the rows of shards (W, n) from `first` to `end` into out; the sum of its squares."""
+    """Sum the rows of shards (W, n) from `first` to `end` into out; return its sum of squares."""
     total = 0.0
     for start in range(first, end, BLOCK):
+        # shard by shard over a block in the cache: the order of sums does not depend on the range
         into = out[start : min(start + BLOCK, end)]
         for j in range(into.size):
             into[j] = shards[0, start + j]
         for w in range(1, shards.shape[0]):
             for j in range(into.size):
                 into[j] += shards[w, start + j]
-        for j in range(into.size):
+        for j in range(into.size):  # for the norm, while the block is in the cache
             total += np.float64(into[j]) * np.float64(into[j])
     return total
 
 
 @kernel()
-def update(rule, parameters, gradient, one, two, first, end, matrix_size):
-    """Move parameters `first` to `end` against the gradient, which is left as it is.
+def update(constants, parameters, gradient, slots, first, end, matrix_size):
+    """Move parameters `first` to `end` against the gradient, which is not changed.
 
-    one, two: the rule's own arrays, named as in `training.optim.optimizers`; empty if it has none.
+    slots: two arrays of the optimizer, in the twin's order; empty where it has fewer.
     """
-    middle = min(max(first, matrix_size), end)
-    _update(rule, parameters, gradient, one, two, first, middle, rule.decay)
-    _update(rule, parameters, gradient, one, two, middle, end, 0.0)
+    middle = min(max(first, matrix_size), end)  # weight decay is for matrices
+    _update(constants, parameters, gradient, slots, first, middle, constants.decay)
+    _update(constants, parameters, gradient, slots, middle, end, 0.0)
 
 
 @kernel()
-def _update(rule, parameters, gradient, one, two, first, end, decay):
-    p, g, one, two = parameters[first:end], gradient[first:end], one[first:end], two[first:end]
-    if rule.kind == SGD or rule.kind == MOMENTUM:
-        _by_velocity(rule, p, g, one, decay)
-    elif rule.kind == ADAGRAD or rule.kind == RMSPROP:
-        _by_squares(rule, p, g, one, decay)
+def _update(constants, parameters, gradient, slots, first, end, decay):
+    """Update one range with the optimizer's constants."""
+    p, g = parameters[first:end], gradient[first:end]
+    one, two = slots[0][first:end], slots[1][first:end]
+    if constants.kind == SGD or constants.kind == MOMENTUM:
+        _momentum(constants, p, g, one, decay)
+    elif constants.kind == ADAGRAD or constants.kind == RMSPROP:
+        _rmsprop(constants, p, g, one, decay)
     else:
-        _adam(rule, p, g, one, two, decay)
+        _adam(constants, p, g, one, two, decay)
 
 
 @kernel()
-def _by_velocity(rule, p, g, velocity, decay):
-    kind = p.dtype.type
-    scale, limit, added = kind(rule.scale), kind(rule.limit), kind(decay)
-    rate, memory = kind(rule.rate), kind(rule.memory)
-    if rule.kind == SGD:
+def _momentum(constants, p, g, velocity, decay):
+    """SGD, without or with momentum."""
+    # constants in the type of the parameters: otherwise the loops would run in float64
+    real = p.dtype.type
+    scale, limit, added = real(constants.scale), real(constants.limit), real(decay)
+    rate, memory = real(constants.rate), real(constants.memory)
+    if constants.kind == SGD:  # no slot
         for i in range(p.size):
             p[i] -= rate * _clipped(g[i], p[i], scale, limit, added)
         return
@@ -69,12 +134,15 @@ def _by_velocity(rule, p, g, velocity, decay):
 
 
 @kernel()
-def _by_squares(rule, p, g, squares, decay):
-    kind = p.dtype.type
-    scale, limit, added = kind(rule.scale), kind(rule.limit), kind(decay)
-    rate, epsilon = kind(rule.rate), kind(rule.epsilon)
-    is_sum = rule.kind == ADAGRAD
-    memory, rest = (kind(1), kind(1)) if is_sum else (kind(rule.memory), kind(1 - rule.memory))
+def _rmsprop(constants, p, g, squares, decay):
+    """Adagrad and RMSprop: steps divided by the root of the sum, or mean, of squares."""
+    real = p.dtype.type
+    scale, limit, added = real(constants.scale), real(constants.limit), real(decay)
+    rate, epsilon = real(constants.rate), real(constants.epsilon)
+    is_sum = constants.kind == ADAGRAD  # squares accumulate without decay
+    memory, rest = (
+        (real(1), real(1)) if is_sum else (real(constants.memory), real(1 - constants.memory))
+    )
     for i in range(p.size):
         d = _clipped(g[i], p[i], scale, limit, added)
         squares[i] = memory * squares[i] + rest * d * d
@@ -82,21 +150,24 @@ def _by_squares(rule, p, g, squares, decay):
 
 
 @kernel()
-def _adam(rule, p, g, mean, squares, decay):
-    kind = p.dtype.type
-    scale, limit, added, shrink = kind(rule.scale), kind(rule.limit), kind(decay), kind(1)
-    if rule.kind == ADAMW:  # decoupled from the gradient
-        shrink, added = kind(1 - rule.rate * decay), kind(0)
-    memory, rest = kind(rule.memory), kind(1 - rule.memory)
-    beta, beta_rest = kind(rule.beta), kind(1 - rule.beta)
-    step, root, epsilon = kind(rule.step), kind(rule.root), kind(rule.epsilon)
+def _adam(constants, p, g, mean, squares, decay):
+    """Adam and AdamW."""
+    real = p.dtype.type
+    scale, limit, added, shrink = real(constants.scale), real(constants.limit), real(decay), real(1)
+    if constants.kind == ADAMW:  # decay decoupled from the gradient
+        shrink, added = real(1 - constants.rate * decay), real(0)
+    memory, rest = real(constants.memory), real(1 - constants.memory)
+    beta, beta_rest = real(constants.beta), real(1 - constants.beta)
+    step, root, epsilon = real(constants.step), real(constants.root), real(constants.epsilon)
     for i in range(p.size):
         d = _clipped(g[i], p[i], scale, limit, added)
         mean[i] = beta * mean[i] + beta_rest * d
         squares[i] = memory * squares[i] + rest * d * d
+        # both means are corrected for their beginning at zero: by `step` and by `root`
         p[i] = shrink * p[i] - step * mean[i] / (np.sqrt(squares[i]) / root + epsilon)
 
 
 @kernel()
 def _clipped(g, p, scale, limit, decay):
+    """Return a clipped gradient with weight decay."""
     return min(max(g * scale, -limit), limit) + decay * p

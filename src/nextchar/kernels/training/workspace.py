@@ -1,4 +1,4 @@
-"""The memory that one thread works in, laid out once.
+"""Workspace: the memory of one thread for a training step, scoring or decoding, allocated once.
 
 Every array has H padded to whole vectors (P), its padding zero. T and B are those of the largest
 batch; a smaller one uses the beginning of the same memory.
@@ -6,41 +6,47 @@ batch; a smaller one uses the beginning of the same memory.
     codes, targets  (T·B)            of the thread's lanes
     a               (L, T·B·G·P)     pre-activations, then gates, then their gradients
     h, c            (L, (T+1)·B·P)   states before and after each step
-    extra           (L, T·B·x·P)     tanh(c) of the LSTM, x = 1; h W_hh of the GRU, x = 3
+    saved           (L, T·B·x·P)     tanh(c) of the LSTM, x = 1; h W_hh of the GRU, x = 3
     dropped         (L, T·B·P)       h after dropout, where there is any
     x, dx           (T·B·EP)         embedded codes and their gradient
-    d               (2, T·B·P)       gradients of a layer's output and of the one below
+    d               (2, T·B·P)       gradients of a layer's output and of the one below, in turn
     dc              (B·P)            gradient of c
     logits          (T·B·VP)         then their gradients
-    sums            (H or E, widest) a gradient of weights before its padding is left out
+    maxima          (LANES)          running maxima of `cross_entropy`
+    dW              (H or E, widest) a gradient of weights, still with padding
+    packed_a, packed_b               operands of `gemm_tn`, packed
+
+Where a memory is (T·B·G·P), a row is one character of one lane, time first:
+row t·B + lane = [gate 0: H numbers, zeros | gate 1: H numbers, zeros | …].
 """
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.kernels.aligned import aligned_zeros
-from nextchar.kernels.gemm.gemm import DEPTH, GemmContext, gemm_context
-from nextchar.kernels.gemm.microkernel import ROWS, VECTORS
+from nextchar.kernels.gemm.gemm import KC, GemmContext, gemm_context, scratch_size
+from nextchar.kernels.gemm.microkernel import MR, NR_VECTORS
 from nextchar.kernels.isa import vector_length
 from nextchar.kernels.layout import GRU, LSTM, Layout
-from nextchar.kernels.training.lookup import LANES
+from nextchar.kernels.training.loss import LANES
 
 Array = NDArray[Any]
 
 
 class Workspace(NamedTuple):
-    """See above; maxima: of `cross_entropy`; packed_a, packed_b: of `outer`; tools: of products."""
+    """The arrays above; context: of products."""
 
     codes: Array
     targets: Array
     a: Array
     h: Array
     c: Array
-    extra: Array
+    saved: Array
     dropped: Array
     x: Array
     dx: Array
@@ -48,47 +54,72 @@ class Workspace(NamedTuple):
     dc: Array
     logits: Array
     maxima: Array
-    sums: Array
+    dW: Array  # noqa: N815 - mathematics keeps its letters
     packed_a: Array
     packed_b: Array
-    tools: GemmContext
+    context: GemmContext
 
 
-def allocate_workspace(
-    shape: Layout,
-    T: int,
-    B: int,
-    dtype: Any,
-    *,
-    pairs: bool = False,
-    backward: bool = True,
-    dropout: bool = False,
-) -> Workspace:
-    """Room for T steps of B lanes. backward: for gradients too; dropout: for dropped outputs."""
-    L, G, P, N = shape.L, shape.G, shape.P, T * B
-    widest, tallest = max(G * P, shape.VP), max(shape.H, shape.E)
-    packed = np.uint32 if pairs else dtype
-    blocks = {LSTM: 1, GRU: 3}.get(shape.cell, 0)
+class WorkspaceSize(NamedTuple):
+    """Parameters of a workspace.
 
-    def zeros(*size: int, kind: Any = dtype, wanted: bool = True) -> Array:
-        return aligned_zeros(size if wanted else (*size[:-1], 0), kind)
+    T, B: steps and lanes. pairs: products of bfloat16. backward: with gradients.
+    dropout: with the outputs after dropout.
+    """
 
-    return Workspace(
-        codes=zeros(N, kind=np.int64),
-        targets=zeros(N, kind=np.int64, wanted=backward),
-        a=zeros(L, N * G * P),
-        h=zeros(L, (T + 1) * B * P),
-        c=zeros(L, (T + 1) * B * P, wanted=shape.cell == LSTM),
-        extra=zeros(L, N * blocks * P),
-        dropped=zeros(L, N * P, wanted=dropout),
-        x=zeros(N * shape.EP),
-        dx=zeros(N * shape.EP, wanted=backward),
-        d=zeros(2, N * P, wanted=backward),
-        dc=zeros(B * P, wanted=backward),
-        logits=zeros(N * shape.VP),
-        maxima=zeros(LANES),
-        sums=zeros(tallest * widest, wanted=backward),
-        packed_a=zeros(DEPTH * (tallest + ROWS), kind=packed, wanted=backward),
-        packed_b=zeros(DEPTH * VECTORS * vector_length(dtype), kind=packed, wanted=backward),
-        tools=gemm_context(packed, max(widest, shape.EP, P)),
-    )
+    T: int
+    B: int
+    pairs: bool = False
+    backward: bool = True
+    dropout: bool = False
+
+
+def allocate_workspace(layout: Layout, size: WorkspaceSize, dtype: Any) -> Workspace:
+    """Allocate a workspace, all zero."""
+    arrays = {
+        name: aligned_zeros(*each) for name, each in _shapes(layout, size, np.dtype(dtype)).items()
+    }
+    context = gemm_context(np.uint32 if size.pairs else dtype, _largest_row(layout))
+    return Workspace(**arrays, context=context)
+
+
+def workspace_bytes(layout: Layout, size: WorkspaceSize, dtype: Any) -> int:
+    """Return the bytes that `allocate_workspace` allocates."""
+    shapes = _shapes(layout, size, np.dtype(dtype)).values()
+    scratch = scratch_size(np.uint32, _largest_row(layout)) * 4 if size.pairs else 0
+    return sum(prod(shape) * kind.itemsize for shape, kind in shapes) + scratch
+
+
+def _shapes(
+    layout: Layout, size: WorkspaceSize, dtype: np.dtype[Any]
+) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type of each array of a workspace."""
+    T, B, pairs, backward, dropout = size
+    L, G, P, N = layout.L, layout.G, layout.P, T * B
+    tallest = max(layout.H, layout.E)
+    packed = np.dtype(np.uint32) if pairs else dtype
+    saved = {LSTM: 1, GRU: 3}.get(layout.cell, 0)
+    codes = np.dtype(np.int64)
+    return {
+        "codes": ((N,), codes),
+        "targets": ((N * backward,), codes),
+        "a": ((L, N * G * P), dtype),
+        "h": ((L, (T + 1) * B * P), dtype),
+        "c": ((L, (T + 1) * B * P * (layout.cell == LSTM)), dtype),
+        "saved": ((L, N * saved * P), dtype),
+        "dropped": ((L, N * P * dropout), dtype),
+        "x": ((N * layout.EP,), dtype),
+        "dx": ((N * layout.EP * backward,), dtype),
+        "d": ((2, N * P * backward), dtype),
+        "dc": ((B * P * backward,), dtype),
+        "logits": ((N * layout.VP,), dtype),
+        "maxima": ((LANES,), dtype),
+        "dW": ((tallest * max(G * P, layout.VP) * backward,), dtype),
+        "packed_a": ((KC * (tallest + MR) * backward,), packed),
+        "packed_b": ((KC * NR_VECTORS * vector_length(dtype) * backward,), packed),
+    }
+
+
+def _largest_row(layout: Layout) -> int:
+    """Return the largest inner size of a product."""
+    return max(layout.G * layout.P, layout.VP, layout.EP, layout.P)

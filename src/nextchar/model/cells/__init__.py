@@ -1,15 +1,21 @@
-"""The recurrent cells. Every file here has the same parts in the same order.
+"""The recurrent cells.
 
-    GATES, STATES             how many blocks of H columns the weights have; how many arrays a
-                              state has (h, or h and c)
+    rnn.py    the vanilla RNN
+    lstm.py   the LSTM
+    gru.py    the GRU
+
+Every file has the same parts in the same order.
+
+    GATES, STATES             number of blocks of H columns in the weights; number of arrays in a
+                              state (h, or h and c)
     shapes(inputs, H)         name → shape of the layer's parameters
-    init(weights)             sets the biases, the weights being drawn already
-    forward(weights, a, s)    a whole sequence → h, the state after it, what backward needs
+    init(weights)             set the biases; the weights are already drawn
+    forward(weights, a, s)    a whole sequence → h, the state after it, a cache for backward
     backward(weights, dh, k)  forward reversed → da, gradients of the recurrent parameters
 
 `a`, of shape (T, B, GATES·H), is the input's share of the pre-activations, x W_ih + b, which the
 network computes for all time steps at once: a row look-up for one-hot input, one GEMM otherwise.
-So a cell never sees its input, and the gradients of W_ih, b and x follow from da in the network.
+Therefore a cell never sees its input: the network derives the gradients of W_ih, b and x from da.
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ Weights = Mapping[str, Array]
 
 
 class Cell(Protocol):
-    """What the network asks of a cell's module."""
+    """Interface of a cell's module."""
 
     GATES: int
     STATES: int
@@ -40,11 +46,11 @@ class Cell(Protocol):
         ...
 
     def forward(self, weights: Weights, a: Array, state: Array) -> tuple[Array, Array, Any]:
-        """Run a sequence."""
+        """Run over a sequence."""
         ...
 
     def backward(self, weights: Weights, dh: Array, cache: Any) -> tuple[Array, dict[str, Array]]:
-        """Run it backwards."""
+        """Backpropagate through the sequence."""
         ...
 
 

@@ -6,8 +6,8 @@
     n = tanh(n_x + r (n_h + b_hn))
     h_t = (1 - z) n + z h_{t-1}
 
-Cho et al. (2014) put the reset gate before the product; this variant needs one product a step,
-and a bias of its own inside the bracket, b_hn.
+Cho et al. (2014) put the reset gate before the product; this variant needs one product per step
+and a separate bias inside the bracket, b_hn.
 Memory of a sequence: 3·T·B·H for the gates, T·B·H for n_h + b_hn, (T+1)·B·H for h.
 """
 
@@ -27,7 +27,7 @@ Weights = Mapping[str, Array]
 
 
 class GRUCache(NamedTuple):
-    """What `backward` needs: activated gates, the bracket that r multiplies, and h."""
+    """Input of `backward`: activated gates, the bracket that r multiplies, and h."""
 
     gates: Array  # (T, B, 3H)
     bracket: Array  # (T, B, H), n_h + b_hn
@@ -55,7 +55,7 @@ def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, GRU
 
     a: (T, B, 3H), the input's share of the pre-activations; overwritten with the gates.
     state: (1, B, H), h before the first step; not changed.
-    Returns h of shape (T, B, H), the state after step T, and what `backward` needs.
+    Returns h of shape (T, B, H), the state after step T, and the cache for `backward`.
     """
     T, B, _ = a.shape
     H = state.shape[2]
@@ -92,8 +92,8 @@ def backward(weights: Weights, dh: Array, cache: GRUCache) -> tuple[Array, dict[
     T, B, H = dh.shape
     W_hh_T = np.ascontiguousarray(weights["W_hh"].T)
     da = np.empty_like(gates)
-    dproduct = np.empty_like(gates)  # as da, but for the share that r lets through
-    carried = np.zeros((B, H), dh.dtype)  # gradient that step t+1 sends back to h_t
+    dproduct = np.empty_like(gates)  # da with the n block scaled by r: the gradient of h W_hh
+    carried = np.zeros((B, H), dh.dtype)  # gradient of h_t from step t+1
     for t in reversed(range(T)):
         r, z, n = (gates[t][:, k * H : (k + 1) * H] for k in range(3))
         dr, dz, dn = (da[t][:, k * H : (k + 1) * H] for k in range(3))

@@ -24,7 +24,7 @@ Weights = Mapping[str, Array]
 
 
 class LSTMCache(NamedTuple):
-    """What `backward` needs: activated gates and states."""
+    """Input of `backward`: activated gates and states."""
 
     gates: Array  # (T, B, 4H)
     h: Array  # (T+1, B, H)
@@ -38,7 +38,7 @@ def shapes(inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
 
 
 def init(weights: Weights) -> None:
-    """Set the biases to zero, the forget gate's to one, so that memory lasts at first."""
+    """Set the biases to zero, the forget gate's to one, so that memory lasts initially."""
     hidden = len(weights["W_hh"])
     weights["b"][:] = 0
     weights["b"][hidden : 2 * hidden] = 1
@@ -49,7 +49,7 @@ def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, LST
 
     a: (T, B, 4H), the input's share of the pre-activations; overwritten with the gates.
     state: (2, B, H), h and c before the first step; not changed.
-    Returns h of shape (T, B, H), the state after step T, and what `backward` needs.
+    Returns h of shape (T, B, H), the state after step T, and the cache for `backward`.
     """
     T, B, _ = a.shape
     H = state.shape[2]
@@ -87,7 +87,7 @@ def backward(weights: Weights, dh: Array, cache: LSTMCache) -> tuple[Array, dict
     T, B, H = dh.shape
     W_hh_T = np.ascontiguousarray(weights["W_hh"].T)
     da = np.empty_like(gates)
-    dh_carried = np.zeros((B, H), dh.dtype)  # what step t+1 sends back to h_t and c_t
+    dh_carried = np.zeros((B, H), dh.dtype)  # gradients of h_t and c_t from step t+1
     dc_carried = np.zeros((B, H), dh.dtype)
     for t in reversed(range(T)):
         i, f, g, o = (gates[t][:, k * H : (k + 1) * H] for k in range(4))

@@ -36,7 +36,7 @@ def forward(weights: Weights, a: Array, state: Array) -> tuple[Array, Array, Cac
 
     a: (T, B, H), the input's share of the pre-activations; not changed.
     state: (1, B, H), h before the first step; not changed.
-    Returns h of shape (T, B, H), the state after step T, and what `backward` needs.
+    Returns h of shape (T, B, H), the state after step T, and the cache for `backward`.
     """
     T, B, H = a.shape
     h = np.empty((T + 1, B, H), a.dtype)
@@ -58,7 +58,7 @@ def backward(weights: Weights, dh: Array, cache: Cache) -> tuple[Array, dict[str
     T, B, H = dh.shape
     W_hh_T = np.ascontiguousarray(weights["W_hh"].T)
     da = 1 - h[1:] ** 2  # (T, B, H), the slope of tanh
-    carried = np.zeros((B, H), dh.dtype)  # gradient that step t+1 sends back to h_t
+    carried = np.zeros((B, H), dh.dtype)  # gradient of h_t from step t+1
     for t in reversed(range(T)):
         carried += dh[t]
         da[t] *= carried

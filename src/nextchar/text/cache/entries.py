@@ -1,10 +1,10 @@
-"""The encoded texts in the user's cache folder: found by name, kept whole or not at all.
+"""Entries of the cache: encoded texts, found by name, written whole or not at all.
 
-A file is written under a temporary name and locked until it is whole; renaming it comes last. So
-two processes that encode the same text each write their own file, and the last name wins; and what
-a killed process left is known by its lock, which died with it. A name tells the files and settings
-of a text from others', and then the state of these files, so that the entry of an older state goes
-when that of a newer one comes.
+A file is written under a temporary name, locked, and renamed last. Two processes that encode the
+same text therefore write separate files, of which the last one renamed stays. A file that a killed
+process left is recognised by its lock, which ended with the process.
+The first part of a name identifies the files and settings of a text, the second the state of the
+files. An entry of a newer state replaces that of an older one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from nextchar.text.cache.entry_format import MAGIC, DamagedError, Index, read_in
 from nextchar.text.cache.folder import VARIABLE, cache_folder
 from nextchar.text.sources import Source
 
-if sys.platform != "win32":  # Windows removes no file that is open, which is as good as a lock
+if sys.platform != "win32":  # Windows cannot remove an open file, which serves as a lock
     import fcntl
 
 SUFFIX = ".codes"
@@ -39,7 +39,7 @@ SUFFIX = ".codes"
 
 @dataclass(frozen=True)
 class Entry:
-    """An encoded text in the cache. made: seconds since 1970; inputs: of which text."""
+    """An encoded text in the cache. made: seconds since 1970; inputs: the name of the text."""
 
     name: str
     size: int
@@ -49,46 +49,41 @@ class Entry:
 
 
 def texts_folder() -> Path:
-    """Where the encoded texts are."""
+    """Return the folder of the encoded texts."""
     return cache_folder() / "texts"
 
 
-def name_of(sources: Sequence[Source], settings: TextSettings) -> str | None:
-    """The name of these sources' entry; None where one of them cannot be read twice.
+def entry_name(sources: Sequence[Source], settings: TextSettings) -> str | None:
+    """Return the name of the entry of a text; None if one of its sources cannot be read twice.
 
-    Raises OSError where one is not there.
+    Raises OSError if a file does not exist.
     """
     paths = [source.path for source in sources if source.path is not None]
     if len(paths) < len(sources):
         return None
-    how = [settings.alphabet, settings.encoding, settings.normalize]
-    if settings.records is not None:  # or else those that were made before there were any go on
-        how.append(settings.records)
-    where = [
+    relevant = [settings.alphabet, settings.encoding, settings.normalize]
+    if settings.records is not None:  # entries written before this setting existed stay valid
+        relevant.append(settings.records)
+    identity = [
         MAGIC.decode(),
-        [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() would ask the disk
-        how,
+        [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() reads the disk
+        relevant,
     ]
-    states = [path.stat() for path in paths]
-    if not all(stat.S_ISREG(status.st_mode) for status in states):  # a pipe, say
+    statuses = [path.stat() for path in paths]
+    if not all(stat.S_ISREG(status.st_mode) for status in statuses):  # a pipe, for example
         return None
-    state = [[s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev] for s in states]
-    return f"{_digest(where)}-{_digest(state)}"
+    state = [[s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev] for s in statuses]
+    return f"{_digest(identity)}-{_digest(state)}"
 
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:20]
 
 
-def has_entry(name: str) -> bool:
-    """Whether there is an entry of that name, whole or not."""
-    return (texts_folder() / (name + SUFFIX)).exists()
-
-
 def open_entry(name: str) -> tuple[IO[bytes], Index, NDArray[np.uint32], dict[str, Any]] | None:
-    """The file of an entry, open, and what stands in its index; None where there is no such entry.
+    """Open an entry: its file, index, points and description; None if there is no such entry.
 
-    Raises DamagedError, the entry removed, where it is not whole.
+    A damaged entry is removed; then DamagedError is raised.
     """
     path = texts_folder() / (name + SUFFIX)
     try:
@@ -105,12 +100,13 @@ def open_entry(name: str) -> tuple[IO[bytes], Index, NDArray[np.uint32], dict[st
 
 
 class NewFile:
-    """A file for codes under a temporary name, in the cache folder.
+    """A new file for codes, under a temporary name in the cache folder.
 
-    is_kept: whether it shall become an entry. A file that shall not has no name where the system
-    allows that, so that it lives as long as it is open and no kill leaves it behind.
-    reason: why the cache folder cannot be used, where it cannot; then the file is in the system's
-    folder for temporary files and is not kept. Raises TextError where neither can be used.
+    is_kept: the file is to become an entry. Otherwise it is unlinked at once, if the system allows
+    that: it then exists as long as it is open, and a killed process leaves nothing behind.
+    reason: why the cache folder cannot be used, otherwise empty. With a reason, the file is in the
+    system's folder for temporary files and is not kept.
+    Raises TextError if neither folder can be used.
     """
 
     def __init__(self, *, is_kept: bool) -> None:
@@ -125,17 +121,17 @@ class NewFile:
             try:
                 self.file, self.path = _create(Path(tempfile.gettempdir()))
             except OSError:
-                raise unwritable(folder, error) from error
+                raise write_error(folder, error) from error
         if self.reason or not is_kept:
-            self.hide()
+            self.unlink()
 
-    def keep(
+    def publish(
         self, name: str, index: Index, points: NDArray[np.uint32], description: Mapping[str, Any]
     ) -> None:
-        """Make it the entry of that name; those of older states of the same files go."""
+        """Make the file the entry of a name; remove entries of older states of the text's files."""
         write_index(self.file, index, points, description)
         target = self.path.with_name(name + SUFFIX)
-        if sys.platform == "win32":  # renames no file that is open
+        if sys.platform == "win32":  # cannot rename an open file
             self.file.close()
         with contextlib.suppress(FileNotFoundError):  # the cache was cleared meanwhile
             self.path.replace(target)
@@ -146,23 +142,24 @@ class NewFile:
                 with contextlib.suppress(OSError):  # in use, on Windows
                     old.unlink()
 
-    def hide(self) -> None:
-        """Take its name away. Windows leaves it until the next file is made."""
+    def unlink(self) -> None:
+        """Remove the file's name. Windows keeps it until the next file is created."""
         with contextlib.suppress(OSError):
             self.path.unlink()
 
     def discard(self) -> None:
-        """Leave nothing of it."""
-        with contextlib.suppress(OSError):  # what was not yet written does not fit now either
+        """Close and remove the file."""
+        with contextlib.suppress(OSError):  # closing writes the rest, which may not fit
             self.file.close()
-        self.hide()
+        self.unlink()
 
 
-def unwritable(folder: Path, error: OSError) -> TextError:
-    """The error of a folder that codes cannot be written to."""
+def write_error(folder: Path, error: OSError) -> TextError:
+    """Return the error of a folder that codes cannot be written to."""
     return TextError(
-        f"{folder}: the encoded text cannot be kept there ({error.strerror or error}); make room, "
-        f"or name another folder in the environment variable {VARIABLE}"
+        f"the encoded text cannot be written there ({error.strerror or error})",
+        path=folder,
+        remedy=f"free some space, or name another folder in the environment variable {VARIABLE}",
     )
 
 
@@ -176,22 +173,21 @@ def _create(folder: Path) -> tuple[IO[bytes], Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of processes that are no more."""
+    """Remove the temporary files of processes that have ended."""
     for path in folder.glob(".nextchar-*.tmp"):
         with contextlib.suppress(OSError):
             if sys.platform == "win32":
                 path.unlink()
                 continue
             with path.open("r+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError: its process lives
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError: its process is alive
                 path.unlink()
 
 
 def entries() -> Iterator[Entry]:
-    """What the cache holds, the newest first."""
-    folder = texts_folder()
-    found = [(path.stat(), path) for path in folder.glob(f"*{SUFFIX}")]
-    for status, path in sorted(found, key=lambda each: -each[0].st_mtime):
+    """Yield the entries of the cache, the newest first."""
+    files = [(path.stat(), path) for path in texts_folder().glob(f"*{SUFFIX}")]
+    for status, path in sorted(files, key=lambda each: -each[0].st_mtime):
         inputs, characters = "(damaged)", 0
         with contextlib.suppress(OSError, DamagedError), path.open("rb") as file:
             index, _, description = read_index(file)
@@ -200,10 +196,10 @@ def entries() -> Iterator[Entry]:
 
 
 def clear() -> list[Entry]:
-    """Remove every encoded text; those that were removed. Raises OSError."""
+    """Remove every encoded text and return the removed entries. Raises OSError."""
     folder = texts_folder()
-    gone = list(entries())
-    for entry in gone:
+    removed = list(entries())
+    for entry in removed:
         (folder / (entry.name + SUFFIX)).unlink(missing_ok=True)
     remove_leftovers(folder)
-    return gone
+    return removed

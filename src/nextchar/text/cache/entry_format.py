@@ -1,12 +1,12 @@
-"""The file that codes are kept in: written once, from the first code to the last.
+"""The file format of encoded texts, written once, from the first code to the last.
 
     codes, one to four bytes each | index | SHA-256 of the index | its length | MAGIC
 
 Codes widen where a symbol appears whose code needs it: there are at most three segments, of one,
-two and four bytes a code, and nothing that was written is written again. The index has a CRC-32 of
-every block and says how often each code occurs in each span of the text, so that the vocabulary of
-any part is known without reading it. What follows the index is written last: a file without it is
-not whole. `stored` reads such a file.
+two and four bytes a code, and nothing is written twice. The index has a CRC-32 of every block, and
+the number of occurrences of each code in each span of the text, from which the vocabulary of any
+part follows without reading it. The bytes after the index are written last: a file without them is
+incomplete. `text.cache.disk_codes` reads such a file.
 """
 
 from __future__ import annotations
@@ -27,24 +27,23 @@ from numpy.typing import NDArray
 from nextchar.text.vocabulary import Codes
 
 BLOCK = 1 << 14  # bytes that share a checksum and are read at once
-SPAN = 1 << 22  # codes that are counted together at least
-MOST_COUNTS = 1 << 20  # numbers kept of all spans together; beyond, spans are joined
+SPAN = 1 << 22  # codes that are counted together, at least
+MOST_COUNTS = 1 << 20  # counts kept of all spans; with more, spans are merged
 MAGIC = b"nextchar codes 1"
 _END = struct.Struct("<32sQ16s")
 
 
 class DamagedError(Exception):
-    """A file of codes is not whole or not what was written; caught within this room."""
+    """A file of codes is incomplete or was changed; caught within `text`."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """What is known of the codes of a file.
+    """Index of the codes of a file.
 
-    segments: (S, 3) int64: the first code of each, its first byte (a multiple of the bytes a
-    code), bytes a code.
-    checksums: CRC-32 of each block of the codes' bytes, uint32.
-    ends: (R,) int64, where each span that was counted ends; counts: (R, K) int64 of each.
+    segments: (S, 3) int64: first code, first byte (a multiple of the bytes a code), bytes a code.
+    checksums: uint32, CRC-32 of each block of the codes' bytes.
+    ends: (R,) int64, end of each counted span; counts: (R, K) int64, occurrences of each code.
     """
 
     total: int
@@ -62,8 +61,8 @@ class Index:
         return int(byte + (self.total - first) * width)
 
 
-class Writer:
-    """Writes codes to a file, piece by piece; raises OSError where it cannot."""
+class CodeWriter:
+    """Writes codes to a file, piece by piece. Raises OSError."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -77,13 +76,9 @@ class Writer:
         self._counts = np.zeros(0, np.int64)  # of the span that is not full
 
     def append(self, codes: Codes) -> None:
-        """Write the next codes, and count them."""
-        if len(codes):
-            self.write(codes)
-            self.count(np.bincount(codes))
-
-    def write(self, codes: Codes) -> None:
-        """Write the next codes, at least one; `count` is told of them before many are written."""
+        """Write the next codes and count them."""
+        if not len(codes):
+            return
         if codes.itemsize > self._width:
             self._width = codes.itemsize
             self._align()
@@ -91,15 +86,12 @@ class Writer:
         data = codes.astype(f"<u{self._width}", copy=False).tobytes()
         self._total += len(codes)
         self._put(data)
-
-    def count(self, counts: NDArray[np.int64]) -> None:
-        """Take (K,) how often each code occurs in what was written since the last count."""
-        self._counts = _sum(self._counts, counts)
+        self._counts = _sum(self._counts, np.bincount(codes))
         if self._total - (self._ends[-1] if self._ends else 0) >= self._span:
             self._end_span()
 
     def _align(self) -> None:
-        """Let a segment begin where its first code may be looked at as a number."""
+        """Pad to a multiple of the bytes a code, so that a segment can be read as an array."""
         self._put(bytes(-self._bytes % self._width))
 
     def _put(self, data: bytes) -> None:
@@ -112,7 +104,7 @@ class Writer:
         self._pending = data[full:]
 
     def finish(self) -> Index:
-        """Write what is left; the index of all."""
+        """Write the rest and return the index."""
         if self._pending:
             self._checksums.append(zlib.crc32(self._pending))
             self._file.write(self._pending)
@@ -137,13 +129,13 @@ class Writer:
         self._counts = np.zeros(0, np.int64)
         if len(self._rows) > 1 and sum(map(len, self._rows)) > MOST_COUNTS:
             self._span *= 2
-            one, two = self._rows[::2], [*self._rows[1::2], np.zeros(0, np.int64)]
-            self._rows = [_sum(a, b) for a, b in zip(one, two, strict=False)]
+            even, odd = self._rows[::2], [*self._rows[1::2], np.zeros(0, np.int64)]
+            self._rows = [_sum(a, b) for a, b in zip(even, odd, strict=False)]
             self._ends = self._ends[1::2] + (self._ends[-1:] if len(self._ends) % 2 else [])
 
 
-def _sum(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.int64]:
-    long, short = (one, two) if len(one) > len(two) else (two, one)
+def _sum(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    long, short = (a, b) if len(a) > len(b) else (b, a)
     total = long.copy()
     total[: len(short)] += short
     return total
@@ -152,7 +144,7 @@ def _sum(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.int64]:
 def write_index(
     file: IO[bytes], index: Index, points: NDArray[np.uint32], description: Mapping[str, Any]
 ) -> None:
-    """Write the index behind the codes, and then the end that says that the file is whole."""
+    """Write the index after the codes, then the end, which marks the file as complete."""
     import safetensors.numpy
 
     data = safetensors.numpy.save(
@@ -172,18 +164,18 @@ def write_index(
 
 
 def read_index(file: IO[bytes]) -> tuple[Index, NDArray[np.uint32], dict[str, Any]]:
-    """The index of a file, its symbols and its description. Raises DamagedError."""
+    """Read the index of a file, its points and its description. Raises DamagedError."""
     import safetensors
     import safetensors.numpy
 
-    whole = file.seek(0, os.SEEK_END)
-    if whole < _END.size:
+    size = file.seek(0, os.SEEK_END)
+    if size < _END.size:
         raise DamagedError("it is cut off")
-    file.seek(whole - _END.size)
+    file.seek(size - _END.size)
     digest, length, magic = _END.unpack(file.read(_END.size))
-    if magic != MAGIC or length > whole - _END.size:
+    if magic != MAGIC or length > size - _END.size:
         raise DamagedError("it is cut off")
-    file.seek(whole - _END.size - length)
+    file.seek(size - _END.size - length)
     data = file.read(length)
     if hashlib.sha256(data).digest() != digest:
         raise DamagedError("its index has changed")
@@ -197,6 +189,6 @@ def read_index(file: IO[bytes]) -> tuple[Index, NDArray[np.uint32], dict[str, An
         points = parts["points"]
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise DamagedError("its index is of another kind") from error
-    if index.size + length + _END.size != whole:
+    if index.size + length + _END.size != size:
         raise DamagedError("its length has changed")
     return index, points, description

@@ -1,17 +1,17 @@
-"""Where nextchar keeps what it can make or fetch again: data sets and encoded texts."""
+"""The cache folder, for data that can be downloaded or computed again."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-VARIABLE = "NEXTCHAR_CACHE"  # an environment variable that names another folder
+VARIABLE = "NEXTCHAR_CACHE"  # environment variable that names another folder
 
 
 def cache_folder() -> Path:
-    """The folder that `NEXTCHAR_CACHE` names, or the system's place for the user's caches."""
+    """Return the folder that `NEXTCHAR_CACHE` names, or the system's folder for user caches."""
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen)
-    import pooch  # a fifth of a second, which only who needs the folder waits for
+    import pooch  # takes a fifth of a second, only where the folder is needed
 
     return Path(pooch.os_cache("nextchar"))

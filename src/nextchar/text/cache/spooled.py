@@ -1,4 +1,4 @@
-"""Codes as they come, in memory while they are few, and in a file from there on."""
+"""Codes spooled in memory while they are few, then in a file, like a SpooledTemporaryFile."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.text.cache.disk_codes import CodeFile
-from nextchar.text.cache.entries import NewFile, unwritable
-from nextchar.text.cache.entry_format import Writer
+from nextchar.text.cache.entries import NewFile, write_error
+from nextchar.text.cache.entry_format import CodeWriter
 from nextchar.text.read_callbacks import ReadCallbacks
 from nextchar.text.vocabulary import Codes
 
-IN_MEMORY = 16 << 20  # codes; a text that is larger goes to disk
+IN_MEMORY = 16 << 20  # codes; a larger text goes to disk
 
 
 class SpooledCodes:
-    """Collects the codes of a text; a context manager that leaves no file behind when it fails.
+    """Collects the codes of a text; a context manager that leaves no file behind after an error.
 
-    limit: how many are held in memory; None for any number.
-    name: under which the file is kept in the cache; None where it is not kept.
-    listener: told where the cache cannot be used.
-    Raises TextError where a file is needed and cannot be written.
+    limit: codes held in memory; None for any number.
+    name: of the file's entry in the cache; None if the file is not kept.
+    callbacks: receives a note if the cache cannot be used.
+    Raises TextError if a file is needed and cannot be written.
     """
 
     def __init__(
-        self, limit: int | None, name: str | None = None, listener: ReadCallbacks | None = None
+        self, limit: int | None, name: str | None = None, callbacks: ReadCallbacks | None = None
     ) -> None:
-        self._limit, self._name, self._listener = limit, name, listener or ReadCallbacks()
+        self._limit, self._name, self._callbacks = limit, name, callbacks or ReadCallbacks()
         self._held = 0
         self._parts: list[Codes] = []
         self._file: NewFile | None = None
-        self._writer: Writer | None = None
+        self._writer: CodeWriter | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -50,63 +50,63 @@ class SpooledCodes:
             self._file.discard()
 
     def append(self, codes: Codes) -> None:
-        """Take the next codes, of the same type as those before or a wider one."""
+        """Append the next codes, of the same type as those before or a wider one."""
         if self._writer is not None:
-            with self._writing():
+            with self._write_errors_explained():
                 self._writer.append(codes)
             return
         self._parts.append(codes)
         self._held += len(codes)
         if self._limit is not None and self._held > self._limit:
-            self._begin_file()
+            self._roll_over()
 
     def finish(
         self, points: NDArray[np.uint32] | None = None, description: Mapping[str, Any] | None = None
     ) -> Codes | CodeFile:
-        """All codes, in memory or in a file.
+        """Return all codes, in memory or in a file.
 
-        points, description: what a file that is kept says of the text; without a description it
-        is not kept.
+        points, description: metadata of a file that is kept; without a description it is not kept.
         """
         if self._writer is None or self._file is None:
-            return _joined(self._parts)
-        with self._writing():
+            return _concatenated(self._parts)
+        with self._write_errors_explained():
             index = self._writer.finish()
             if self._name is None or description is None or points is None:
-                self._file.hide()
+                self._file.unlink()
             else:
-                self._file.keep(self._name, index, points, description)
+                self._file.publish(self._name, index, points, description)
         return CodeFile(self._file.file, index)
 
-    def _begin_file(self) -> None:
+    def _roll_over(self) -> None:
+        """Move the codes from memory to a file."""
         self._file = NewFile(is_kept=self._name is not None)
         if self._file.reason:
             self._name = None
-            where = self._file.path.parent
-            self._listener.note(
-                f"{self._file.reason}; the encoded text is in {where} while it is used"
+            folder = self._file.path.parent
+            self._callbacks.note(
+                f"{self._file.reason}; the encoded text is in {folder} while it is used"
             )
-        self._writer = Writer(self._file.file)
+        self._writer = CodeWriter(self._file.file)
         parts, self._parts = self._parts, []
         for part in parts:
             self.append(part)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _write_errors_explained(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             assert self._file is not None
-            raise unwritable(self._file.path.parent, error) from error
+            raise write_error(self._file.path.parent, error) from error
 
 
-def _joined(parts: list[Codes]) -> Codes:
-    """The parts as one array of the widest type among them, each let go once it is copied."""
+def _concatenated(parts: list[Codes]) -> Codes:
+    """The parts as one array of the widest type among them; each is freed once it is copied."""
     total = sum(len(part) for part in parts)
-    joined = np.empty(total, dtype=parts[-1].dtype if parts else np.uint8)
+    codes = np.empty(total, dtype=parts[-1].dtype if parts else np.uint8)
     start = 0
     for index, part in enumerate(parts):
-        joined[start : start + len(part)] = part
+        codes[start : start + len(part)] = part
         start += len(part)
-        parts[index] = np.empty(0, part.dtype)  # a slice would hold on to it
-    return joined
+        parts[index] = np.empty(0, part.dtype)  # a slice would keep it alive
+    return codes

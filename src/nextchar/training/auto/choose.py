@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from nextchar.kernels.precision import Precision
 from nextchar.settings.config import Settings
 from nextchar.settings.fields import seconds_of
 from nextchar.text.corpus import Prepared
 from nextchar.training.auto.policy import DataFacts, choose_auto
-from nextchar.training.auto.throughput import Precision, measure_throughput
+from nextchar.training.auto.throughput import measure_throughput
 from nextchar.training.process_group import SINGLE_PROCESS, ProcessGroup
 from nextchar.training.run_context import Hooks
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from math import prod
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nextchar.kernels.precision import Precision
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings, TrainingSettings
@@ -21,17 +22,10 @@ from nextchar.training.budget.dry_run import step_on_copies
 from nextchar.training.optim.optimizers import make_slots
 
 if TYPE_CHECKING:
-    from nextchar.kernels.training.buckets import GradientAllReduce
+    from nextchar.kernels.engine import GradientAllReduce
 
 PROBE = NetworkSettings(cell="gru", hidden_size=256, num_layers=1)
 LANES, LENGTH, STEPS = 16, 64, 3
-
-
-class Precision(NamedTuple):
-    """The float type of parameters and sums, and whether products are of bfloat16."""
-
-    dtype: Any
-    bfloat16: bool
 
 
 def flops_per_character(architecture: Architecture) -> int:
@@ -54,14 +48,14 @@ def measure_throughput(
     vocabulary_size: int,
     threads: int,
     precision: Precision,
-    exchange: GradientAllReduce | None = None,
+    all_reduce: GradientAllReduce | None = None,
     *,
     lanes: int = LANES,
     length: int = LENGTH,
 ) -> float:
     """Return the FLOP/s of a training step of the probe on this machine.
 
-    exchange: the run's all-reduce, if it has one. lanes, length: of the probe's batches.
+    all_reduce: the run's all-reduce, if it has one. lanes, length: of the probe's batches.
     """
     from nextchar.kernels.engine import Engine
 
@@ -77,7 +71,7 @@ def measure_throughput(
         threads=min(threads, lanes),
         dtype=precision.dtype,
         bfloat16=precision.bfloat16,
-        exchange=exchange,
+        all_reduce=all_reduce,
     ) as engine:
         step = step_on_copies(engine, parameters, slots, Batch(inputs, targets, True), settings)
         for _ in range(1 + STEPS):

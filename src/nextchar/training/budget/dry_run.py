@@ -75,8 +75,9 @@ def step_on_copies(
     state = copy.zero_state(batch.inputs.shape[1])
 
     def step() -> None:
-        engine.loss_and_gradient(copy, batch, state, dropout=settings.dropout)
-        engine.update(copy, slots, learning_rate=0.0, step=1, settings=settings)
+        result = engine.loss_and_gradient(copy, batch, state, dropout=settings.dropout)
+        gradient = result.gradient
+        engine.update(copy, slots, gradient, learning_rate=0.0, step=1, settings=settings)
 
     return step
 

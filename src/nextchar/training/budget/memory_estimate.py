@@ -1,10 +1,10 @@
-"""What a run needs of memory, told before it begins, and what the machine has.
+"""Memory estimate of a run, made before it begins, and the limit of this machine.
 
-    weights     parameters, their gradient, one shard of it a thread, the optimizer's arrays, the
-                packed matrices of the kernels; copies to go back to and to write to disk
-    a thread    what kernels/training/workspace.py lays out for its lanes, and for scoring
+    weights     parameters, their gradient, one shard of it per thread, the optimizer's arrays, the
+                packed matrices of the kernels; copies to roll back to and to write to disk
+    lanes       the workspaces of the threads, for their lanes and for scoring
 
-A bound, not a forecast: what is over it cannot run, what is under it may have to share.
+A bound, not a forecast: a run above the limit cannot work, one below it may have to share.
 """
 
 from __future__ import annotations
@@ -18,28 +18,21 @@ import numpy as np
 
 from nextchar.errors import SettingsError
 from nextchar.formatting.quantities import memory_size
-from nextchar.kernels.engine import SCORING_LANES
-from nextchar.kernels.gemm.gemm import CHUNK as TILE_CHUNK
-from nextchar.kernels.gemm.gemm import DEPTH
-from nextchar.kernels.gemm.packed_weights import packed_rows
-from nextchar.kernels.isa import padded
-from nextchar.kernels.layout import GRU, LSTM, Layout, layout_of
 from nextchar.model.parameters import Architecture
-from nextchar.model.scorer import CHUNK
 from nextchar.settings.config import TrainingSettings
 from nextchar.training.optim.optimizers import slots_of
 
 BEST = 1  # copies of the parameters: the best model so far
-WRITING = 2  # copies of a checkpoint while it is written: safetensors' own and the bytes it returns
-_UNLIMITED = 1 << 62  # what some kernels say for no limit, and more than there is anywhere
+WRITING = 2  # copies of a checkpoint while it is written: safetensors' own and the result
+_UNLIMITED = 1 << 62  # larger than any memory; some Linux kernels write such numbers for no limit
 
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes that a run takes beside its text.
+    """Bytes that a run needs besides its text.
 
-    weights: of the engine for all that is as large as the network; lanes: for all that is as
-    large as a batch; copies: what the trainer keeps beside the engine.
+    weights: of the engine, for arrays as large as the network. lanes: of the engine, for arrays as
+    large as a batch. copies: of the trainer besides the engine.
     """
 
     weights: int
@@ -48,7 +41,7 @@ class MemoryNeed:
 
     @property
     def total(self) -> int:
-        """All together."""
+        """Sum of all."""
         return self.weights + self.lanes + self.copies
 
 
@@ -62,111 +55,75 @@ def estimate_memory(
     dtype: Any,
     pairs: bool = False,
 ) -> MemoryNeed:
-    """What a run with batches of T steps of B lanes takes. pairs: products in bfloat16.
+    """Return the memory of a run with batches of T steps of B lanes. pairs: bfloat16 products.
 
-    The need of L layers grows by as much with each, so one and two of them are laid out; the
-    number that was asked for may be one that no table could be made of.
+    Each layer after the first needs as much as the second, so one and two layers are computed: a
+    table of the layers that were requested could itself exceed the memory.
     """
-    L = architecture.settings.num_layers
-    how: dict[str, Any] = {
-        "T": T, "B": B, "threads": threads, "dtype": np.dtype(dtype), "pairs": pairs,
-    }  # fmt: skip
-    one, two = (_need(_with_layers(architecture, n), settings, **how) for n in (1, 2))
+
+    def need(layers: int) -> MemoryNeed:
+        from nextchar.kernels.engine import engine_bytes  # imports Numba
+
+        network = replace(architecture.settings, num_layers=layers)
+        smaller = Architecture(network, architecture.vocabulary_size)
+        engine = engine_bytes(
+            smaller, T=T, B=B, threads=threads, dtype=dtype, bfloat16=pairs,
+            dropout=settings.dropout > 0,
+        )  # fmt: skip
+        copies = _copies(settings) * smaller.size * np.dtype(dtype).itemsize
+        return MemoryNeed(engine.weights, engine.lanes, copies)
+
+    more, one, two = architecture.settings.num_layers - 1, need(1), need(2)
     return MemoryNeed(
-        one.weights + (L - 1) * (two.weights - one.weights),
-        one.lanes + (L - 1) * (two.lanes - one.lanes),
-        one.copies + (L - 1) * (two.copies - one.copies),
+        one.weights + more * (two.weights - one.weights),
+        one.lanes + more * (two.lanes - one.lanes),
+        one.copies + more * (two.copies - one.copies),
     )
 
 
-def _with_layers(architecture: Architecture, layers: int) -> Architecture:
-    network = replace(architecture.settings, num_layers=layers)
-    return Architecture(network, architecture.vocabulary_size)
+def _copies(settings: TrainingSettings) -> int:
+    """Return the number of arrays as large as the parameters that a trainer keeps."""
+    own = 1 + len(slots_of(settings.optimizer))  # parameters and the optimizer's arrays
+    good = own if settings.on_divergence == "retry" else 0
+    return own + good + BEST + WRITING * own
 
 
-def _need(
+def require_memory(
     architecture: Architecture,
     settings: TrainingSettings,
     *,
     T: int,
     B: int,
     threads: int,
-    dtype: np.dtype[Any],
-    pairs: bool,
-) -> MemoryNeed:
-    shape, size = layout_of(architecture, dtype), dtype.itemsize
-    packed = _packed(shape, dtype, pairs=pairs) + (_packed(shape, dtype, back=False) * pairs)
-    own = 1 + len(slots_of(settings.optimizer))  # parameters and the optimizer's arrays
-    flat = architecture.size * size
-    training = _room(shape, T, -(-B // threads), dtype, pairs=pairs, dropout=settings.dropout > 0)
-    scoring = _room(shape, CHUNK + 2 * SCORING_LANES, 1, dtype, back=False)
-    good = own if settings.on_divergence == "retry" else 0
-    return MemoryNeed(
-        weights=packed + (threads + 1) * flat,
-        lanes=threads * training + min(threads, SCORING_LANES) * scoring,
-        copies=(own + good + BEST + WRITING * own) * flat,
-    )
-
-
-def _packed(shape: Layout, dtype: Any, *, pairs: bool = False, back: bool = True) -> int:
-    """Bytes of `kernels.gemm.packed_weights.room_for_weights`."""
-    width = shape.G * shape.P
-    matrices = [packed_rows(shape, n, which) for n in range(shape.L) for which in (0, 1)]
-    rows: list[int] = [each for each in matrices if each]  # 0 where the input is one-hot
-    sizes = [(each, width) for each in rows] + [(shape.P, shape.VP)]
-    if back:
-        sizes += [(width, padded(each, dtype)) for each in rows] + [(shape.VP, shape.P)]
-    if pairs:
-        return sum((height + 1) // 2 * columns for height, columns in sizes) * 4
-    return sum(height * columns for height, columns in sizes) * int(np.dtype(dtype).itemsize)
-
-
-def _room(
-    shape: Layout,
-    T: int,
-    B: int,
     dtype: Any,
-    *,
     pairs: bool = False,
-    back: bool = True,
-    dropout: bool = False,
-) -> int:
-    """Bytes of `allocate_workspace`, without what is small whatever the settings are."""
-    L, G, P, N = shape.L, shape.G, shape.P, T * B
-    widest, tallest = max(G * P, shape.VP), max(shape.H, shape.E)
-    extra = {LSTM: 1, GRU: 3}.get(shape.cell, 0)
-    layer = N * (G + extra + dropout) * P + (T + 1) * B * P * shape.S
-    numbers = L * layer + N * (shape.EP + shape.VP)
-    if back:
-        numbers += N * (shape.EP + 2 * P) + B * P + tallest * (widest + DEPTH)
-    scratch = TILE_CHUNK * (max(widest, shape.EP, P) + 1) // 2 * 4 if pairs else 0
-    return numbers * int(np.dtype(dtype).itemsize) + N * 8 * (1 + back) + scratch
+) -> None:
+    """Raise SettingsError, with the settings to lower, where a run needs more than the limit.
 
-
-def require_memory(architecture: Architecture, settings: TrainingSettings, **how: Any) -> None:
-    """Raise SettingsError, with what to lower, where a run needs more than there is.
-
-    how: T, B, threads, dtype and pairs as `estimate_memory` takes them.
+    Parameters as of `estimate_memory`.
     """
-    need = estimate_memory(architecture, settings, **how)
-    there, whose = memory_limit()
-    if need.total <= there:
+    need = estimate_memory(
+        architecture, settings, T=T, B=B, threads=threads, dtype=dtype, pairs=pairs
+    )
+    limit, owner = memory_limit()
+    if need.total <= limit:
         return
     network, weights = architecture.settings, need.weights + need.copies
     lower = f"hidden_size (now {network.hidden_size}) or num_layers (now {network.num_layers})"
     if need.lanes > weights:
-        lower = f"batch_size (now {how['B']}), seq_length (now {how['T']}), {lower}"
+        lower = f"batch_size (now {B}), seq_length (now {T}), {lower}"
     raise SettingsError(
-        f"a run with these settings needs about {memory_size(need.total)} of memory, {whose} "
-        f"{memory_size(there)}: {memory_size(weights)} for the weights and "
-        f"{memory_size(need.lanes)} for the batches; lower {lower}"
+        f"a run with these settings needs about {memory_size(need.total)} of memory, {owner} "
+        f"{memory_size(limit)}: {memory_size(weights)} for the weights and "
+        f"{memory_size(need.lanes)} for the batches",
+        remedy=f"lower {lower}",
     )
 
 
 def memory_limit(root: Path = Path("/")) -> tuple[int, str]:
-    """Bytes that this process may use at most, and whose they are.
+    """Return the bytes that this process may use at most, and a phrase for their origin.
 
-    root: where Linux tells of control groups, by which containers and batch systems limit.
+    root: where Linux lists control groups, by which containers and batch systems limit memory.
     """
     limits = [(_machine(), "this machine has"), (_address_space(), "the limit (ulimit -v) is")]
     for path in _limit_files(root):
@@ -178,7 +135,7 @@ def memory_limit(root: Path = Path("/")) -> tuple[int, str]:
 
 
 def _limit_files(root: Path) -> list[Path]:
-    """Where the limits of this process's control groups stand, of either version."""
+    """Return the files with limits of this process's control groups, of either version."""
     top = root / "sys/fs/cgroup"
     files = [top / "memory.max", top / "memory/memory.limit_in_bytes"]
     try:

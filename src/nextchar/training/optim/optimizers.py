@@ -15,18 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.kernels.training.update_constants import (
-    ADAGRAD_EPSILON,
-    BETA_1,
-    BETA_2,
-    EPSILON,
-    RMSPROP_ALPHA,
-)
 from nextchar.settings.config import TrainingSettings
 
 Array = NDArray[Any]
 Slots = dict[str, Array]
 Rule = Callable[[Array, Array, Slots, float, int, TrainingSettings], None]
+
+# the kernel has them again: the twin judges it and shares nothing with it
+EPSILON = 1e-8
+ADAGRAD_EPSILON = 1e-10
+RMSPROP_ALPHA = 0.99
+BETA_1, BETA_2 = 0.9, 0.999
 
 _SLOTS = {
     "sgd": (),

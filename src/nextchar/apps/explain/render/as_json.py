@@ -1,4 +1,4 @@
-"""An explanation for machines: the figures of the page as numbers, texts, lists and objects."""
+"""Text analysis as JSON: the figures of the page."""
 
 from __future__ import annotations
 
@@ -12,112 +12,112 @@ from nextchar.apps.explain.text_analysis import Surprising, TextAnalysis
 from nextchar.formatting.units import to_bits
 from nextchar.formatting.visible_text import code_name
 
-DIGITS = 6  # after the point
+DIGITS = 6  # after the decimal point
 
 
-def figures_of(explanation: TextAnalysis) -> dict[str, Any]:
-    """The score, named as by `nextchar eval --json`; then surprise, neurons, memory, symbols."""
+def to_json(analysis: TextAnalysis) -> dict[str, Any]:
+    """Return the score as `nextchar eval --json` does; then surprise, neurons, memory, symbols."""
     return {
-        **as_json(explanation.score, explanation.text.left_out),
+        **as_json(analysis.score, analysis.text.left_out),
         "surprise": {
-            "text": explanation.model.vocabulary.decode(explanation.shown.codes),
-            "bits": _numbers(explanation.shown.bits),
-            "worst": [_worst(explanation, each) for each in explanation.worst],
+            "text": analysis.model.vocabulary.decode(analysis.shown.codes),
+            "bits": _numbers(analysis.shown.bits),
+            "worst": [_worst(analysis, each) for each in analysis.worst],
         },
-        "neurons": _neurons(explanation),
-        "memory": _memory(explanation),
-        "symbols": _symbols(explanation),
+        "neurons": _neurons(analysis),
+        "memory": _memory(analysis),
+        "symbols": _symbols(analysis),
     }
 
 
-def _worst(explanation: TextAnalysis, found: Surprising) -> dict[str, Any]:
-    passage, decode = found.passage, explanation.model.vocabulary.decode
+def _worst(analysis: TextAnalysis, surprising: Surprising) -> dict[str, Any]:
+    passage, decode = surprising.passage, analysis.model.vocabulary.decode
     return {
-        **({"file": found.where.name} if found.where.name else {}),
-        "line": found.where.line,
-        "column": found.where.column,
-        "character": decode(passage.codes[found.index : found.index + 1]),
-        "bits": round(found.bits, DIGITS),
-        "before": decode(passage.codes[: found.index]),
-        "after": decode(passage.codes[found.index + 1 :]),
-        "expected": _expected(explanation, passage, found.index),
+        **({"file": surprising.where.name} if surprising.where.name else {}),
+        "line": surprising.where.line,
+        "column": surprising.where.column,
+        "character": decode(passage.codes[surprising.index : surprising.index + 1]),
+        "bits": round(surprising.bits, DIGITS),
+        "before": decode(passage.codes[: surprising.index]),
+        "after": decode(passage.codes[surprising.index + 1 :]),
+        "expected": _expected(analysis, passage, surprising.index),
     }
 
 
-def _expected(explanation: TextAnalysis, passage: Passage, index: int) -> list[dict[str, Any]]:
+def _expected(analysis: TextAnalysis, passage: Passage, index: int) -> list[dict[str, Any]]:
     return [
-        {"character": _symbol(explanation, int(code)), "probability": round(float(p), DIGITS)}
+        {"character": _symbol(analysis, int(code)), "probability": round(float(p), DIGITS)}
         for code, p in zip(passage.guesses[index], passage.chances[index], strict=True)
     ]
 
 
-def _neurons(explanation: TextAnalysis) -> dict[str, Any]:
-    found = explanation.neurons
+def _neurons(analysis: TextAnalysis) -> dict[str, Any]:
+    neurons = analysis.neurons
 
-    def told(match: Match) -> dict[str, Any]:
-        unit = found.units[match.unit]
+    def match_json(match: Match) -> dict[str, Any]:
+        unit = neurons.units[match.unit]
         return {
             "layer": unit.layer,
             "unit": unit.number,
             "part": unit.part,
-            "feature": found.features[match.feature].name,
+            "feature": neurons.features[match.feature].name,
             "score": round(match.score, DIGITS),
             "first_half": round(match.first, DIGITS),
         }
 
     return {
-        "characters": len(found.activations),
+        "characters": len(neurons.activations),
         "features": [
-            {**told(match), "chance": round(found.chance[match.feature], DIGITS)}
-            for match in found.best
+            {**match_json(match), "chance": round(neurons.chance[match.feature], DIGITS)}
+            for match in neurons.best
         ],
-        "too_rare": found.rare,
-        "units": [told(match) for match in found.matches],
+        "too_rare": neurons.rare,
+        "units": [match_json(match) for match in neurons.matches],
     }
 
 
-def _memory(explanation: TextAnalysis) -> dict[str, Any]:
-    found = explanation.memory
+def _memory(analysis: TextAnalysis) -> dict[str, Any]:
+    memory = analysis.memory
     return {
         "influence": {
-            "places": found.influence.places,
-            "distance": found.influence.distances.tolist(),
-            "replaced_bits": _numbers(found.influence.replaced),
-            "deleted_bits": _numbers(found.influence.deleted),
+            "places": memory.influence.places,
+            "distance": memory.influence.distances.tolist(),
+            "replaced_bits": _numbers(memory.influence.replaced),
+            "deleted_bits": _numbers(memory.influence.deleted),
         },
         "context": {
-            "characters": found.context.positions,
-            "length": list(found.context.lengths),
-            "bits_per_char": _numbers(to_bits(found.context.loss)),
-            "all": round(to_bits(found.context.full_loss), DIGITS),
+            "characters": memory.context.positions,
+            "length": list(memory.context.lengths),
+            "bits_per_char": _numbers(to_bits(memory.context.loss)),
+            "all": round(to_bits(memory.context.full_loss), DIGITS),
         },
         "at": {
-            "line": found.where.line,
-            "column": found.where.column,
-            "read": explanation.model.vocabulary.decode(found.read),
-            "influence_bits": _numbers(found.look.influence),
+            "line": memory.where.line,
+            "column": memory.where.column,
+            "read": analysis.model.vocabulary.decode(memory.read),
+            "influence_bits": _numbers(memory.look.influence),
         },
     }
 
 
-def _symbols(explanation: TextAnalysis) -> list[dict[str, Any]]:
-    found = explanation.symbols
-    rows = zip(found.codes, found.map, found.neighbours, found.cosines, strict=True)
+def _symbols(analysis: TextAnalysis) -> list[dict[str, Any]]:
+    symbols = analysis.symbols
+    rows = zip(symbols.codes, symbols.map, symbols.neighbours, symbols.cosines, strict=True)
     return [
         {
-            "character": _symbol(explanation, int(code)),
+            "character": _symbol(analysis, int(code)),
             "map": _numbers(place),
-            "near": [_symbol(explanation, int(other)) for other in near],
+            "near": [_symbol(analysis, int(other)) for other in near],
             "cosine": _numbers(cosines),
         }
         for code, place, near, cosines in rows
     ]
 
 
-def _symbol(explanation: TextAnalysis, code: int) -> str:
-    return code_name(explanation.model.vocabulary, code)
+def _symbol(analysis: TextAnalysis, code: int) -> str:
+    return code_name(analysis.model.vocabulary, code)
 
 
 def _numbers(values: Any) -> list[float | None]:
-    """Numbers that JSON knows: rounded, null for what is none."""
+    """Return rounded numbers, None for NaN and infinity, which JSON lacks."""
     return [round(each, DIGITS) if math.isfinite(each) else None for each in values.tolist()]

@@ -1,4 +1,4 @@
-"""What the curves of an explanation show: influence and loss by distance."""
+"""Curves of an analysis: influence and loss by distance."""
 
 from __future__ import annotations
 
@@ -11,41 +11,40 @@ from nextchar.apps.html.charts import Axis, Figure, Line
 from nextchar.formatting.units import to_bits
 
 
-def all_curves(explanation: TextAnalysis) -> list[Figure]:
-    """All curves that there are: a text of two characters has no influence at a distance."""
-    found = explanation.memory
-    influence = [influence_curves(found.influence)] if len(found.influence.distances) else []
-    return [*influence, context_curves(found.context)]
+def all_curves(analysis: TextAnalysis) -> list[Figure]:
+    """Return all curves; a text of two characters has no influence at a distance."""
+    memory = analysis.memory
+    influence = [influence_curves(memory.influence)] if len(memory.influence.distances) else []
+    return [*influence, context_curves(memory.context)]
 
 
-def influence_curves(found: Influence) -> Figure:
-    """How much a character some way back matters."""
-    x = found.distances.astype(np.float64)
+def influence_curves(influence: Influence) -> Figure:
+    """Influence of a character by its distance."""
+    x = influence.distances.astype(np.float64)
     return Figure(
         "influence",
-        "How much a character further back matters",
+        "Influence of distant characters",
         Axis("characters back", log=True),
         Axis("change of the prediction, bits", low=0),
         (
-            Line("replaced by another", x, found.replaced, 0),
-            Line("left out", x, found.deleted, 1),
+            Line("replaced by another", x, influence.replaced, 0),
+            Line("deleted", x, influence.deleted, 1),
         ),
-        note=f"Mean over {found.places} places of the text. Characters come in as replacements as "
-        "often as they occur.",
+        note=f"Mean over {influence.places} positions; replacements are drawn by frequency.",
     )
 
 
-def context_curves(found: ContextLoss) -> Figure:
-    """The loss after ever more characters."""
-    x = np.array(found.lengths, float)
+def context_curves(context: ContextLoss) -> Figure:
+    """Loss by the number of characters read."""
+    x = np.array(context.lengths, float)
     return Figure(
         "context",
-        "Loss when only the last characters are read",
+        "Loss by context",
         Axis("characters read", log=True),
         Axis("bits per character", low=0),
         (
-            Line("only these", x, to_bits(found.loss), 2),
-            Line("all that stands before", x, np.full(len(x), to_bits(found.full_loss)), None),
+            Line("last characters only", x, to_bits(context.loss), 2),
+            Line("all preceding characters", x, np.full(len(x), to_bits(context.full_loss)), None),
         ),
-        note=f"Mean over {found.positions} characters of the text, the same ones for each length.",
+        note=f"Mean over {context.positions} characters of the text, the same for each length.",
     )

@@ -1,25 +1,25 @@
-// what a character tells, beside it, on hover and on tap
+// predictions at a character, next to it, on hover and on tap
 const tip=document.createElement("div");
 tip.className="read-out tip";tip.hidden=true;document.body.append(tip);
 let on=null;
 const hide=()=>{tip.hidden=true;on?.classList.remove("on");on=null};
-const tell=mark=>{
+const show=mark=>{
   if(mark===on)return;
   hide();
   if(!mark)return;
-  if(mark.title){mark.dataset.told=mark.title;mark.removeAttribute("title")}
-  on=mark;on.classList.add("on");tip.textContent=mark.dataset.told;tip.hidden=false;
+  if(mark.title){mark.dataset.title=mark.title;mark.removeAttribute("title")}
+  on=mark;on.classList.add("on");tip.textContent=mark.dataset.title;tip.hidden=false;
   const box=mark.getClientRects()[0],width=document.documentElement.clientWidth;
   tip.style.left=Math.max(4,Math.min(box.left,width-tip.offsetWidth-8))+scrollX+"px";
   const under=box.bottom+6+tip.offsetHeight<innerHeight;
   tip.style.top=(under?box.bottom+6:box.top-6-tip.offsetHeight)+scrollY+"px";
 };
-const marked=event=>event.target.closest?.(".shaded [title],.shaded [data-told]");
-document.addEventListener("pointerover",event=>tell(marked(event)));
-document.addEventListener("click",event=>tell(marked(event)));
+const marked=event=>event.target.closest?.(".shaded [title],.shaded [data-title]");
+document.addEventListener("pointerover",event=>show(marked(event)));
+document.addEventListener("click",event=>show(marked(event)));
 addEventListener("keydown",event=>{if(event.key==="Escape")hide()});
 addEventListener("scroll",hide,true);
-// any unit over the same text
+// activations of any unit over the same text
 const store=document.querySelector("#units");
 if(store){
   const data=JSON.parse(store.textContent),text=Array.from(data.text);

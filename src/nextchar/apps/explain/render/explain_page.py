@@ -1,4 +1,4 @@
-"""The page of an explanation, and the piece of it that a notebook shows."""
+"""Page of a text analysis, and the frames that a notebook shows."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from nextchar.apps.html.template import card, framed, page, section
 from nextchar.formatting.visible_text import visible
 from nextchar.settings.fields import require_known
 
-_HEIGHT = 560  # pixels, of the largest frame
+_HEIGHT = 560  # pixels of the tallest frame
 
 
-def page_of(explanation: TextAnalysis) -> str:
-    """The whole page."""
+def page_of(analysis: TextAnalysis) -> str:
+    """Return the whole page."""
     return page(
-        f"What {explanation.name} makes of {explanation.title}",
-        figures(explanation) + "".join(part(explanation) for part in SECTIONS.values()),
-        subtitle=escape(described(explanation)),
+        f"Explanation of {analysis.name} on {analysis.title}",
+        score_figures(analysis) + "".join(part(analysis) for part in SECTIONS.values()),
+        subtitle=escape(model_description(analysis)),
         more_style=_file("explain.css"),
         script=_file("../../html/tooltip.js") + _file("explain.js"),
     )
 
 
-def piece_of(explanation: TextAnalysis, name: str) -> str:
-    """A part of the page, in a frame that keeps its style to itself."""
+def section_frame(analysis: TextAnalysis, name: str) -> str:
+    """Return a section of the page in a frame, which isolates its style."""
     require_known(name, SECTIONS, "part of an explanation")
     return framed(
-        SECTIONS[name](explanation),
+        SECTIONS[name](analysis),
         title=name,
         height=_HEIGHT,
         more_style=_file("explain.css"),
@@ -42,12 +42,12 @@ def piece_of(explanation: TextAnalysis, name: str) -> str:
     )
 
 
-def fragment_of(explanation: TextAnalysis) -> str:
-    """The figures and the shaded text, likewise."""
-    text = explanation.model.vocabulary.decode(explanation.shown.codes)
+def summary_frame(analysis: TextAnalysis) -> str:
+    """Return the score and the shaded text in a frame."""
+    text = analysis.model.vocabulary.decode(analysis.shown.codes)
     lines = sum(1 + len(line) // 90 for line in text.split("\n"))
     return framed(
-        figures(explanation) + surprise_card(explanation),
+        score_figures(analysis) + surprise_card(analysis),
         title="surprise",
         height=min(_HEIGHT, 190 + 20 * lines),
         more_style=_file("explain.css"),
@@ -55,62 +55,62 @@ def fragment_of(explanation: TextAnalysis) -> str:
     )
 
 
-def described(explanation: TextAnalysis) -> str:
-    """The model in a line."""
-    network = explanation.model.architecture.settings
+def model_description(analysis: TextAnalysis) -> str:
+    """Return the model's network and vocabulary in a line."""
+    network = analysis.model.architecture.settings
     return (
         f"{network.cell.upper()}, {network.num_layers} × {network.hidden_size} units, "
-        f"{explanation.model.architecture.size:,} parameters, "
-        f"{len(explanation.model.vocabulary)} "
-        f"{'bytes' if explanation.model.vocabulary.is_bytes else 'characters'}"
+        f"{analysis.model.architecture.size:,} parameters, "
+        f"{len(analysis.model.vocabulary)} "
+        f"{'bytes' if analysis.model.vocabulary.is_bytes else 'characters'}"
     )
 
 
-def figures(explanation: TextAnalysis) -> str:
-    """The score, as `nextchar eval` has it."""
-    score = explanation.score
-    told = [
+def score_figures(analysis: TextAnalysis) -> str:
+    """Return the figures of `nextchar eval`."""
+    score = analysis.score
+    entries = [
         (f"{score.bits_per_char:.3f}", "bits per character"),
         (f"{score.perplexity:.2f}", "perplexity"),
         (f"{100 * score.accuracy:.1f} %", "were the first guess"),
         (f"{score.characters:,}", "characters predicted"),
     ]
-    if explanation.text.left_out:
-        told.append((f"{explanation.text.left_out:,}", "unknown, left out"))
+    if analysis.text.left_out:
+        entries.append((f"{analysis.text.left_out:,}", "unknown, skipped"))
     return tag(
         "div",
-        "".join(tag("div", tag("strong", a) + tag("span", escape(b))) for a, b in told),
+        "".join(tag("div", tag("strong", a) + tag("span", escape(b))) for a, b in entries),
         class_="figures",
     )
 
 
-def surprise_section(explanation: TextAnalysis) -> str:
-    """The beginning, shaded, and the most surprising places."""
+def surprise_section(analysis: TextAnalysis) -> str:
+    """Return the shaded beginning of the text and its most surprising characters."""
     about = (
-        "Each character is shaded by how little the model expected it there: −log₂ of the "
-        "probability that it gave it, in bits. One bit more is half as probable. Point at a "
-        "character, or tap it, to see what was expected in its place."
+        "Each character is shaded by its surprisal: −log₂ of its predicted probability, in bits. "
+        "One bit more is half as probable. Point at a character, or tap it, to see the predictions "
+        "at its position."
     )
-    places = "".join(_place(explanation, each) for each in explanation.worst)
+    places = "".join(_list_item(analysis, each) for each in analysis.worst)
     listed = card(
-        tag("h3", "The most surprising places"),
+        tag("h3", "The most surprising characters"),
         tag(
             "p",
-            "Line and column, the character and its bits, and what was expected there.",
+            "Line and column, the character and its bits, and the predictions there.",
             class_="note",
         ),
         tag("ol", places, class_="places"),
     )
     return section(
-        "Surprise", surprise_card(explanation), listed if explanation.worst else "", about=about
+        "Surprise", surprise_card(analysis), listed if analysis.worst else "", about=about
     )
 
 
-def surprise_card(explanation: TextAnalysis) -> str:
-    """The text's beginning, shaded."""
-    total, shown_ones = len(explanation.text.codes), len(explanation.shown.codes)
-    note = "" if shown_ones == total else f"The first {shown_ones:,} of {total:,}."
-    text = surprise_text(explanation.model.vocabulary, explanation.shown)
+def surprise_card(analysis: TextAnalysis) -> str:
+    """Return the shaded beginning of the text."""
+    total, shown = len(analysis.text.codes), len(analysis.shown.codes)
+    note = "" if shown == total else f"The first {shown:,} of {total:,}."
+    text = surprise_text(analysis.model.vocabulary, analysis.shown)
     return card(_scale(), tag("p", note, class_="note") if note else "", _shaded(text, "tall"))
 
 
@@ -126,21 +126,23 @@ def _shaded(text: str, more: str = "") -> str:
     return tag("div", text, class_=f"text shaded {more}".strip())
 
 
-def _place(explanation: TextAnalysis, found: Surprising) -> str:
-    vocabulary, passage, index = explanation.model.vocabulary, found.passage, found.index
+def _list_item(analysis: TextAnalysis, surprising: Surprising) -> str:
+    """Return a list item for a surprising character: position, passage and predictions."""
+    vocabulary, passage, index = analysis.model.vocabulary, surprising.passage, surprising.index
     character = vocabulary.decode(passage.codes[index : index + 1]) or " "
     guesses = guesses_text(
         vocabulary, passage.guesses[index].tolist(), passage.chances[index].tolist()
     )
     head = (
-        f"{tag('span', escape(str(found.where)), class_='where')} · "
-        f"{escape(visible(character[0]))} · {found.bits:.1f} bits ({percent(2.0**-found.bits)})"
+        f"{tag('span', escape(str(surprising.where)), class_='where')} · "
+        f"{escape(visible(character[0]))} · {surprising.bits:.1f} bits "
+        f"({percent(2.0**-surprising.bits)})"
     )
     return tag(
         "li",
         head
         + _shaded(surprise_text(vocabulary, passage, index))
-        + tag("p", f"expected: {escape(guesses)}", class_="note"),
+        + tag("p", f"predicted: {escape(guesses)}", class_="note"),
     )
 
 

@@ -1,4 +1,7 @@
-"""The map of the characters: labels at their places, moved aside where they would overlap."""
+"""Scatter plot of labels as SVG; labels that would overlap are moved aside.
+
+docs/explain.md gives the share of labels that are visible with and without the moves.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ import numpy as np
 from nextchar.apps.html.markup import tag
 
 SIZES = {"wide": (1110, 620), "narrow": (340, 420)}
-LETTER, WIDE_LETTER = 8.5, 14.4  # widths of a label's letters
+LETTER, WIDE_LETTER = 8.5, 14.4  # width of a letter, and of an East Asian wide one
 LINE = 15.0  # height of a label
-# how far aside a label may go, the nearest first
-_ASIDE = np.array(
+# displacements of a label that are tried, the nearest first
+_OFFSETS = np.array(
     [
         (distance * math.cos(angle), distance * math.sin(angle))
         for distance in (0, 9, 14, 19, 25, 32, 40)
@@ -27,17 +30,17 @@ _ASIDE = np.array(
 
 @dataclass(frozen=True)
 class Point:
-    """A label at a place of a map. colour: its number; told: what is said of it on hover."""
+    """A label at a position of the map. colour: index of the series; hover: text on hover."""
 
     label: str
     x: float
     y: float
     colour: int
-    told: str
+    hover: str
 
 
 def label_map(title: str, points: Sequence[Point], kinds: Sequence[tuple[str, int]]) -> str:
-    """Labels at their places, moved aside where they would overlap. kinds: for the legend."""
+    """Draw labels at their positions, moved aside to avoid overlaps. kinds: of the legend."""
     keys = "".join(tag("span", _dot(colour) + escape(name), class_="key") for name, colour in kinds)
     drawn = "".join(_map(kind, *size, points) for kind, size in SIZES.items())
     return tag(
@@ -57,10 +60,10 @@ def _map(kind: str, width: int, height: int, points: Sequence[Point]) -> str:
     labels = arrange(places, [width_of(point.label) for point in points], width, height)
     parts = []
     for point, (x, y), label in zip(points, places, labels, strict=True):
-        told = tag("title", escape(point.told))
+        title = tag("title", escape(point.hover))
         dot = tag("circle", cx=x, cy=y, r=2, class_="dot")
         if label is None:
-            parts.append(tag("g", told + dot, class_=f"c{point.colour}"))
+            parts.append(tag("g", title + dot, class_=f"c{point.colour}"))
             continue
         moved = math.hypot(label[0] - x, label[1] - y) > 1
         lead = (
@@ -74,24 +77,24 @@ def _map(kind: str, width: int, height: int, points: Sequence[Point]) -> str:
             text_anchor="middle",
             class_="label",
         )
-        parts.append(tag("g", told + lead + text, class_=f"c{point.colour}"))
+        parts.append(tag("g", title + lead + text, class_=f"c{point.colour}"))
     return tag("svg", "".join(parts), class_=kind, viewBox=f"0 0 {width} {height}", role="img")
 
 
 def width_of(label: str) -> float:
-    """About how wide a label is."""
+    """Approximate width of a label."""
     wide = sum(unicodedata.east_asian_width(each) in "WF" for each in label)
     return wide * WIDE_LETTER + (len(label) - wide) * LETTER
 
 
 def _scaled(points: Sequence[Point], width: int, height: int) -> list[tuple[float, float]]:
-    """Places in the drawing, both axes in the same scale, in the middle."""
+    """Return centred positions in the drawing, with one scale for both axes."""
     if not points:
         return []
     at = np.array([(point.x, -point.y) for point in points])
     low, high = at.min(axis=0), at.max(axis=0)
-    room = np.array([width - 40, height - 30])
-    scale = float((room / np.maximum(high - low, 1e-9)).min())
+    available = np.array([width - 40, height - 30])
+    scale = float((available / np.maximum(high - low, 1e-9)).min())
     return [
         tuple(place)
         for place in ((at - (low + high) / 2) * scale + [width / 2, height / 2]).tolist()
@@ -101,23 +104,23 @@ def _scaled(points: Sequence[Point], width: int, height: int) -> list[tuple[floa
 def arrange(
     places: Sequence[tuple[float, float]], widths: Sequence[float], width: float, height: float
 ) -> list[tuple[float, float] | None]:
-    """Where each label goes: its middle, near its place, none over another; None where none fits.
+    """Return the centre of each label near its place, without overlaps; None if none is free.
 
-    The first ones have the first choice.
+    Earlier labels take precedence.
     """
-    taken = np.empty((0, 3))  # middle and width of each
-    found: list[tuple[float, float] | None] = []
+    taken = np.empty((0, 3))  # centre and width of each placed label
+    centres: list[tuple[float, float] | None] = []
     for place, size in zip(places, widths, strict=True):
-        spots = np.array(place) + _ASIDE  # (choices, 2)
-        room = np.array([width - size, height - LINE]) / 2
-        free = (np.abs(spots - [width / 2, height / 2]) <= room).all(axis=1)
-        apart = np.abs(spots[:, None] - taken[None, :, :2])  # (choices, taken, 2)
-        beside = apart[..., 0] >= (size + taken[:, 2]) / 2 + 2
-        free &= (beside | (apart[..., 1] >= LINE)).all(axis=1)
+        options = np.array(place) + _OFFSETS  # (options, 2)
+        reach = np.array([width - size, height - LINE]) / 2
+        free = (np.abs(options - [width / 2, height / 2]) <= reach).all(axis=1)
+        apart = np.abs(options[:, None] - taken[None, :, :2])  # (options, taken, 2)
+        clear_sideways = apart[..., 0] >= (size + taken[:, 2]) / 2 + 2
+        free &= (clear_sideways | (apart[..., 1] >= LINE)).all(axis=1)
         if not free.any():
-            found.append(None)
+            centres.append(None)
             continue
-        x, y = spots[free.argmax()].tolist()
-        found.append((x, y))
+        x, y = options[free.argmax()].tolist()
+        centres.append((x, y))
         taken = np.vstack([taken, [x, y, size]])
-    return found
+    return centres

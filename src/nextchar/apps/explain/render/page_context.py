@@ -1,4 +1,4 @@
-"""The part of the page about memory: two curves, and one place."""
+"""Memory section of the page: two curves, and the context of one position."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from nextchar.apps.html.template import card, grid, section
 from nextchar.formatting.visible_text import code_label
 
 
-def memory_section(explanation: TextAnalysis) -> str:
-    """How far back the model looks: two curves, and one place."""
+def memory_section(analysis: TextAnalysis) -> str:
+    """Return the curves of influence and loss by distance, and the context of one position."""
     about = (
-        "How the prediction of the next character changes when something that was read is changed: "
-        "the Kullback-Leibler divergence between the two predictions. All of it is computed by "
-        "reading the changed text, none of it by gradients."
+        "Change of the prediction of the next character if the preceding text is modified: the "
+        "Kullback-Leibler divergence between the two predictions, computed by running the model on "
+        "the modified text, not from gradients."
     )
-    charts = grid(*(card(draw_svg(each)) for each in all_curves(explanation)))
-    return section("Memory", charts, _look(explanation), about=about)
+    charts = grid(*(card(draw_svg(each)) for each in all_curves(analysis)))
+    return section("Memory", charts, _position(analysis), about=about)
 
 
-def _look(explanation: TextAnalysis) -> str:
-    found, vocabulary = explanation.memory, explanation.model.vocabulary
-    order = np.argsort(-found.look.expected, kind="stable")[:5]
-    expected = guesses_text(vocabulary, order.tolist(), found.look.expected[order].tolist())
-    text = influence_text(vocabulary, found.read, found.look.influence)
-    mark = tag("b", escape(code_label(vocabulary, found.next)), class_="m")
+def _position(analysis: TextAnalysis) -> str:
+    memory, vocabulary = analysis.memory, analysis.model.vocabulary
+    order = np.argsort(-memory.look.expected, kind="stable")[:5]
+    expected = guesses_text(vocabulary, order.tolist(), memory.look.expected[order].tolist())
+    text = influence_text(vocabulary, memory.read, memory.look.influence)
+    mark = tag("b", escape(code_label(vocabulary, memory.next)), class_="m")
     steps = "".join(tag("b", "&nbsp;", class_=f"s{n}" if n else None) for n in range(LEVELS + 1))
     return card(
-        tag("h3", f"What matters at {escape(str(found.where))}"),
+        tag("h3", f"Influence on {escape(str(memory.where))}"),
         tag(
             "p",
-            "Each character is shaded by how much the prediction of the framed one changes, on the "
-            f"average, when another stands in its place. Expected: {escape(expected)}.",
+            "Each character is shaded by the mean change of the prediction of the framed one if it "
+            f"is replaced by another. Predicted: {escape(expected)}.",
             class_="note",
         ),
         tag(
             "div",
-            f"<span>0</span>{steps}<span>{found.look.influence.max(initial=0):.2f} bits; "
-            "shades go by the square root</span>",
+            f"<span>0</span>{steps}<span>{memory.look.influence.max(initial=0):.2f} bits; "
+            "shade by the square root</span>",
             class_="scale shaded",
         ),
         tag("div", text + mark, class_="text shaded"),

@@ -1,4 +1,4 @@
-"""The part of the page about characters: their map, and who is near whom."""
+"""Characters section of the page: a map, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -12,40 +12,37 @@ from nextchar.apps.html.template import card, section
 from nextchar.formatting.visible_text import code_label
 
 MOST_LABELS = 300  # on the map
-MOST_LIKE = 48  # characters whose neighbours are listed
+MOST_LISTED = 48  # characters whose neighbours are listed
 KINDS = ["lower case", "upper case", "digit", "punctuation", "blank", "other"]
 
 
-def symbols_section(explanation: TextAnalysis) -> str:
-    """The map of the characters, and who is near whom."""
-    found, vocabulary = explanation.symbols, explanation.model.vocabulary
-    rows = "embedding" if "embedding" in explanation.model.parameters.views else "input weights"
+def symbols_section(analysis: TextAnalysis) -> str:
+    """Return the map of the characters and their nearest neighbours."""
+    symbols, vocabulary = analysis.symbols, analysis.model.vocabulary
+    rows = "embedding" if "embedding" in analysis.model.parameters.views else "input weights"
     near = [
         [
-            f"{code_label(vocabulary, int(code))} {cosine:.2f}"
+            (code_label(vocabulary, int(code)), f"{cosine:.2f}")
             for code, cosine in zip(codes, cosines, strict=True)
         ]
-        for codes, cosines in zip(found.neighbours, found.cosines, strict=True)
+        for codes, cosines in zip(symbols.neighbours, symbols.cosines, strict=True)
     ]
-    names = [code_label(vocabulary, int(code)) for code in found.codes]
-    kinds = [_kind(vocabulary.decode([int(code)])) for code in found.codes]
+    names = [code_label(vocabulary, int(code)) for code in symbols.codes]
+    kinds = [_kind(vocabulary.decode([int(code)])) for code in symbols.codes]
     points = [
-        Point(name, float(x), float(y), kind, f"{name}: near {', '.join(close)}")
-        for name, (x, y), kind, close in zip(names, found.map, kinds, near, strict=True)
+        Point(name, float(x), float(y), kind, f"{name}: near {', '.join(map(' '.join, close))}")
+        for name, (x, y), kind, close in zip(names, symbols.map, kinds, near, strict=True)
     ][:MOST_LABELS]
-    shares = " and ".join(f"{100 * share:.0f} %" for share in found.shares)
+    shares = " and ".join(f"{100 * share:.0f} %" for share in symbols.shares)
     present = [(KINDS[kind], kind) for kind in sorted(set(kinds[:MOST_LABELS]))]
-    drawn = label_map(f"The {rows} of each character, on a plane", points, present)
+    drawn = label_map(f"The {rows} of each character, projected onto a plane", points, present)
     note = f"The plane shows {shares} of the variance (principal components)."
     if len(names) > MOST_LABELS:
         note += f" Of {len(names):,} characters the {MOST_LABELS} most frequent are drawn."
-    listed = "".join(
-        tag("li", tag("b", escape(name)) + " ".join(tag("i", _cosine(each)) for each in close))
-        for name, close in list(zip(names, near, strict=True))[:MOST_LIKE]
-    )
+    listed = "".join(map(_neighbours, names[:MOST_LISTED], near))
     about = (
-        "Characters that the model treats alike have rows of weights that point the same way. "
-        "Neighbours are told by the cosine between rows in all dimensions, not by the map."
+        "Characters that the model treats alike have weight rows of the same direction. Neighbours "
+        "are the nearest by the cosine between rows in all dimensions, not on the map."
     )
     return section(
         "Characters",
@@ -55,12 +52,14 @@ def symbols_section(explanation: TextAnalysis) -> str:
     )
 
 
+def _neighbours(name: str, near: list[tuple[str, str]]) -> str:
+    """Return a list item: a character, then its neighbours and their cosines."""
+    parts = (tag("i", f"{escape(other)} <small>{cosine}</small>") for other, cosine in near)
+    return tag("li", tag("b", escape(name)) + " ".join(parts))
+
+
 def _kind(character: str) -> int:
+    """Index in `KINDS`."""
     category = unicodedata.category(character[:1] or " ")
     named = {"Ll": 0, "Lu": 1, "Nd": 2, "Zs": 4, "Cc": 4}
     return named.get(category, 3 if category[0] in "PS" else 5)
-
-
-def _cosine(told: str) -> str:
-    name, _, cosine = told.rpartition(" ")
-    return f"{escape(name)} <small>{cosine}</small>"

@@ -1,4 +1,4 @@
-"""Text with its background shaded by numbers: a level of colour to a bit, or a step of a scale."""
+"""Text with its background shaded by numbers: surprisal, influence or activations."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from nextchar.apps.explain.surprise import Passage
 from nextchar.formatting.visible_text import code_label, visible
 from nextchar.text.vocabulary import Codes, Vocabulary
 
-LEVELS = 9  # of surprise: whole bits, the last for all above
-SIDES = 5  # of an activation, to either side
+LEVELS = 9  # of surprisal: whole bits, the last for all above
+SIDES = 5  # steps of an activation on each side of zero
 
 
 def level_of(bits: float) -> int:
-    """0 to LEVELS: whole bits. 0 for what is not known."""
+    """Whole bits, 0 to LEVELS; 0 for NaN."""
     return 0 if np.isnan(bits) else int(min(max(bits, 0), LEVELS))
 
 
 def surprise_text(vocabulary: Vocabulary, passage: Passage, mark: int | None = None) -> str:
-    """A passage, each character shaded by its bits and telling on its `title` what was expected.
+    """Shade each character of a passage by its bits; its `title` holds the predictions.
 
-    mark: the number of a code within it whose character is framed.
+    mark: index within the passage of a code whose character is framed.
     """
     text = glyphs(vocabulary, passage.codes)
     bits = text.sums(passage.bits)
@@ -36,7 +36,7 @@ def surprise_text(vocabulary: Vocabulary, passage: Passage, mark: int | None = N
         _character(
             character,
             level_of(bits[n]),
-            _told(vocabulary, passage, character, bits[n], int(text.starts[n])),
+            _predictions(vocabulary, passage, character, bits[n], int(text.starts[n])),
             "m" if n == marked else "",
         )
         for n, character in enumerate(text.text)
@@ -44,9 +44,9 @@ def surprise_text(vocabulary: Vocabulary, passage: Passage, mark: int | None = N
 
 
 def influence_text(vocabulary: Vocabulary, codes: Codes, bits: NDArray[np.float64]) -> str:
-    """What stands before a place, shaded by how much each character matters there.
+    """Shade the characters before a position by their influence on its prediction.
 
-    bits: (n,) for the codes (n,). Shades go by the square root, so that little is seen beside much.
+    bits: (n,) for the codes (n,). Shades follow the square root, so that small values show too.
     """
     text = glyphs(vocabulary, codes)
     if not text.text:
@@ -65,7 +65,7 @@ def influence_text(vocabulary: Vocabulary, codes: Codes, bits: NDArray[np.float6
 
 
 def activation_text(text: str, values: NDArray[Any], under: NDArray[Any] | None = None) -> str:
-    """Text shaded by an activation from −1 to 1, and underlined where `under` is true."""
+    """Shade text by activations from −1 to 1, and underline it where `under` is true."""
     steps = np.rint(np.clip(values, -1, 1) * SIDES).astype(int)
     lines = np.zeros(len(text), bool) if under is None else under.astype(bool)
     parts, at = [], 0
@@ -77,7 +77,7 @@ def activation_text(text: str, values: NDArray[Any], under: NDArray[Any] | None 
 
 
 def guesses_text(vocabulary: Vocabulary, codes: Sequence[int], chances: Sequence[float]) -> str:
-    """What was expected: ␣ 41 % · e 11 %."""
+    """Predictions as text: ␣ 41 % · e 11 %."""
     return " · ".join(
         f"{code_label(vocabulary, int(code))} {percent(chance)}"
         for code, chance in zip(codes, chances, strict=True)
@@ -85,7 +85,7 @@ def guesses_text(vocabulary: Vocabulary, codes: Sequence[int], chances: Sequence
 
 
 def percent(share: float) -> str:
-    """A probability as people say it: 41 %, 0.3 %, 1 in 90,000."""
+    """Probability for readers: 41 %, 0.3 %, 1 in 90,000."""
     if share >= 0.095:
         return f"{100 * share:.0f} %"
     if share >= 0.00095:
@@ -93,30 +93,32 @@ def percent(share: float) -> str:
     return f"1 in {1 / share:,.0f}" if share > 1e-15 else "never"
 
 
-def _told(vocabulary: Vocabulary, passage: Passage, character: str, bits: float, code: int) -> str:
+def _predictions(
+    vocabulary: Vocabulary, passage: Passage, character: str, bits: float, code: int
+) -> str:
     if np.isnan(bits):
-        return f"{visible(character)}  only read: nothing stands before it"
+        return f"{visible(character)}  first character: read, not predicted"
     expected = guesses_text(
         vocabulary, passage.guesses[code].tolist(), passage.chances[code].tolist()
     )
-    told = f"{visible(character)}  {bits:.2f} bits, {percent(2.0**-bits)}\nexpected: {expected}"
-    return told.replace(" %", "\N{NO-BREAK SPACE}%")
+    title = f"{visible(character)}  {bits:.2f} bits, {percent(2.0**-bits)}\npredicted: {expected}"
+    return title.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _character(character: str, level: int, told: str, more: str) -> str:
+def _character(character: str, level: int, title: str, more: str) -> str:
     names = " ".join(filter(None, [f"s{level}" if level else "", more]))
-    known = f' class="{names}"' if names else ""
-    # a line's end is seen as a sign before it
-    seen = f"<s>{visible(character)}</s>\n" if character == "\n" else _seen(character)
-    return f'<b{known} title="{escape(told)}">{seen}</b>'
+    attribute = f' class="{names}"' if names else ""
+    # a line end is shown as a symbol before it
+    content = f"<s>{visible(character)}</s>\n" if character == "\n" else _visible_markup(character)
+    return f'<b{attribute} title="{escape(title)}">{content}</b>'
 
 
-def _seen(character: str) -> str:
+def _visible_markup(character: str) -> str:
     return escape(character if character in " \t" else visible(character))
 
 
 def _run(text: str, step: int, is_under: bool) -> str:
-    written = "".join(each if each in " \t\n" else _seen(each) for each in text)
+    content = "".join(each if each in " \t\n" else _visible_markup(each) for each in text)
     side = f"p{step}" if step > 0 else f"n{-step}" if step else ""
     names = " ".join(filter(None, [side, "u" if is_under else ""]))
-    return f'<b class="{names}">{written}</b>' if names else f"<b>{written}</b>"
+    return f'<b class="{names}">{content}</b>' if names else f"<b>{content}</b>"

@@ -130,7 +130,7 @@ def test_a_quiet_training_says_nothing(nextchar: Program, prose: Path) -> None:
         (["eval", "nowhere", "x"], 1, "no such file"),
     ],
 )
-def test_a_mistake_is_told_in_a_line_with_the_right_status(
+def test_a_mistake_is_reported_in_a_line_with_the_right_status(
     args: list[str],
     status: int,
     words: str,
@@ -266,7 +266,7 @@ def test_demo_trains_and_writes_without_a_network(nextchar: Program) -> None:
     assert "done:" in done.stderr
 
 
-def test_a_fault_of_our_own_is_told_in_a_line_and_shown_with_debug(
+def test_an_internal_error_is_reported_in_a_line_and_shown_with_debug(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def broken(path: object) -> None:
@@ -308,13 +308,13 @@ def test_the_program_alone_shows_its_help(capfd: pytest.CaptureFixture[str]) -> 
     assert "Commands:" in out + err
 
 
-def test_records_are_trained_on_and_told(nextchar: Program, tmp_path: Path) -> None:
+def test_records_are_trained_on_and_shown(nextchar: Program, tmp_path: Path) -> None:
     (tmp_path / "poems.txt").write_text("roses%%violets%%\nsugar\n" * 9, encoding="utf-8")
     done = nextchar("train", "poems.txt", "--records", "%%", "--out", "poems", *SMALL)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    told = nextchar("info", "poems").stdout
-    assert "end_of_record    'a separate symbol (U+FDD0)'" in told
-    assert "characters       '\\naegilorstuv'" in told
+    printed = nextchar("info", "poems").stdout
+    assert "end_of_record    'a separate symbol (U+FDD0)'" in printed
+    assert "characters       '\\naegilorstuv'" in printed
     figures = json.loads(nextchar("info", "poems", "--json").stdout)
     assert figures["text"]["records"] == "%%"
     assert figures["vocabulary"]["size"] == len(figures["vocabulary"]["characters"]) + 1
@@ -322,7 +322,7 @@ def test_records_are_trained_on_and_told(nextchar: Program, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "printed"),
     [
         (TextSettings(), "end_of_record    None"),
         (TextSettings(records="line"), "end_of_record    'a line break'"),
@@ -331,7 +331,7 @@ def test_records_are_trained_on_and_told(nextchar: Program, tmp_path: Path) -> N
 )
 def test_info_names_what_a_record_ends_by(
     settings: TextSettings,
-    told: str,
+    printed: str,
     tmp_path: Path,
     small_model: Model,
     capfd: pytest.CaptureFixture[str],
@@ -341,10 +341,10 @@ def test_info_names_what_a_record_ends_by(
     network = NetworkSettings(hidden_size=4, num_layers=1)
     parameters = initialise(Architecture(network, len(vocabulary)), 1)
     save_model(tmp_path / "m", Model(parameters, vocabulary, settings))
-    assert told in call(capfd, "info", tmp_path / "m")[1]
+    assert printed in call(capfd, "info", tmp_path / "m")[1]
 
 
-def test_train_goes_on_from_a_model(nextchar: Program, prose: Path, tmp_path: Path) -> None:
+def test_train_continues_from_a_model(nextchar: Program, prose: Path, tmp_path: Path) -> None:
     assert nextchar("train", prose, "--out", "first", *SMALL, "--quiet").returncode == 0
     (tmp_path / "new.txt").write_text("Voilà: c'est été.\n" * 50, encoding="utf-8")
     done = nextchar(
@@ -352,7 +352,7 @@ def test_train_goes_on_from_a_model(nextchar: Program, prose: Path, tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert any(line.startswith("note: GRU 12×1") and "to start from" in line for line in lines)
+    assert any(line.startswith("note: GRU 12×1") and "run starts from" in line for line in lines)
     assert "note: 5 characters are new to the model: ' : V à é; its vocabulary has" in done.stderr
     assert any(line.startswith("note: before training: validation") for line in lines)
     second = load_model(tmp_path / "second")

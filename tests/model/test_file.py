@@ -1,4 +1,4 @@
-"""The model file: what was loaded behaves as what was saved, to the bit."""
+"""The model file: a loaded model behaves as the saved one, bit for bit."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_what_was_loaded_can_be_trained_on(tmp_path):
 
 def test_a_run_directory_means_its_best_model_and_else_its_last(tmp_path):
     best, last = make_model(), dataclasses.replace(make_model(), training={"which": "last"})
-    with pytest.raises(ModelFileError, match="a folder with no model in it"):
+    with pytest.raises(ModelFileError, match="is a folder without a model"):
         load_model(tmp_path)
     save_model(tmp_path / LAST, last)
     assert load_model(tmp_path).training == last.training
@@ -123,7 +123,7 @@ def refusal(tmp_path, tensors, document):
     with pytest.raises(ModelFileError) as caught:
         load_model(path)
     message = str(caught.value)
-    assert message.startswith(f"{path}: damaged: ")
+    assert message.startswith(f"{path}: is damaged: ")
     assert len(message.splitlines()) == 1
     return message
 
@@ -220,7 +220,7 @@ def test_weights_that_are_not_finite_are_refused(value, tmp_path):
         (r"\xff", Vocabulary(is_bytes=True), 255),
     ],
 )
-def test_a_model_of_records_knows_by_what_one_ends(records, vocabulary, end, tmp_path):
+def test_a_model_of_records_knows_their_boundary(records, vocabulary, end, tmp_path):
     text = TextSettings(records=records, alphabet="bytes" if vocabulary.is_bytes else "characters")
     model = dataclasses.replace(make_model(vocabulary), text=text)
     assert model.end_code == loaded(model, tmp_path).end_code == end
