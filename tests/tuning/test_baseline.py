@@ -1,4 +1,4 @@
-"""The baseline of a sweep: what `auto` chooses, found without starting a run."""
+"""The baseline of a sweep: the choice of `auto`, made without starting a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers as processes: those that die are replaced, those that cannot go on end the sweep."""
+"""Workers as processes: those that die are replaced, those that cannot continue end the sweep."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def pool_of(
 
 
 def deaths(pool: WorkerPool) -> list[str]:
-    """What is told once all first workers are dead."""
-    while not (told := pool.replace_dead()) and pool.size:
+    """Return the messages once all first workers are dead."""
+    while not (messages := pool.replace_dead()) and pool.size:
         time.sleep(0.01)
-    return told
+    return messages
 
 
 def test_workers_that_end_well_leave_nothing(

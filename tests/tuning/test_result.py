@@ -1,4 +1,4 @@
-"""What a sweep comes to, and how it is shown."""
+"""The result of a sweep, and its display."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ RATES = {"learning_rate": optuna.distributions.FloatDistribution(0.001, 0.1, log
 
 
 def trials() -> list[FrozenTrial]:
-    def made(state: TrialState, rate: float = 0.02, **more: Any) -> FrozenTrial:
+    def trial(state: TrialState, rate: float = 0.02, **more: Any) -> FrozenTrial:
         return create_trial(
             state=state, params={"learning_rate": rate}, distributions=RATES, **more
         )
 
     study = optuna.create_study()
     for each in (
-        made(TrialState.COMPLETE, 0.01, value=1.5, user_attrs={"auto": True}),
-        made(TrialState.COMPLETE, value=1.25),
-        made(TrialState.COMPLETE, value=1.75),
-        made(TrialState.PRUNED, value=2.0, intermediate_values={9: 2.0}),
-        made(TrialState.PRUNED, user_attrs={"why": "needs more memory"}),
-        made(TrialState.FAIL),
-        made(TrialState.RUNNING, intermediate_values={3: 1.9}),
+        trial(TrialState.COMPLETE, 0.01, value=1.5, user_attrs={"auto": True}),
+        trial(TrialState.COMPLETE, value=1.25),
+        trial(TrialState.COMPLETE, value=1.75),
+        trial(TrialState.PRUNED, value=2.0, intermediate_values={9: 2.0}),
+        trial(TrialState.PRUNED, user_attrs={"why": "needs more memory"}),
+        trial(TrialState.FAIL),
+        trial(TrialState.RUNNING, intermediate_values={3: 1.9}),
     ):
         study.add_trial(each)
     return study.trials
@@ -62,8 +62,8 @@ def test_a_sweep_that_goes_on_says_from_where() -> None:
     progress = SweepProgress(stream)
     progress.begin(trials())
     progress.update(trials(), plan(), 0.5)
-    told = "note: the sweep continues after 6 trials, best 1.2500 nats/char (trial 1)"
-    assert shown(progress, stream) == [told]
+    note = "note: the sweep continues after 6 trials, best 1.2500 nats/char (trial 1)"
+    assert shown(progress, stream) == [note]
 
 
 def test_a_terminal_has_a_bar_with_the_best_so_far() -> None:

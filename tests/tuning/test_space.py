@@ -1,4 +1,4 @@
-"""The space of a sweep: how it is typed, and how it lies around auto's choice."""
+"""The search space of a sweep: its syntax, and the default around the choice of `auto`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AUTO = Settings.make(None, cell="gru", hidden_size=100, num_layers=1, optimizer=
 
 
 @pytest.mark.parametrize(
-    ("typed", "name", "made"),
+    ("typed", "name", "expected"),
     [
         ("learning_rate=0.001:0.03:log", "learning_rate", Range(0.001, 0.03, is_log=True)),
         ("learning-rate=1e-3:0.03", "learning_rate", Range(0.001, 0.03)),
@@ -34,10 +34,10 @@ AUTO = Settings.make(None, cell="gru", hidden_size=100, num_layers=1, optimizer=
         ("dropout=0:0.5:0.1", "dropout", Range(0.0, 0.5, step=0.1)),
     ],
 )
-def test_a_range_is_what_was_typed(typed: str, name: str, made: Range) -> None:
+def test_a_range_is_what_was_typed(typed: str, name: str, expected: Range) -> None:
     parsed, parts = parse_range(typed)
     assert parsed == name
-    assert make_range(name, parts) == made
+    assert make_range(name, parts) == expected
 
 
 def test_choices_and_fixed_values_have_the_settings_own_types() -> None:
@@ -50,7 +50,7 @@ def test_choices_and_fixed_values_have_the_settings_own_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
         ("learning_rate=0.1", "range must have the form learning_rate=0.001:0.03:log, got"),
         ("learning_rate", "range must have the form"),
@@ -65,8 +65,8 @@ def test_choices_and_fixed_values_have_the_settings_own_types() -> None:
         ("records=1:2", "records cannot be searched"),
     ],
 )
-def test_a_range_that_cannot_be_is_told(typed: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_a_range_that_cannot_be_is_told(typed: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         make_range(*parse_range(typed))
 
 

@@ -1,4 +1,4 @@
-"""The study of a sweep: its plan, and what its sampler draws."""
+"""The study of a sweep: its plan, and the samples of its sampler."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tuning.studies import SPACE, ask, place, plan
 def test_a_study_is_found_again_with_its_plan(tmp_path: Path) -> None:
     where = place(tmp_path)
     assert load_study(where) is None
-    assert not list(tmp_path.iterdir())  # looking makes nothing
+    assert not list(tmp_path.iterdir())  # loading creates nothing
     study = create_study(where, plan())
     assert study is not None
-    assert create_study(where, plan()) is None  # another was faster
-    found = load_study(where)
-    assert found is not None
-    assert load_plan(found, where) == plan()
-    assert load_plan(found, where).dimensions == SPACE
+    assert create_study(where, plan()) is None  # it exists already
+    loaded = load_study(where)
+    assert loaded is not None
+    assert load_plan(loaded, where) == plan()
+    assert load_plan(loaded, where).dimensions == SPACE
 
 
 def test_trial_0_is_what_auto_chose(tmp_path: Path) -> None:
@@ -44,21 +44,21 @@ def test_a_study_of_others_is_not_joined(tmp_path: Path, monkeypatch: pytest.Mon
         load_plan(study, where)
 
 
-def drawn(seed: int, trials: int, *, whoever: int = 1) -> list[dict[str, Any]]:
-    """What trials draw, by so many samplers in turn, as if each were another worker's."""
+def drawn(seed: int, trials: int, *, samplers_in_turn: int = 1) -> list[dict[str, Any]]:
+    """Parameters of trials, by a number of samplers in turn, each as of another worker."""
     study = optuna.create_study()
-    samplers = [make_sampler(seed) for _ in range(whoever)]
-    made = []
+    samplers = [make_sampler(seed) for _ in range(samplers_in_turn)]
+    sampled = []
     for number in range(trials):
-        study.sampler = samplers[number % whoever]
+        study.sampler = samplers[number % samplers_in_turn]
         trial = ask(study)
-        made.append(trial.params)
+        sampled.append(trial.params)
         study.tell(trial, trial.params["learning_rate"])
-    return made
+    return sampled
 
 
 def test_what_a_trial_draws_depends_on_the_seed_and_not_on_who_asks() -> None:
-    assert drawn(1, 14) == drawn(1, 14, whoever=3)
+    assert drawn(1, 14) == drawn(1, 14, samplers_in_turn=3)
     assert drawn(1, 3) != drawn(2, 3)
 
 

@@ -1,4 +1,4 @@
-"""A trial: what of its curve is reported, and when it is hopeless."""
+"""A trial: the reported points of its loss curve, and pruning."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_evaluations_at_the_points_are_reported_as_they_are() -> None:
 
 
 def test_points_between_two_evaluations_lie_on_a_line() -> None:
-    made = reported((0.1, 3.0), (0.3, 2.0))
-    assert list(made) == [1, 2, 3, 4, 5, 6]
-    assert [made[k] for k in (1, 2)] == [3.0, 3.0]
-    assert made[4] == pytest.approx(2.5)
-    assert made[6] == pytest.approx(2.0)
+    values = reported((0.1, 3.0), (0.3, 2.0))
+    assert list(values) == [1, 2, 3, 4, 5, 6]
+    assert [values[k] for k in (1, 2)] == [3.0, 3.0]
+    assert values[4] == pytest.approx(2.5)
+    assert values[6] == pytest.approx(2.0)
 
 
 def test_a_run_that_went_back_reports_no_point_twice() -> None:
@@ -72,11 +72,11 @@ def test_a_trial_worse_than_the_median_should_prune_unless_pruning_is_off() -> N
 
 
 def runner(prose: Path, folder: Path, **settings: object) -> TrialRunner:
-    made = plan()
+    base = plan()
     auto = Settings.make(None, **{**TINY, "steps": 8, **settings}).flat()
-    asked = {**made.asked, "pruning": True}
+    asked = {**base.asked, "pruning": True}
     return TrialRunner(
-        SweepPlan(asked, "", auto, made.space),
+        SweepPlan(asked, "", auto, base.space),
         sweep_texts_from_paths([str(prose)], [], None),
         folder,
         1,

@@ -1,4 +1,4 @@
-"""A worker: which trials it begins, what it makes of those that go wrong, what it tidies away."""
+"""A worker: the trials it starts, its handling of failed ones, and its clean-up."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tuning.studies import ask, place, plan
 
 @pytest.fixture
 def study(tmp_path: Path) -> optuna.Study:
-    made = create_study(place(tmp_path), plan())
-    assert made is not None
-    return made
+    created = create_study(place(tmp_path), plan())
+    assert created is not None
+    return created
 
 
 def worker(
@@ -85,11 +85,11 @@ def test_trials_that_cannot_be_trained_end_the_worker_when_there_are_too_many(
 ) -> None:
     bad = optuna.trial.create_trial(state=TrialState.PRUNED, user_attrs={"why": "too large"})
     good = optuna.trial.create_trial(state=TrialState.PRUNED, value=2.0)
-    made, _ = worker(tmp_path)
+    tested, _ = worker(tmp_path)
     for trial in (*[bad] * (MAX_UNTRAINABLE - 1), good, *[bad] * (MAX_UNTRAINABLE - 1)):
-        made._record(trial, 1.0)
+        tested._record(trial, 1.0)
     with pytest.raises(RunError, match=r"10 trials in a row could not be trained, .*: too large"):
-        made._record(bad, 1.0)
+        tested._record(bad, 1.0)
 
 
 def test_no_trial_is_begun_that_has_no_time_left_once_there_is_a_result(
@@ -111,12 +111,12 @@ def test_no_trial_is_begun_that_has_no_time_left_once_there_is_a_result(
 
 
 def test_failed_trials_do_not_count(tmp_path: Path, study: optuna.Study) -> None:
-    made, _ = worker(tmp_path, trials=2)
+    tested, _ = worker(tmp_path, trials=2)
     study.tell(ask(study), state=TrialState.FAIL)
     study.tell(ask(study), state=TrialState.PRUNED)
-    assert not made._has_enough_trials(study)
+    assert not tested._has_enough_trials(study)
     ask(study)
-    assert made._has_enough_trials(study)
+    assert tested._has_enough_trials(study)
     assert not worker(tmp_path)[0]._has_enough_trials(study)
 
 
