@@ -1,4 +1,4 @@
-"""Numbers as bfloat16: nearest, ties to even, and NaN stays what it is. Two rounds of a sum."""
+"""Rounding to bfloat16: nearest, ties to even, NaN stays NaN; two rounds of a sum."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def test_the_error_is_at_most_half_of_the_last_digit(rng: np.random.Generator) -
 def test_each_number_is_rounded_by_itself_however_many_there_are(rng: np.random.Generator) -> None:
     given = rng.standard_normal(70_001).astype(np.float32)
     given[[5, 40_000]] = np.nan
-    halves = to_bfloat16(given)
+    rounded = to_bfloat16(given)
     some = [0, 5, 32_767, 32_768, 40_000, 65_536, 70_000]
-    np.testing.assert_array_equal(halves[some], [to_bfloat16(given[n : n + 1])[0] for n in some])
+    np.testing.assert_array_equal(rounded[some], [to_bfloat16(given[n : n + 1])[0] for n in some])
 
 
 def test_not_a_number_stays_none_whatever_its_bits() -> None:
@@ -45,7 +45,7 @@ def test_double_numbers_are_rounded_too() -> None:
 
 
 class Request:
-    """Of a message that a test ends."""
+    """The request of a message that a test ends."""
 
     is_done = False
 
@@ -54,35 +54,35 @@ class Request:
 
 
 class Comm:
-    """One rank, and the messages that began."""
+    """A communicator of one rank, with the messages that have started."""
 
     size = 1
 
     def __init__(self) -> None:
-        self.begun: list[Request] = []
+        self.started: list[Request] = []
 
     def Ialltoall(self, sent: BFloat16, received: BFloat16) -> Request:  # noqa: N802
         received[:] = sent
-        self.begun.append(Request())
-        return self.begun[-1]
+        self.started.append(Request())
+        return self.started[-1]
 
     def Iallgather(self, sent: BFloat16, received: BFloat16) -> Request:  # noqa: N802
         received[:] = sent
-        self.begun.append(Request())
-        return self.begun[-1]
+        self.started.append(Request())
+        return self.started[-1]
 
 
 def test_the_second_round_has_a_communicator_of_its_own_and_begins_once() -> None:
     first, second, part = Comm(), Comm(), np.array([1.0, 2.5], np.float32)
-    half: Any = BFloat16Sum
-    under_way = half(first, second, part)
-    assert not under_way.poll()
-    assert (len(first.begun), len(second.begun)) == (1, 0)
-    first.begun[0].is_done = True
-    assert under_way.poll()
-    assert (len(first.begun), len(second.begun)) == (1, 1)
-    second.begun[0].is_done = True
-    assert under_way.poll()
-    assert under_way.poll()
-    assert (len(first.begun), len(second.begun)) == (1, 1)
+    make_sum: Any = BFloat16Sum
+    pending = make_sum(first, second, part)
+    assert not pending.poll()
+    assert (len(first.started), len(second.started)) == (1, 0)
+    first.started[0].is_done = True
+    assert pending.poll()
+    assert (len(first.started), len(second.started)) == (1, 1)
+    second.started[0].is_done = True
+    assert pending.poll()
+    assert pending.poll()
+    assert (len(first.started), len(second.started)) == (1, 1)
     np.testing.assert_array_equal(part, [1, 2.5])

@@ -43,9 +43,9 @@ def work(**settings: object) -> Workload:
 def test_pieces_hold_every_weight_and_operation_once(settings: dict[str, object]) -> None:
     network = NetworkSettings(**{"hidden_size": 512, "num_layers": 3, **settings})  # type: ignore[arg-type]
     architecture = Architecture(network, 100)
-    found = Workload.of(architecture)
-    assert found.weights == architecture.size
-    assert found.flops == flops_per_character(architecture)
+    counted = Workload.of(architecture)
+    assert counted.weights == architecture.size
+    assert counted.flops == flops_per_character(architecture)
 
 
 def test_small_pieces_travel_together() -> None:
