@@ -1,6 +1,6 @@
-"""A contender in a process of its own, kept alive and told to run for some seconds in turn.
+"""A contender in a separate process, which is kept alive and runs for some seconds in turn.
 
-So that thread pools do not fight, one process works while the others wait for a line. Lines are
+One process works while the others wait for a line, so that thread pools do not compete. Lines are
 JSON objects:
 
     → argv: the contender's name and the row      ← {"check": …, "parameters": …, "note": …}
@@ -26,11 +26,11 @@ from benchmarks.job import UnavailableError, timed
 from benchmarks.memory import peak_bytes
 from benchmarks.rows import CONTENDERS, Row
 
-REST_SECONDS = 0.25  # until the threads of the one before have gone to sleep
+REST_SECONDS = 0.25  # until the threads of the previous contender sleep
 
 
 class Running:
-    """A contender's process, seen from the one that conducts the run."""
+    """Handle of a contender's process in the process that conducts the run."""
 
     def __init__(self, name: str, row: Row, *, limit: float) -> None:
         self._process = subprocess.Popen(
@@ -53,7 +53,7 @@ class Running:
             raise
 
     def run(self, seconds: float, limit: float) -> dict[str, Any]:
-        """One turn."""
+        """Run one turn."""
         assert self._process.stdin
         try:
             self._process.stdin.write(json.dumps({"seconds": seconds}) + "\n")
@@ -69,7 +69,7 @@ class Running:
         self._listener.join()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe
-            with suppress(OSError):  # it may still hold a line for a process that ended
+            with suppress(OSError):  # a line for a process that ended may be buffered
                 pipe.close()
 
     def _listen(self) -> None:
@@ -92,7 +92,7 @@ class Running:
 
 
 def main(name: str, row: str) -> None:
-    """What runs in the process."""
+    """Entry point of the process."""
     answers = _own_stdout()
     try:
         contender = CONTENDERS[name]
@@ -102,16 +102,16 @@ def main(name: str, row: str) -> None:
         ready = {"check": job.check, "parameters": job.parameters, "note": job.note}
         print(json.dumps(ready), file=answers, flush=True)
         for line in sys.stdin:
-            job.step()  # brings its data back into the caches
+            job.step()  # brings its data back into the CPU caches
             characters, seconds = timed(job.step, json.loads(line)["seconds"])
             turn = {"characters": characters, "seconds": seconds, "peak": peak_bytes()}
             print(json.dumps(turn), file=answers, flush=True)
-    except Exception as error:  # whatever it is, the run goes on without this contender
+    except Exception as error:  # of any kind; the run continues without this contender
         print(json.dumps({"failed": reason(error)}), file=answers, flush=True)
 
 
 def reason(error: Exception) -> str:
-    """Why a contender cannot take part, in one line."""
+    """Return the reason why a contender cannot take part, in one line."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{error.name.split('.')[0]} is not installed"
     lines = str(error).strip().splitlines()
@@ -120,7 +120,7 @@ def reason(error: Exception) -> str:
 
 
 def _own_stdout() -> TextIO:
-    """Standard output for our lines alone; what libraries print goes to standard error."""
+    """Reserve standard output for answers; libraries print to standard error."""
     ours = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return ours

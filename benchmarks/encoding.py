@@ -1,10 +1,10 @@
-"""How fast texts of any size are encoded, and that training on them takes no more memory.
+"""Encoding speed of texts of any size, and memory of training on them, which stays constant.
 
     python -m benchmarks.encoding [--english FILE] [--chinese FILE] [--folder DIR] [--megabytes N]
 
-The files are repeated until they are large enough (Python's own documentation and characters
-drawn by a power law where none is given). Everything is measured in a process of its own, with a
-cache of its own, and removed afterwards.
+The files are repeated until they are large enough. Defaults are Python's own documentation, and
+characters drawn by a power law. Each measurement has its own process and cache, which is removed
+afterwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-SMALL = 10  # MB: a text that is held in memory
+SMALL = 10  # MB: a text that fits into memory
 
 ENCODE = """
 import json, sys, time
@@ -89,14 +89,14 @@ def main() -> None:
 
 
 def english_text(path: Path | None) -> bytes:
-    """A text of ASCII."""
+    """Return an ASCII text."""
     from nextchar.text import datasets
 
     return path.read_bytes() if path else datasets.load("pydoc")
 
 
 def chinese_text(path: Path | None) -> bytes:
-    """A text of Chinese characters."""
+    """Return a text of Chinese characters."""
     if path:
         return path.read_bytes()
     points = random.Random(1).choices(
@@ -106,7 +106,7 @@ def chinese_text(path: Path | None) -> bytes:
 
 
 def repeated(text: bytes, path: Path, megabytes: int) -> Path:
-    """A file of a text, again and again."""
+    """Write a file that repeats a text."""
     with path.open("wb") as file:
         while file.tell() < megabytes * 1_000_000:
             file.write(text)
@@ -114,7 +114,7 @@ def repeated(text: bytes, path: Path, megabytes: int) -> Path:
 
 
 def encoding(what: str, path: Path, folder: Path) -> None:
-    """The first start on a text and the second one."""
+    """Measure the first and the second start on a text."""
     size = path.stat().st_size / 1e6
     first, second = run(ENCODE, folder, path), run(ENCODE, folder, path)
     print(
@@ -126,18 +126,18 @@ def encoding(what: str, path: Path, folder: Path) -> None:
 
 
 def training(path: Path, batching: str, steps: int, folder: Path) -> None:
-    """Peak memory and speed of a short training."""
-    made = run(TRAIN, folder, path, batching, steps)
+    """Measure peak memory and speed of a short training run."""
+    done = run(TRAIN, folder, path, batching, steps)
     print(
-        f"train {path.stat().st_size / 1e6:7.0f} MB {batching:<8} peak {made['peak']:.1f} MiB  "
-        f"ru_maxrss {made['maxrss']:.1f} MiB  anonymous at the end {made['anonymous']:.1f} MiB  "
-        f"{made['speed'] / 1e3:.0f} k char/s",
+        f"train {path.stat().st_size / 1e6:7.0f} MB {batching:<8} peak {done['peak']:.1f} MiB  "
+        f"ru_maxrss {done['maxrss']:.1f} MiB  anonymous at the end {done['anonymous']:.1f} MiB  "
+        f"{done['speed'] / 1e3:.0f} k char/s",
         flush=True,
     )
 
 
 def run(code: str, folder: Path, *args: object) -> dict[str, Any]:
-    """What a process of its own prints, with its cache in a folder."""
+    """Run a program in a process with its cache in a folder; return its output."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, args)],
         stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
-"""The environment that contenders start from: nothing that pins a library to old kernels.
+"""Environment of contenders, without variables that pin a library to old kernels.
 
-Some machines export OPENBLAS_CORETYPE, which halves NumPy's speed and so flatters a comparison.
+Some machines export OPENBLAS_CORETYPE, which halves the speed of NumPy and distorts a comparison.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ PINS = (
 
 
 def is_pin(name: str) -> bool:
-    """Whether a variable holds a library back."""
+    """Return whether a variable limits a library."""
     return name in PINS or name.startswith("NPVL")
 
 
 def pins(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Those that are set."""
+    """Return the limiting variables that are set."""
     return sorted(name for name in environment if is_pin(name))
 
 
 def clean(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment without them, in which this package can be imported."""
+    """Return the environment without them, in which this package can be imported."""
     kept = {name: value for name, value in environment.items() if not is_pin(name)}
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH", "")]))
     return {**kept, "PYTHONUTF8": "1", "JAX_PLATFORMS": "cpu"}

@@ -1,4 +1,4 @@
-"""A row: its contenders made ready one after the other, then run in turn, round after round."""
+"""A row: its contenders are prepared one after another, then run in turn, round after round."""
 
 from __future__ import annotations
 
@@ -19,17 +19,14 @@ OURS = "nextchar"
 
 
 class Race:
-    """The contenders of a row that are still in it.
-
-    left_out: contender → why.
-    """
+    """The running contenders of a row. left_out: reasons, by contender, of the others."""
 
     def __init__(self, row: Row, tell: Tell) -> None:
         self.row, self.running, self.left_out = row, dict[str, Running](), dict[str, str]()
         self._tell = tell
 
     def prepare(self, features: list[str], limit: float) -> None:
-        """Start every contender of the row; those that cannot take part are left out."""
+        """Start every contender of the row; leave out those that cannot take part."""
         for name in self.row.contenders:
             needs = CONTENDERS[name].needs
             try:
@@ -41,7 +38,7 @@ class Race:
                 self.leave_out(name, str(error))
 
     def leave_out(self, name: str, why: str) -> None:
-        """Go on without a contender."""
+        """Continue without a contender."""
         self._tell(f"  {CONTENDERS[name].label}: left out, {why}")
         self.left_out[name] = why
         if name in self.running:
@@ -53,7 +50,7 @@ class Race:
             each.close()
 
     def _require_same_model(self, name: str) -> None:
-        """The first loss is that of nextchar, or they do not compute the same."""
+        """Require the first loss of nextchar; otherwise the models differ."""
         if OURS not in self.running:
             return
         theirs, ours = self.running[name].ready["check"], self.running[OURS].ready["check"]
@@ -63,7 +60,7 @@ class Race:
             )
 
     def rounds(self, seconds: float, rounds: int, limit: float) -> dict[str, list[dict[str, Any]]]:
-        """Turns of every contender that ran in all rounds; each round begins with another one."""
+        """Return turns of contenders that ran in all rounds; each round starts with another one."""
         turns: dict[str, list[dict[str, Any]]] = {name: [] for name in self.running}
         for number in range(rounds):
             names = list(self.running)
@@ -80,7 +77,7 @@ class Race:
 def measure(
     row: Row, features: list[str], *, seconds: float, rounds: int, limit: float, tell: Tell
 ) -> dict[str, Any]:
-    """One row's record, ready for JSON."""
+    """Return the record of a row, ready for JSON."""
     race = Race(row, tell)
     try:
         race.prepare(features, limit)
@@ -115,7 +112,9 @@ def measure(
 
 
 def ratios(row: Row, speeds: Speeds) -> list[dict[str, Any]]:
-    """nextchar to each peer, to the best, and to the best of a precision; with what is wanted.
+    """Return ratios of nextchar to each peer, to the best, and to the best of a precision.
+
+    Each has its target, if there is one.
 
     against: a contender, "best" (of those of the same precision) or "best of all".
     """
@@ -131,7 +130,7 @@ def ratios(row: Row, speeds: Speeds) -> list[dict[str, Any]]:
         ]
         for against, found in compared:
             if found is not None:
-                target = wanted(row, precision, against)
+                target = target_ratio(row, precision, against)
                 fields = {"peer": found.peer, "value": found.value, "low": found.low}
                 made.append(
                     {
@@ -145,8 +144,8 @@ def ratios(row: Row, speeds: Speeds) -> list[dict[str, Any]]:
     return made
 
 
-def wanted(row: Row, precision: str, against: str) -> float | None:
-    """The ratio that is to be reached, or None."""
+def target_ratio(row: Row, precision: str, against: str) -> float | None:
+    """Return the target ratio, or None."""
     if precision == "bfloat16":
         return row.targets.get("bfloat16") if against == "best" else None
     return row.targets.get(against)

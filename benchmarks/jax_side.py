@@ -1,7 +1,7 @@
 """JAX: one jitted training step with `lax.scan` over time and donated buffers.
 
-Tried in three forms, of which the fastest counts: one-hot input as a product or as a look-up,
-and the scan unrolled.
+The fastest of three variants counts: one-hot input as a product or as a look-up, and the scan
+unrolled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.rows import Row
 
 
 def prepare(row: Row, variant: str) -> Job:
-    """Training only."""
+    """Prepare a training step; generation is not measured."""
     forms = {
         "look-up": partial(_made, row, one_hot=False, unroll=1),
         "one-hot product": partial(_made, row, one_hot=True, unroll=1),

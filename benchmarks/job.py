@@ -1,4 +1,4 @@
-"""What a contender's side hands over: a step to be repeated, and what is to be told about it."""
+"""Interface of a contender: a step to repeat, and facts about it for the report."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-Step = Callable[[], int]  # does some work; how many characters that was
+Step = Callable[[], int]  # does some work and returns its number of characters
 
 TRIAL_SECONDS = 0.3
 
 
 class UnavailableError(Exception):
-    """A contender cannot take part; the message says why, in one line."""
+    """A contender cannot take part; the message is the reason, in one line."""
 
 
 @dataclass(frozen=True)
 class Job:
     """A contender that is ready to run.
 
-    check: the loss of the first batch with the weights that all begin with, in nats per
-    character, by which the harness sees that all compute the same thing.
-    parameters: how many it trains, or predicts with. note: what a reader should know.
+    check: loss of the first batch with the initial weights, in nats per character, which must be
+    the same for all contenders. parameters: size of the model. note: remark for the reader.
     """
 
     step: Step
@@ -31,10 +30,10 @@ class Job:
 
 
 def fastest(variants: Mapping[str, Callable[[], Step]]) -> tuple[str, Step]:
-    """The best form of a contender: each is made, warmed up and tried for a moment.
+    """Return the fastest variant of a contender, after a short trial of each.
 
-    variants: name → what makes its step. The best is made once more at the end, since making
-    one may change what is global (the number of threads).
+    variants: name → function that makes its step. The fastest is made again at the end, since
+    making one may change global state (the number of threads).
     """
     if len(variants) == 1:
         ((name, make),) = variants.items()
@@ -52,7 +51,7 @@ def _speed(step: Step) -> float:
 
 
 def timed(step: Step, seconds: float) -> tuple[int, float]:
-    """Repeat a step for at least so long, once at least: characters and seconds."""
+    """Repeat a step for a time, at least once; return characters and seconds."""
     characters, start = 0, time.perf_counter()
     while True:
         characters += step()

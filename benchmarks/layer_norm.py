@@ -1,11 +1,11 @@
-"""What layer normalisation would be worth: a GRU with and without it, in PyTorch.
+"""Effect of layer normalisation: a GRU with and without it, in PyTorch.
 
     python -m benchmarks.layer_norm TEXT
 
 The same batches, schedule and initial weights for both: 128 units, one layer, the first 400,000
 characters, 1,055 steps of 32 lanes of 64 characters (6 passes), Adam at 0.01 with a warm-up of 100
-steps and a cosine, clipped at norm 1. Normalised are the input's and the recurrent part of the
-pre-activations, each with a gain (Ba, Kiros & Hinton, 2016).
+steps and a cosine, clipped at norm 1. The input and the recurrent part of the pre-activations are
+normalised, each with a gain (Ba, Kiros & Hinton, 2016).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Gru(nn.Module):
         self.norm_a, self.norm_u = kind(3 * H), kind(3 * H)
 
     def forward(self, codes: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (T, B, V) and the state (B, H) after them."""
+        """Return logits (T, B, V) and the state (B, H) after them."""
         a = self.norm_a(self.W_ih[codes]) + self.b
         outputs = []
         for t in range(len(codes)):
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def train(model: Gru, batches: StreamBatches) -> None:
-    """Take all steps."""
+    """Train for all steps."""
     optimizer, h = torch.optim.Adam(model.parameters(), lr=RATE), torch.zeros(B, H)
     for step in range(STEPS):
         batch = batches.at(step)

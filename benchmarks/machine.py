@@ -1,4 +1,4 @@
-"""What a run was made on: the CPU and its features, versions, BLAS, the rate that is to be had."""
+"""The machine of a run: CPU and its features, versions, BLAS, highest rate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-    """All of it, ready for JSON."""
+    """Describe the machine, ready for JSON."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "system": f"{platform.system()} {platform.machine()}",
@@ -45,20 +45,20 @@ def describe() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """Return the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_name() -> str:
-    """The name that the maker gave it."""
-    found = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
-    return found[1] if found else _sysctl("machdep.cpu.brand_string") or platform.processor()
+    """Return the name of the CPU model."""
+    match = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
+    return match[1] if match else _sysctl("machdep.cpu.brand_string") or platform.processor()
 
 
 def features() -> list[str]:
-    """Which of FEATURES it has."""
-    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
-    words = set((found[1] if found else _sysctl("machdep.cpu.features").lower()).split())
+    """Return those of FEATURES that the CPU has."""
+    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
+    words = set((match[1] if match else _sysctl("machdep.cpu.features").lower()).split())
     words |= set(_sysctl("machdep.cpu.leaf7_features").lower().split())
     if platform.machine() in {"arm64", "aarch64"}:
         words.add("asimd")  # every 64-bit ARM has it

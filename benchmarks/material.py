@@ -1,6 +1,6 @@
-"""What all contenders begin with: the same weights and the same codes.
+"""Initial weights and codes, the same for all contenders.
 
-Codes are drawn as characters of a text are, some often and most seldom (Zipf).
+Codes are distributed as characters of a text, some frequent and most rare (Zipf).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from nextchar.text.batches import Batches, StreamBatches
 
 Array = NDArray[Any]
 
-STEPS = 32  # batches before the text begins anew
+STEPS = 32  # batches before the text repeats
 LEARNING_RATE = 0.002
 CLIP = 1.0
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
 def parameters(row: Row) -> Parameters:
-    """The weights at the start, float32."""
+    """Return the initial weights, float32."""
     settings = NetworkSettings(
         cell=row.cell, hidden_size=row.hidden_size, num_layers=row.num_layers
     )
@@ -33,25 +33,25 @@ def parameters(row: Row) -> Parameters:
 
 
 def weights(row: Row) -> dict[str, Array]:
-    """The same by name, in the layout of nextchar: `layerN.W_ih` is (inputs, gates·H)."""
+    """Return the same by name, in the layout of nextchar: `layerN.W_ih` is (inputs, gates·H)."""
     return {name: view.copy() for name, view in parameters(row).views.items()}
 
 
 def codes(row: Row, length: int) -> Array:
-    """A text of so many characters, as codes."""
+    """Return a text of a number of characters, as codes."""
     share = 1 / np.arange(1, row.vocabulary_size + 1)
     rng = np.random.default_rng(2)
     return rng.choice(row.vocabulary_size, length, p=share / share.sum()).astype(np.uint16)
 
 
 def batches(row: Row) -> Batches:
-    """Parallel lanes that carry the state on, all batches full."""
+    """Return batches of parallel lanes that carry the state over, all of them full."""
     text = codes(row, row.batch_size * row.seq_length * STEPS + 1)
     return StreamBatches(text, row.batch_size, row.seq_length)
 
 
 def stacked(row: Row) -> tuple[Array, Array]:
-    """Inputs and targets of all batches, (STEPS, T, B) each, int64."""
+    """Return inputs and targets of all batches, (STEPS, T, B) each, int64."""
     made = batches(row)
     each = [made.at(step) for step in range(STEPS)]
     return (
@@ -61,12 +61,12 @@ def stacked(row: Row) -> tuple[Array, Array]:
 
 
 def check_codes(row: Row) -> Array:
-    """A short text that generating contenders score, to show that they hold the same model."""
+    """Return a short text that generating contenders score, to show that models are equal."""
     return codes(row, 21)
 
 
 def mean_loss(logits: Array, targets: Array) -> float:
-    """Mean nats per character; logits (N, V)."""
+    """Return mean nats per character; logits (N, V)."""
     logits = logits.astype(np.float64)
     largest = logits.max(axis=1)
     norm = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))

@@ -1,4 +1,4 @@
-"""How much memory a process has held at most. Imports nothing of what is measured."""
+"""Peak memory of a process. Imports nothing that is measured."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def peak_bytes() -> int | None:
-    """Peak resident memory of this process, or None where the system does not tell."""
+    """Return the peak resident memory of this process, or None if the system does not report it."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage counts what the parent held when it started us
+    if status.exists():  # getrusage includes the memory of the parent at the start
         found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
         return int(found[1]) * 1024 if found else None
     try:

@@ -1,4 +1,4 @@
-"""nextchar: a training step as its trainer takes it, and `generate`."""
+"""nextchar: the training step of its trainer, and `generate`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nextchar.text.vocabulary import Vocabulary
 
 
 def prepare(row: Row, variant: str) -> Job:
-    """variant: the precision."""
+    """Prepare a step. variant: the precision."""
     return _training(row, variant) if row.kind == "train" else _generation(row)
 
 

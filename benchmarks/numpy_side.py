@@ -1,4 +1,4 @@
-"""What a beginner writes: the loop of `nextchar.reference`, in float64, with Adam."""
+"""A beginner's implementation: the loop of `nextchar.reference`, in float64, with Adam."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nextchar import reference
 
 
 def prepare(row: Row, variant: str) -> Job:
-    """One layer, one lane at a time, as the reference has it."""
+    """Prepare a step of one layer, one lane at a time, as in the reference."""
     names = ("W_ih", "W_hh", "b", "W_out", "b_out")
     p = {
         name.removeprefix("layer0."): value.astype(np.float64)

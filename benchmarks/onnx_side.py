@@ -1,7 +1,7 @@
 """ONNX Runtime: a graph of one step with the state going in and out, sampled in NumPy.
 
-Tried in two forms and with one thread or all, of which the fastest counts: the operators LSTM and
-RNN behind a one-hot, or the cell written out behind a look-up.
+The fastest of two variants counts, each with one thread or all: the operators LSTM and RNN after a
+one-hot, or the cell written out after a look-up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPSET, IR = 17, 8
 
 
 def prepare(row: Row, variant: str) -> Job:
-    """Generation only; rnn or lstm."""
+    """Prepare generation, of rnn or lstm; training is not measured."""
     forms = {
         f"{form}, {'all threads' if threads == 0 else '1 thread'}": partial(
             _made, row, form, threads
@@ -49,7 +49,7 @@ def _made(row: Row, form: str, threads: int) -> Step:
 
 
 def _draw(logits, rng):
-    """One code of each row of logits (B, V): its place in the sum of probabilities."""
+    """Sample a code from each row of logits (B, V), by inverting the cumulative distribution."""
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     sums = np.cumsum(e, axis=1)
     return (sums < rng.random((len(e), 1)) * sums[:, -1:]).sum(axis=1)
@@ -66,7 +66,7 @@ def _states(row: Row) -> str:
 
 def _session(row: Row, form: str, threads: int):
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads  # 0: as many as there are cores
+    options.intra_op_num_threads = threads  # 0: one per core
     options.log_severity_level = 3
     graph = _Graph(row, written_out=form == "written out").model().SerializeToString()
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -165,7 +165,7 @@ class _Graph:
 
 
 def _check(row: Row) -> float:
-    """Of both forms; they must agree."""
+    """Return the loss of both variants, which must agree."""
     losses = [_loss(row, _session(row, form, 1)) for form in ("operator", "written out")]
     assert abs(losses[0] - losses[1]) < 1e-3, f"the two graphs differ: {losses}"
     return losses[0]

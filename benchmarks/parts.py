@@ -1,7 +1,7 @@
-"""Where a training step's time goes: `python -m benchmarks.parts [ROW] [--bfloat16]`.
+"""Profile of a training step by kernel: `python -m benchmarks.parts [ROW] [--bfloat16]`.
 
-Each kernel is called alone, on one thread and all lanes, with the sizes of the row; the whole step
-is measured too, so that what the parts leave out shows.
+Each kernel is called by itself, on one thread and all lanes, with the sizes of the row. The whole
+step is measured too, which shows the time outside of the parts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from nextchar.kernels.training.step import StepInputs, step
 from nextchar.kernels.training.workspace import Workspace, WorkspaceSize, allocate_workspace
 from nextchar.settings.config import Settings
 
-Part = tuple[str, Callable[[], object], float, int]  # name, work, its FLOPs, how often in a step
+Part = tuple[str, Callable[[], object], float, int]  # name, work, its FLOPs, calls per step
 SECONDS = 0.5  # that each part is repeated for
 
 
@@ -44,17 +44,17 @@ def main(args: list[str]) -> int:
     parser.add_argument("row", nargs="?", default="train/lstm-256x2", metavar="ROW")
     parser.add_argument("--bfloat16", action="store_true", help="operands in bfloat16")
     options = parser.parse_args(args)
-    found = select(options.row)
-    if not found:
-        print(f"no row is called {options.row}", file=sys.stderr)
+    rows = select(options.row)
+    if not rows:
+        print(f"no row matches {options.row}", file=sys.stderr)
         return 1
-    for row in found:
+    for row in rows:
         print(table(row, pairs=options.bfloat16))
     return 0
 
 
 def table(row: Row, *, pairs: bool) -> str:
-    """The table of a row in Markdown."""
+    """Return the table of a row in Markdown."""
     measured = [
         (name, seconds_of(work) * n, flops * n) for name, work, flops, n in parts(row, pairs)
     ]
@@ -70,7 +70,7 @@ def table(row: Row, *, pairs: bool) -> str:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """The fastest of many repetitions."""
+    """Return the seconds of the fastest of many repetitions."""
     work()
     best, end = np.inf, time.perf_counter() + SECONDS
     while time.perf_counter() < end:
@@ -81,7 +81,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def parts(row: Row, pairs: bool) -> Iterator[Part]:
-    """The step, then what it is made of; "apart" is what is no part of the step's call."""
+    """Return the step, then its parts; "apart" marks work outside of the step's call."""
     parameters = material.parameters(row)
     layout = layout_of(parameters.architecture, np.float32)
     packed = allocate_packed_weights(layout, np.float32, pairs=pairs)

@@ -12,10 +12,10 @@ Speeds = Mapping[str, Sequence[float]]  # contender → characters per second in
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast as a peer.
+    """Speed relative to a peer.
 
-    value: of the medians. low, high: of the ratios within a round, which others on the machine
-    disturb less than the speeds themselves.
+    value: ratio of the medians. low, high: of the ratios within a round, which other load on the
+    machine disturbs less than the speeds themselves.
     """
 
     peer: str
@@ -25,19 +25,19 @@ class Ratio:
 
 
 def ratio(ours: Sequence[float], peer: str, theirs: Sequence[float]) -> Ratio:
-    """Ours to a peer's, both of the same rounds."""
+    """Return the ratio of our speeds to a peer's, both of the same rounds."""
     each = [a / b for a, b in zip(ours, theirs, strict=True)]
     return Ratio(peer, median(ours) / median(theirs), min(each), max(each))
 
 
 def best(speeds: Speeds, among: Sequence[str]) -> str | None:
-    """The contender with the highest median, or None where there is none."""
+    """Return the contender with the highest median, or None if there are no contenders."""
     there = [name for name in among if name in speeds]
     return max(there, key=lambda name: median(speeds[name]), default=None)
 
 
 def against_best(speeds: Speeds, ours: str, peers: Sequence[str]) -> Ratio | None:
-    """Our ratio to the best of some peers."""
+    """Return our ratio to the best of several peers."""
     peer = best(speeds, peers)
     if peer is None or ours not in speeds:
         return None
@@ -45,12 +45,12 @@ def against_best(speeds: Speeds, ours: str, peers: Sequence[str]) -> Ratio | Non
 
 
 def floored(value: float) -> str:
-    """A ratio with two decimals, never rounded up: 1.499 → `1.49`."""
+    """Format a ratio with two decimals, never rounded up: 1.499 → `1.49`."""
     return f"{math.floor(round(value * 100, 6)) / 100:.2f}"
 
 
-def shown(made: Ratio | None) -> str:
-    """`1.62 (1.55…1.70)`."""
-    if made is None:
+def shown(ratio: Ratio | None) -> str:
+    """Format a ratio as `1.62 (1.55…1.70)`."""
+    if ratio is None:
         return "–"
-    return f"{floored(made.value)} ({floored(made.low)}…{floored(made.high)})"
+    return f"{floored(ratio.value)} ({floored(ratio.low)}…{floored(ratio.high)})"

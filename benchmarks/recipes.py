@@ -1,11 +1,11 @@
-"""What each ingredient of training is worth: one at a time, beside the same base.
+"""Gain from each technique of training, one at a time, compared with the same base.
 
     python -m benchmarks.recipes TEXT [NAME ...]
 
 TEXT is a file, the first 400,000 characters of which are used (tiny Shakespeare in
-docs/recipes.md). Each line is the loss over the whole validation part, the last tenth, of the best
-model of a run of 12 passes; two ingredients of equal worth differ by 0.002 or so, as seeds do.
-What `nextchar` does not have, since it did not help, is added here from outside.
+docs/recipes.md). Each line is the loss on the whole validation part, the last tenth, of the best
+model of a run of 12 passes. Seeds differ by about 0.002, and so do techniques of equal value.
+Techniques that `nextchar` lacks, since they did not help, are added here from outside.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BASE: dict[str, Any] = {
     "lane_starts": "fixed",
 }  # fmt: skip
 
-# what nextchar has: settings
+# techniques of nextchar: settings
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "base": {},
     "another seed": {"seed": 2},
@@ -66,7 +66,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-# what it does not have
+# techniques that it lacks
 
 
 class Averaged(Trainer):
@@ -90,14 +90,14 @@ class Averaged(Trainer):
 
 
 class RecurrentlyDropped(Engine):
-    """Leaves out a share of the recurrent weights in each step (Wan et al., 2013)."""
+    """Drops a share of the recurrent weights in each step (Wan et al., 2013)."""
 
     share = 0.1
 
     def loss_and_gradient(
         self, parameters: Parameters, batch: Batch, state: Any, *, step: int = 0, **options: Any
     ) -> StepResult:
-        """The loss and its gradient with respect to the weights before some were dropped."""
+        """Return the loss and its gradient with respect to the weights before the drop."""
         rng = np.random.default_rng([7, step])
         thinned = Parameters(parameters.architecture, parameters.flat.copy())
         masks = {
@@ -129,7 +129,7 @@ class Growing:
         self.steps_per_epoch = max(1, self._begins[-1] // 12)
 
     def at(self, step: int) -> Batch:
-        """The batch of a step."""
+        """Return the batch of a step."""
         phase = int(np.searchsorted(self._begins, step, side="right")) - 1
         phase = min(phase, len(self._phases) - 1)
         batch = self._phases[phase].at(step - self._begins[phase])
@@ -167,7 +167,7 @@ PATCHES: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
 
 
 def loss_of(text: str, given: Mapping[str, Any]) -> tuple[float, float]:
-    """Nats per character over the validation part, and in training at the end."""
+    """Return nats per character on the validation part, and of training at the end."""
     settings = Settings.make("medium", **{**BASE, **given})
     prepared = prepare(text_corpus(text, settings.text), settings)
     trained = train_corpus(prepared, choose_settings(prepared, settings, None, Hooks()))
@@ -177,10 +177,10 @@ def loss_of(text: str, given: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print a row for each ingredient named, or for all."""
+    """Print a row for each technique named, or for all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("text", type=Path, metavar="TEXT", help="a text file")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="ingredients; all by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="techniques; all by default")
     options = parser.parse_args()
     text = options.text.read_text(encoding="utf-8")[:CHARACTERS]
     for name in options.names or (*SETTINGS, *PATCHES):

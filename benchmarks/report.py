@@ -1,4 +1,4 @@
-"""The tables as Markdown, made of the record that is also written as JSON."""
+"""The report in Markdown, from the record that is also written as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Record = Mapping[str, Any]
 
 
 def markdown(record: Record) -> str:
-    """The whole report."""
+    """Return the whole report."""
     rows = record["rows"]
     parts = [
         "# nextchar beside its peers",
@@ -26,7 +26,7 @@ def markdown(record: Record) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
@@ -36,7 +36,7 @@ def _machine(machine: Record, settings: Record) -> str:
     missing = [name for name, number in machine["versions"].items() if not number]
     facts = [
         ("date", machine["date"]),
-        ("CPU", machine["cpu"] or "not told"),
+        ("CPU", machine["cpu"] or "unknown"),
         ("features", ", ".join(machine["features"]) or "none of those looked for"),
         ("cores used", machine["cores"]),
         ("system", f"{machine['system']}, Python {machine['python']}"),
@@ -56,7 +56,7 @@ def _blas(sgemm: Record) -> str:
             f"{pool['internal_api']} {pool['version']} {pool['architecture']}"
             for pool in sgemm.get("blas", ())
         )
-        or "not told"
+        or "unknown"
     )
 
 
@@ -68,7 +68,7 @@ def _peak(sgemm: Record) -> str:
 
 
 def _summary(title: str, rows: Sequence[Record]) -> str:
-    """One line for each of our contenders: speed, ratio to the best peer, what is wanted."""
+    """List our contenders: speed, ratio to the best peer, target."""
     if not rows:
         return ""
     head = ("row", "ours", "characters/s", "against", "ratio", "to reach", "")
@@ -107,7 +107,7 @@ def _speed(row: Record, name: str) -> str:
 
 
 def _row(row: Record, sgemm: Record) -> str:
-    """Every contender of a row, and who was left out."""
+    """List every contender of a row, and those left out."""
     head = ["contender", "characters/s (min…max)", "nextchar is × as fast", "parameters", "form"]
     training = row["kind"] == "train"
     if training:
@@ -134,14 +134,14 @@ def _times(row: Record, peer: str) -> str:
 
 
 def _flops(row: Record, each: Record, sgemm: Record) -> list[str]:
-    """Rate of the matrix products, and its share of the best measured sgemm rate."""
+    """Format the rate of matrix products, and its share of the best measured sgemm rate."""
     rate = each["median"] * row["flops_per_character"] / 1e9
     peaks = [sgemm[name] for name in ("all", "torch") if name in sgemm]
     return [f"{rate:.1f}", f"{int(100 * rate / max(peaks))} %" if peaks else "–"]
 
 
 def _startup(rows: Sequence[Record]) -> str:
-    """Wall time of whole processes."""
+    """List the wall time of whole processes."""
     if not rows:
         return ""
     lines = []
@@ -158,7 +158,7 @@ def _startup(rows: Sequence[Record]) -> str:
 
 
 def _memory(rows: Sequence[Record]) -> str:
-    """Peak resident memory of one training process."""
+    """List the peak resident memory of one training process."""
     if not rows:
         return ""
     lines = [
@@ -170,7 +170,7 @@ def _memory(rows: Sequence[Record]) -> str:
 
 
 def _mebibytes(count: int | None) -> str:
-    return "not told by this system" if count is None else f"{count / 2**20:,.0f} MiB"
+    return "not reported by this system" if count is None else f"{count / 2**20:,.0f} MiB"
 
 
 def _verdict(rows: Sequence[Record]) -> str:

@@ -1,4 +1,4 @@
-"""What is measured, as data: the rows of the tables, and who contends in them."""
+"""Rows of the tables and their contenders, as data."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 
 @dataclass(frozen=True)
 class Contender:
-    """Who runs: a function `prepare(row, variant)` in a module of this package.
+    """A contender: the function `prepare(row, variant)` in a module of this package.
 
     precision: ratios are taken within a precision, and over all of them.
-    needs: the CPU feature without which it makes no sense.
+    needs: CPU feature that it requires.
     """
 
     label: str
@@ -48,9 +48,9 @@ GENERATORS = ("nextchar", "torch", "onnx")
 class Row:
     """One line of a table.
 
-    kind: "train" counts whole training steps; "generate" counts drawn characters, where
+    kind: "train" counts whole training steps; "generate" counts sampled characters, where
     batch_size is the number of streams and seq_length the characters of each in one call.
-    targets: contender, or "best" peer, or "bfloat16" peer → the ratio that is to be reached.
+    targets: contender, or "best" peer, or "bfloat16" peer → target ratio.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Row:
 
     @property
     def title(self) -> str:
-        """The row as a person would say it: `LSTM 128×1, B 50, T 50`."""
+        """Title for the report: `LSTM 128×1, B 50, T 50`."""
         model = f"{self.cell.upper()} {self.hidden_size}×{self.num_layers}"
         if self.kind == "generate":
             streams = "1 stream" if self.batch_size == 1 else f"{self.batch_size} streams"
@@ -75,9 +75,9 @@ class Row:
         return f"{model}, B {self.batch_size}, T {self.seq_length}{vocabulary}"
 
     def flops_per_character(self) -> float:
-        """Of the matrix products of training: forward, and backward twice that.
+        """FLOPs of the matrix products of training: forward, and twice that backward.
 
-        The one-hot input's product is a look-up and not counted.
+        The product of the one-hot input is a look-up and is not counted.
         """
         gates, H = {"rnn": 1, "lstm": 4, "gru": 3}[self.cell], self.hidden_size
         recurrent = self.num_layers * gates * H * H
@@ -117,7 +117,7 @@ ROWS = (
     _generate("lstm-512x2-64", ("lstm", 512, 2), 64, {"best": 2.0}),
 )
 
-# for the tests of the harness; in no table unless asked for by name
+# for the tests of the harness; in a table only if requested by name
 TINY = (
     Row("tiny/train", "train", "rnn", 8, 1, 2, 5, (*FLOAT32, "numpy"), {"best": 1.0}),
     Row("tiny/lstm", "train", "lstm", 8, 2, 2, 5, BOTH, {"best": 1.0}),
@@ -128,12 +128,12 @@ TINY = (
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a name is asked for; what is tiny only by its own name."""
+    """Return whether a name matches a glob; tiny rows match only by their own name."""
     return fnmatchcase(name, pattern) and (
         not name.startswith("tiny/") or pattern.startswith("tiny/")
     )
 
 
 def select(pattern: str, rows: Iterable[Row] = (*ROWS, *TINY)) -> list[Row]:
-    """The rows that a glob asks for: `train/*`, `*lstm-512x2*`."""
+    """Return the rows that a glob matches: `train/*`, `*lstm-512x2*`."""
     return [row for row in rows if matches(row.name, pattern)]

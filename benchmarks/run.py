@@ -1,4 +1,4 @@
-"""All of it: `make bench`, or `python -m benchmarks [--rows GLOB] [--seconds S] [--rounds N]`."""
+"""Entry point: `make bench` or `python -m benchmarks [--rows GLOB] [--seconds S] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from benchmarks.rows import CONTENDERS, ROWS, TINY, matches, select
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-MEMORY = {  # name → the row whose step is taken
+MEMORY = {  # name → row of the step
     "memory/lstm-512x2": next(row for row in ROWS if row.name == "train/lstm-512x2"),
     "tiny/memory": next(row for row in TINY if row.name == "tiny/lstm"),
 }
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Measure, print, write; the exit status is 1 where nothing was asked for."""
+    """Measure, print and write; return exit status 1 if no row matches."""
     options = _parser().parse_args(args)
     if not _names(options.rows):
-        print(f"no row is called {options.rows}; see --list", file=sys.stderr)
+        print(f"no row matches {options.rows}; see --list", file=sys.stderr)
         return 1
     if options.list:
         print("\n".join(_names(options.rows)))
@@ -45,17 +45,17 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """The record of a run."""
+    """Return the record of a run."""
     tell("looking at the machine")
     settings = {name: getattr(options, name) for name in ("rows", "seconds", "rounds")}
-    found = machine.describe()
-    record: dict[str, Any] = {"machine": found, "settings": settings, "rows": []}
+    described = machine.describe()
+    record: dict[str, Any] = {"machine": described, "settings": settings, "rows": []}
     for row in select(options.rows):
         tell(row.name)
         record["rows"].append(
             interleaved.measure(
                 row,
-                found["features"],
+                described["features"],
                 seconds=options.seconds,
                 rounds=options.rounds,
                 limit=options.limit,
@@ -69,7 +69,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def memory(pattern: str, limit: float) -> list[dict[str, Any]]:
-    """Peak resident memory of one fresh training process of nextchar and one of PyTorch."""
+    """Measure the peak memory of a fresh training process of nextchar and of PyTorch."""
     made = []
     for row in (row for name, row in MEMORY.items() if matches(name, pattern)):
         for name in ("nextchar", "torch"):
@@ -87,7 +87,7 @@ def memory(pattern: str, limit: float) -> list[dict[str, Any]]:
 
 
 def tell(line: str) -> None:
-    """How far it has come, on standard error."""
+    """Print progress on standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -99,12 +99,12 @@ def _names(pattern: str) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("--rows", default="*", metavar="GLOB", help="which rows: 'train/*', '*lstm-512x2*'")
-    add("--seconds", type=float, default=3.0, metavar="S", help="of each turn (3)")
+    add("--rows", default="*", metavar="GLOB", help="rows to measure: 'train/*', '*lstm-512x2*'")
+    add("--seconds", type=float, default=3.0, metavar="S", help="duration of a turn (3)")
     add("--rounds", type=_positive, default=7, metavar="N", help="turns of each contender (7)")
-    add("--limit", type=float, default=180.0, metavar="S", help="to get ready or answer (180)")
-    add("--out", type=Path, default=RESULTS, metavar="DIR", help="where the report goes")
-    add("--list", action="store_true", help="only say which rows there are")
+    add("--limit", type=float, default=180.0, metavar="S", help="time limit of an answer (180)")
+    add("--out", type=Path, default=RESULTS, metavar="DIR", help="directory of the report")
+    add("--list", action="store_true", help="list the rows and exit")
     return parser
 
 

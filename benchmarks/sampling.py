@@ -1,9 +1,10 @@
-"""What the rules of sampling cost, and how many prompts a second are answered.
+"""Cost of each sampling rule, and throughput with many prompts.
 
     python -m benchmarks.sampling [--seconds S] [--rounds N]
 
-Each network writes with no rule and with each of them in turn, round after round, so that whatever
-else the machine does falls on all alike; medians over the rounds, beside writing with no rule.
+Each network generates with no rule and with each of them in turn, round after round, so that other
+load on the machine affects all equally. Figures are medians over the rounds, relative to generation
+with no rule.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ PROMPTS, LENGTH = 10_000, 40
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn")
+    parser.add_argument("--seconds", type=float, default=0.5, help="duration of a turn")
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     print("| network | " + " | ".join(RULES) + " |")
@@ -61,14 +62,14 @@ def main() -> None:
 
 
 def model_of(cell: str, hidden: int, layers: int, symbols: int = 65) -> Model:
-    """An untrained network over some letters."""
+    """Return an untrained network over some letters."""
     network = NetworkSettings(cell=cell, hidden_size=hidden, num_layers=layers)
     parameters = initialise(Architecture(network, symbols), 1, np.float32)
     return Model(parameters, Vocabulary(range(0x4E00, 0x4E00 + symbols)))
 
 
 def row(name: str, measured: dict[str, float]) -> str:
-    """A line of the table: characters per second with no rule, then what each rule adds."""
+    """Return a line of the table: characters per second with no rule, then each rule's cost."""
     plain = measured["none"]
     cells = [f"{plain:,.0f} char/s"]
     cells += [f"{100 * (plain / speed - 1):+.0f} %" for speed in list(measured.values())[1:]]
@@ -76,7 +77,7 @@ def row(name: str, measured: dict[str, float]) -> str:
 
 
 def speeds(model: Model, seconds: float, rounds: int) -> dict[str, float]:
-    """Characters per second by rule, one text at a time."""
+    """Return characters per second by rule, one text at a time."""
     length = calibrated(lambda n: write(model, n, {}), seconds)
     turns: dict[str, list[float]] = {name: [] for name in RULES}
     for _ in range(rounds):
@@ -86,7 +87,7 @@ def speeds(model: Model, seconds: float, rounds: int) -> dict[str, float]:
 
 
 def throughput(model: Model, rounds: int) -> tuple[float, float]:
-    """Characters read and written per second: many prompts, and as many lanes of one text."""
+    """Return characters read and generated per second: many prompts, and as many lanes of one."""
     prompts = [model.vocabulary.decode(np.arange(5 + n % 20) % 65) for n in range(PROMPTS)]
     total = sum(map(len, prompts)) + PROMPTS * LENGTH
     length = total // LANES
@@ -102,18 +103,18 @@ def throughput(model: Model, rounds: int) -> tuple[float, float]:
 
 
 def requests(model: Model, prompts: list[str]) -> Iterator[Request]:
-    """One for each prompt."""
+    """Return a request for each prompt."""
     settings = GenerationSettings(length=LENGTH)
     return (make_request(model, each, settings, seed=n) for n, each in enumerate(prompts))
 
 
 def write(model: Model, length: int, rules: dict[str, Any]) -> None:
-    """Write texts of a length."""
+    """Generate texts of a length."""
     generate(model, "", GenerationSettings(length=length, **rules), seed=1)
 
 
 def calibrated(work: Callable[[int], object], seconds: float) -> int:
-    """A length that takes about so long."""
+    """Return a length that takes about a number of seconds."""
     work(10)
     length = 200
     while (took := timed(partial(work, length))) < seconds / 2:
@@ -122,7 +123,7 @@ def calibrated(work: Callable[[int], object], seconds: float) -> int:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that some work takes."""
+    """Return the seconds that some work takes."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun

@@ -1,6 +1,6 @@
-"""The tables and the drawing of docs/scaling.md, by the model: `python -m benchmarks.scaling`.
+"""Tables and drawing of docs/scaling.md from the cost model: `python -m benchmarks.scaling`.
 
-Prints the tables; `--draw FILE` writes the drawing, an SVG.
+Prints the tables; `--draw FILE` writes the drawing as SVG.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nextchar.distributed.cost_model import (
+    CostModel,
+    ForecastRow,
     Machine,
     Network,
-    Row,
     Workload,
-    efficient_lanes,
-    stops_paying,
-    table,
+    pays_up_to,
 )
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings
@@ -26,14 +25,14 @@ from nextchar.settings.config import NetworkSettings
 SIZES = [(128, 1), (256, 2), (512, 2), (1024, 3), (2048, 4)]
 GBITS = {1: 30.0, 10: 30.0, 100: 2.0}  # microseconds of a message: TCP, TCP, InfiniBand
 V, T, B = 100, 64, 1024
-# lanes a core → operations in a second: measured, and raised to what the machine of
-# docs/performance.md does when nothing else runs
+# FLOP/s of a core by lanes: measured, and scaled to the rate of the machine of docs/performance.md
+# without other load
 CORE = {1: 18e9, 2: 31e9, 4: 48e9, 8: 62e9, 16: 70e9, 32: 90e9}
 PER_WEIGHT = 2e-9  # seconds, of one core
 
 
 def node_of(cores: int) -> Machine:
-    """So many of these cores, each with as many lanes as the others."""
+    """Return a machine with a number of these cores, which share its lanes equally."""
     rates = {lanes * cores: rate * cores for lanes, rate in CORE.items()}
     return Machine(rates, PER_WEIGHT / min(cores, 8))  # memory does not grow with cores
 
@@ -48,7 +47,7 @@ WIDTH, HEIGHT, MARGIN = 300, 260, 46
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draw", type=Path, metavar="FILE", help="where the drawing goes")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="file of the drawing")
     options = parser.parse_args()
     print("\n".join(lines()))
     if options.draw:
@@ -56,16 +55,18 @@ def main() -> int:
     return 0
 
 
-def rows_of(
-    size: tuple[int, int], node: Machine, gbits: int
-) -> tuple[Workload, Network, list[Row]]:
-    network = NetworkSettings(hidden_size=size[0], num_layers=size[1])
-    work, wire = Workload.of(Architecture(network, V)), Network.of(gbits, GBITS[gbits])
-    return work, wire, table(work, node, wire, batch_size=B, seq_length=T, most=1024)
+def model_of(size: tuple[int, int], node: Machine, gbits: int) -> CostModel:
+    settings = NetworkSettings(hidden_size=size[0], num_layers=size[1])
+    network = Network.of(gbits, GBITS[gbits])
+    return CostModel(Workload.of(Architecture(settings, V)), node, network, T)
+
+
+def rows_of(model: CostModel) -> list[ForecastRow]:
+    return model.forecast(B, max_ranks=1024)
 
 
 def lines() -> Iterator[str]:
-    """The tables, in Markdown."""
+    """Yield the lines of the tables, in Markdown."""
     for name, node in NODES.items():
         yield f"**Nodes of {name}, batches of {B:,} × {T} characters**\n"
         yield (
@@ -80,22 +81,23 @@ def lines() -> Iterator[str]:
 
 
 def _line(size: tuple[int, int], node: Machine, gbits: int) -> str:
-    work, wire, rows = rows_of(size, node, gbits)
+    model = model_of(size, node, gbits)
+    rows = rows_of(model)
     speedups = {row.ranks: row.speedup for row in rows}
-    lanes = [efficient_lanes(work, node, wire, ranks=n, seq_length=T) for n in (8, 128, 1024)]
+    lanes = [model.efficient_lanes(n) for n in (8, 128, 1024)]
     cells = [
         f"{size[0]}×{size[1]}",
-        f"{work.weights * 4 / 1e6:,.1f}",
+        f"{model.workload.weights * 4 / 1e6:,.1f}",
         f"{gbits}",
         *(f"{speedups[n]:,.1f}" for n in (2, 8, 32, 128, 1024)),
-        f"{stops_paying(rows):,}",
+        f"{pays_up_to(rows):,}",
         *(f"{each:,}" if each else "–" for each in lanes),
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def drawing() -> str:
-    """Speed-up over nodes, both doubled from line to line; a panel for each network and node."""
+    """Return a drawing of speed-up by nodes, log scales; a panel for each network and node."""
     panels = [
         _panel(column * (WIDTH + 10), line * (HEIGHT + 10), name, node, gbits)
         for line, (name, node) in enumerate(NODES.items())
@@ -129,8 +131,7 @@ def _panel(x: int, y: int, name: str, node: Machine, gbits: int) -> str:
 
     drawn = [curve([(1, 1), (1024, 1024)], 'stroke="#bbbbbb" stroke-dasharray="4 3"')]
     for size, colour in zip(SIZES, COLOURS, strict=True):
-        _, _, rows = rows_of(size, node, gbits)
-        points = [(row.ranks, row.speedup) for row in rows]
+        points = [(row.ranks, row.speedup) for row in rows_of(model_of(size, node, gbits))]
         drawn.append(curve(points, f'stroke="{colour}" stroke-width="2"'))
     for power in (0, 2, 4, 6, 8, 10):
         across, up = place(2**power, 1).split(",")[0], place(1, 2**power).split(",")[1]

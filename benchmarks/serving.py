@@ -1,8 +1,8 @@
-"""What a client of `nextchar serve` sees: `python -m benchmarks.serving [--help]`.
+"""Latency and throughput of `nextchar serve`: `python -m benchmarks.serving [--help]`.
 
-How long the first character takes; how fast one client is written for, beside the library in turn;
-how fast many are together. Clients and server share the machine, so clients do as little as they
-can: they read events, and look into them when the time is taken.
+Time to the first character; speed for one client, in turn with the library; total speed for many.
+Clients and server share the machine, so clients do little work: they read events, and parse them
+after the measurement.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
-ALPHABET = string.ascii_letters + " ,.\n;:'!?-&$3"  # 65 characters, as tiny Shakespeare has
+ALPHABET = string.ascii_letters + " ,.\n;:'!?-&$3"  # 65 characters, as in tiny Shakespeare
 PROMPT = "First Citizen:\nBefore we proceed any further, "
 
 
@@ -56,7 +56,7 @@ def main(args: list[str]) -> int:
         with serving(path) as port:
             rows = asyncio.run(measured(model, port, options))
     print(f"LSTM {options.hidden_size}×{options.num_layers}, {os.cpu_count()} CPUs\n")
-    print("| what | |\n|---|---|")
+    print("| measurement | |\n|---|---|")
     for name, value in rows:
         print(f"| {name} | {value} |")
     return 0
@@ -73,7 +73,7 @@ def _options(args: list[str]) -> argparse.Namespace:
 
 
 def made_model(hidden_size: int, num_layers: int) -> Model:
-    """An untrained LSTM: how fast it writes is the same."""
+    """Return an untrained LSTM, which is as fast as a trained one."""
     network = NetworkSettings(hidden_size=hidden_size, num_layers=num_layers)
     vocabulary = Vocabulary.of_text(ALPHABET)
     return Model(initialise(Architecture(network, len(vocabulary)), 1), vocabulary, TextSettings())
@@ -81,7 +81,7 @@ def made_model(hidden_size: int, num_layers: int) -> Model:
 
 @contextmanager
 def serving(path: Path) -> Iterator[int]:
-    """`nextchar serve` in a process of its own; its port."""
+    """Run `nextchar serve` in a separate process; yield its port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "nextchar", "serve", str(path), "--port", "0"],
         stderr=subprocess.PIPE,
@@ -99,7 +99,7 @@ def serving(path: Path) -> Iterator[int]:
 
 async def measured(model: Model, port: int, options: argparse.Namespace) -> list[tuple[str, str]]:
     """Rows of the table."""
-    for length in (16, options.length):  # both sides once, so that nothing is compiled any more
+    for length in (16, options.length):  # warm-up of both sides, which compiles
         await one(port, length, 0)
         library(model, length, 0)
     firsts: dict[str, list[float]] = {"": [], PROMPT: []}
@@ -137,7 +137,7 @@ async def measured(model: Model, port: int, options: argparse.Namespace) -> list
 
 
 def library(model: Model, length: int, seed: int) -> float:
-    """Characters a second of the library's own stream."""
+    """Return characters per second of a stream of the library."""
     begin = time.perf_counter()
     written = sum(map(len, stream(model, PROMPT, GenerationSettings(length=length), seed=seed)))
     return written / (time.perf_counter() - begin)
@@ -179,7 +179,7 @@ async def many(port: int, length: int, clients: int) -> tuple[float, list[Seen]]
 
 
 def quantile(values: list[float], share: float) -> float:
-    """The value that a share of them is below."""
+    """Return the value below which a share of the values lies."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 

@@ -1,6 +1,6 @@
-"""What the machine gives: float32 products of 2048×2048 matrices, as JSON on standard output.
+"""Highest rate of the machine: float32 products of 2048×2048 matrices, as JSON.
 
-Run in a process of its own, since it imports NumPy (and PyTorch where there is one).
+Run in a separate process, since it imports NumPy (and PyTorch if installed).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SIZE, REPEATS = 2048, 8
 
 
 def gflops(multiply) -> float:
-    """The best of some repetitions, in 10^9 operations per second."""
+    """Return the best of several repetitions, in GFLOP/s."""
     multiply()
     best = float("inf")
     for _ in range(REPEATS):
@@ -27,25 +27,25 @@ def gflops(multiply) -> float:
 
 
 def measure() -> dict[str, object]:
-    """NumPy with one thread and with all, PyTorch with all; and which BLAS NumPy has."""
+    """Measure NumPy with one thread and with all, PyTorch with all; name the BLAS of NumPy."""
     rng = np.random.default_rng(0)
     a, b = rng.random((2, SIZE, SIZE), np.float32)
     out = np.empty_like(a)
-    found: dict[str, object] = {"all": gflops(lambda: np.dot(a, b, out=out))}
+    result: dict[str, object] = {"all": gflops(lambda: np.dot(a, b, out=out))}
     blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     keys = ("internal_api", "version", "architecture", "num_threads")
-    found["blas"] = [{key: pool.get(key) for key in keys} for pool in blas]
+    result["blas"] = [{key: pool.get(key) for key in keys} for pool in blas]
     with ThreadpoolController().limit(limits=1, user_api="blas"):
-        found["one"] = gflops(lambda: np.dot(a, b, out=out))
+        result["one"] = gflops(lambda: np.dot(a, b, out=out))
     try:
         import torch
     except ImportError:
-        return found
+        return result
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     torch.set_num_threads(cores or 1)
     x, y, z = torch.from_numpy(a), torch.from_numpy(b), torch.empty(SIZE, SIZE)
-    found["torch"] = gflops(lambda: torch.mm(x, y, out=z))
-    return found
+    result["torch"] = gflops(lambda: torch.mm(x, y, out=z))
+    return result
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""How long a user waits: wall time of whole processes, medians over some runs.
+"""Start-up time: wall time of whole processes, medians over several runs.
 
-The first training step is the user's own command, `nextchar train` with one step; cold with an
-empty folder for compiled code, warm with the folder that a cold one left.
+The first training step is the command `nextchar train` with one step; cold with an empty folder for
+compiled code, warm with the folder that a cold run left.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PYTHON = [sys.executable]
 NEXTCHAR = [sys.executable, "-m", "nextchar"]
 TEXT = "It was the best of times, it was the worst of times, it was the age of wisdom.\n" * 2000
 
-# name → what it is, the most it may take in seconds
+# name → description, limit in seconds
 ROWS = {
     "startup/python": ("python -c pass, to compare with", None),
     "startup/import": ("import nextchar", 0.05),
@@ -40,7 +40,7 @@ COLD_RUNS = 3  # at most: each compiles everything
 
 
 def measure(pattern: str, runs: int) -> list[dict[str, Any]]:
-    """The rows that a glob asks for."""
+    """Measure the rows that a glob matches."""
     names = [name for name in ROWS if matches(name, pattern)]
     if not names:
         return []
@@ -66,14 +66,14 @@ def _row(name: str, bench: _Bench, runs: int) -> dict[str, Any]:
 
 
 class _Bench:
-    """A folder with a text and, when first asked for, a model file."""
+    """A folder with a text and, once it is needed, a model file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._runs = folder, 0
         (folder / "input.txt").write_text(TEXT, encoding="utf-8")
 
     def times(self, name: str, runs: int) -> Iterator[float]:
-        """Wall time of each run; where it is to be warm, one goes before."""
+        """Return the wall time of each run, after one more if they are to be warm."""
         what = name.removeprefix("startup/")
         if what == "first-step-cold":
             for _ in range(min(runs, COLD_RUNS)):
@@ -106,7 +106,7 @@ class _Bench:
         return "model"
 
     def _long_run(self) -> str:
-        """A run of one step, with the records of a very long one."""
+        """Make a run of one step with the records of a very long one."""
         self._train(self._empty(), out="long", keep_validation=True)
         path = self._folder / "long" / METRICS
         (first,) = records_of(path.read_bytes())
@@ -118,7 +118,7 @@ class _Bench:
         return "long"
 
     def _train(self, cache: Path, out: str = "", *, keep_validation: bool = False) -> float:
-        """One step at the default size; nothing to evaluate unless that is asked for."""
+        """Train one step at the default size, without evaluation unless requested."""
         out = out or f"run{self._next()}"
         command = [*NEXTCHAR, "train", "input.txt", "--out", out, "--steps", "1"]
         return self._time(command if keep_validation else [*command, "--val-fraction", "0"], cache)

@@ -1,6 +1,6 @@
 """The recurrent layers written out in PyTorch, so that `torch.compile` sees all of them.
 
-One bias a layer, as ours (and the GRU's second one inside its bracket).
+One bias per layer, as in nextchar (and the second bias of the GRU's candidate).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class WrittenOut(nn.Module):
         )
 
     def forward(self, codes, state):
-        """Logits (T, B, V) and the state, for codes (T, B)."""
+        """Return logits (T, B, V) and the state, for codes (T, B)."""
         w, x, after = self.weights, None, []
         for n in range(self.layers):
             w_ih = w[f"layer{n}_W_ih"]

@@ -1,8 +1,8 @@
 """PyTorch: one-hot input into nn.RNN, nn.LSTM or nn.GRU, fused Adam; eager, bf16, compiled.
 
-Its layers have two biases where ours have one; the second begins at zero, so that all begin with
-the same model, and is trained as PyTorch does. `torch.compile` cannot see into those layers
-(and with `allow_rnn` compiles for minutes), so it gets the same cells written out.
+Its layers have two biases, those of nextchar one. The second starts at zero, so that the initial
+models are equal, and is trained as usual in PyTorch. `torch.compile` cannot see into those layers
+(and with `allow_rnn` compiles for minutes); it is given the same cells written out.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Network(nn.Module):
         load(self, row)
 
     def forward(self, codes, state):
-        """Logits (T, B, V) and the state, for codes (T, B)."""
+        """Return logits (T, B, V) and the state, for codes (T, B)."""
         h, state = self.core(nn.functional.one_hot(codes, self.V).float(), state)
         return self.out(h), state
 
 
 def load(network: Network, row: Row) -> None:
-    """The weights that all begin with."""
+    """Load the initial weights."""
     ours, H = material.weights(row), row.hidden_size
     with torch.no_grad():
         network.out.weight.copy_(torch.tensor(ours["W_out"].T.copy()))
@@ -54,23 +54,23 @@ def load(network: Network, row: Row) -> None:
 
 
 def zero_state(row: Row):
-    """As PyTorch's layers want it: h, or h and c, (L, B, H)."""
+    """Return the state in PyTorch's form: h, or h and c, (L, B, H)."""
     h = torch.zeros(row.num_layers, row.batch_size, row.hidden_size)
     return (h, h.clone()) if row.cell == "lstm" else h
 
 
 def prepare(row: Row, variant: str) -> Job:
-    """variant: `eager`, `autocast` or `compile`."""
+    """Prepare a step. variant: `eager`, `autocast` or `compile`."""
     return _training(row, variant) if row.kind == "train" else _generation(row)
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """Return the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def with_threads(make) -> dict[str, object]:
-    """The same with one thread and with all: small models are faster with one."""
+    """Return variants with one thread and with all: small models are faster with one."""
 
     def made(threads: int) -> Step:
         torch.set_num_threads(threads)
@@ -88,7 +88,7 @@ def _training(row: Row, variant: str) -> Job:
     run = torch.compile(network) if compiled else network
     step, loss = _step(row, network, run, autocast=variant == "autocast")
     check = loss()
-    if compiled:  # what is compiled is compiled for a number of threads
+    if compiled:  # compiled code is for a number of threads
         threads = 1 if row.batch_size == 1 else cores()
         torch.set_num_threads(threads)
         note, best = f"{threads} thread{'s' * (threads > 1)}, cells written out", step
@@ -99,7 +99,7 @@ def _training(row: Row, variant: str) -> Job:
 
 
 def _step(row: Row, network, run, *, autocast: bool):
-    """A whole training step, and the loss of the first batch."""
+    """Return a whole training step, and the loss of the first batch."""
     optimizer = torch.optim.Adam(network.parameters(), lr=material.LEARNING_RATE, fused=True)
     inputs, targets = map(torch.tensor, material.stacked(row))
     state, steps = zero_state(row), count()

@@ -866,7 +866,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a range without its other end",
             "tune prose.txt --range learning_rate=0.1",
-            "range: wants such as learning_rate=0.001:0.03:log, got 'learning_rate=0.1'",
+            "range must have the form learning_rate=0.001:0.03:log, got 'learning_rate=0.1'",
             status=2,
         ),
         Mistake(
@@ -878,7 +878,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a range the wrong way round",
             "tune prose.txt --range hidden_size=64:32",
-            "range: hidden_size wants low < high, got 64:32",
+            "hidden_size must have a range with low < high, got '64:32'",
             status=2,
         ),
         Mistake(
@@ -890,50 +890,51 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "a search over a setting that makes losses incomparable",
             "tune prose.txt --choices val_fraction=0.1,0.2",
-            "val_fraction: is the same for all trials, else their losses could not be compared; "
+            "val_fraction cannot be searched, since losses of the trials would not be comparable; "
             "leave it out of the ranges and choices",
             status=2,
         ),
         Mistake(
             "a setting that is both fixed and searched",
             "tune prose.txt --cell lstm --choices cell=lstm,gru",
-            "cell: is to be both fixed and searched; leave one out",
+            "cell cannot be both fixed and searched; leave one out",
             status=2,
         ),
         Mistake(
             "no validation part to compare trials by",
             "tune prose.txt --val-fraction 0",
-            "val_fraction: a sweep compares losses in validation; wants a number above 0, got 0",
+            "val_fraction must be above 0, since a sweep compares validation losses, got 0.0",
             status=2,
         ),
         Mistake(
             "a sweep of no trials",
             "tune prose.txt --trials 0",
-            "trials: wants a whole number of at least 1, got 0",
+            "trials must be a whole number of at least 1, got 0",
             status=2,
         ),
         Mistake(
             "a sweep over standard input",
             "tune -",
-            "a sweep reads the text many times: give a file, not standard input",
+            "files cannot include standard input, which every worker would have to read; "
+            "give a file",
             status=2,
             stdin=PROSE.encode(),
         ),
         Mistake(
             "resuming a sweep without saying which",
             "tune --resume",
-            "resume: say which sweep, --out DIR",
+            "resume needs the sweep to continue; add --out DIR",
             status=2,
         ),
         Mistake(
             "resuming a sweep that does not exist",
             "tune --resume --out runs/prose-tune",
-            "runs/prose-tune: no sweep to go on with there (no sweep.json)",
+            "runs/prose-tune: no sweep to continue there (no sweep.json)",
         ),
         Mistake(
             "a file that is not a journal",
             "tune prose.txt --storage other.txt",
-            "other.txt: is no Optuna journal (…)",
+            "other.txt: is not an Optuna journal (…)",
         ),
         Mistake(
             "a database that does not answer",
@@ -943,8 +944,8 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake(
             "an unknown kind of database",
             "tune prose.txt --storage sqlight:///study.db",
-            "storage: wants a file or the URL of a database that Optuna takes, got "
-            "sqlight:///study.db (…)",
+            "storage must be a file or the URL of a database that Optuna supports (…), got "
+            "'sqlight:///study.db'",
             status=2,
         ),
     ],

@@ -93,7 +93,7 @@ def test_generation_runs_without_peers(tmp_path: Path) -> None:
 def test_a_row_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = run(tmp_path, "--rows", "train/none")
     assert done.returncode == 1
-    assert "no row is called train/none" in done.stderr
+    assert "no row matches train/none" in done.stderr
 
 
 def test_a_ratio_is_that_of_the_medians_and_its_spread_that_of_the_rounds() -> None:

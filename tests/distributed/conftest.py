@@ -1,4 +1,4 @@
-"""What ranks leave, for many tests from one start of MPI."""
+"""Files that ranks write, for many tests from one start of MPI."""
 
 from __future__ import annotations
 

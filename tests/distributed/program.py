@@ -1,6 +1,6 @@
-"""What tests run on several ranks: `mpiexec -n N python program.py FOLDER SCENARIO...`.
+"""Program of tests on several ranks: `mpiexec -n N python program.py FOLDER SCENARIO...`.
 
-Each scenario leaves what it came to in a folder of its name in FOLDER. Those that train do so as
+Each scenario writes its result to a folder of its name in FOLDER. Those that train do so as
 `nextchar train` does, on PROSE. Many share one start of MPI, which takes longer than they do.
 """
 
@@ -78,7 +78,7 @@ def trained(
 
 
 def figures(done: Trained) -> dict[str, Any]:
-    """What two runs are compared by."""
+    """Figures by which two runs are compared."""
     return {
         "parameters": done.model.parameters.flat,
         "losses": np.array([[r.train_loss, r.val_loss] for r in done.records]),
@@ -91,8 +91,8 @@ def variants(group: ProcessGroup, folder: Path) -> None:
     """All kinds of training, each twice."""
     for name, given in VARIANTS.items():
         for turn in (1, 2):
-            found = figures(trained(group, **given)[0])
-            np.savez(folder / f"{name}-{turn}-{group.share.rank}.npz", **found)
+            result = figures(trained(group, **given)[0])
+            np.savez(folder / f"{name}-{turn}-{group.share.rank}.npz", **result)
 
 
 def a_number_is_nan(group: ProcessGroup, folder: Path) -> None:
@@ -113,15 +113,15 @@ def a_number_is_nan(group: ProcessGroup, folder: Path) -> None:
 
 
 def one_fails(group: ProcessGroup, folder: Path) -> None:
-    """One rank meets an error of its own, which ends the job."""
+    """An error on one rank ends the job."""
     compute, calls = Engine.loss_and_gradient, 0
 
-    def failing(*args: Any, **how: Any) -> Any:
+    def failing(*args: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
         if group.share.rank == 1 and calls == 4:
             raise ValueError("the disk of this machine fell off")
-        return compute(*args, **how)
+        return compute(*args, **options)
 
     with patch.object(Engine, "loss_and_gradient", failing):
         trained(group)
@@ -131,9 +131,9 @@ def one_drifts(group: ProcessGroup, folder: Path) -> None:
     """One rank's parameters become others, as broken memory would have it."""
     update, calls = Engine.update, 0
 
-    def drifting(engine: Any, parameters: Any, *args: Any, **how: Any) -> None:
+    def drifting(engine: Any, parameters: Any, *args: Any, **options: Any) -> None:
         nonlocal calls
-        update(engine, parameters, *args, **how)
+        update(engine, parameters, *args, **options)
         calls += 1
         if group.share.rank == 1 and calls == 4:
             parameters.flat[3] += 1e-9
@@ -159,8 +159,8 @@ def _error_of(work: Callable[[], object]) -> str:
     return ""
 
 
-def _leave(group: ProcessGroup, folder: Path, found: Any) -> None:
-    (folder / f"{group.share.rank}.json").write_text(json.dumps(found))
+def _leave(group: ProcessGroup, folder: Path, result: Any) -> None:
+    (folder / f"{group.share.rank}.json").write_text(json.dumps(result))
 
 
 def on_disk(group: ProcessGroup, folder: Path) -> None:
@@ -218,20 +218,20 @@ def encoded(group: MPIProcessGroup, folder: Path) -> None:
         patch.object(Encoder, "encode", counted),
         patch.dict(os.environ, NEXTCHAR_CACHE=str(folder / machine)),
     ):
-        said = {"good": read("good", lambda *each: progress.append(each))}
+        results = {"good": read("good", lambda *each: progress.append(each))}
         counts.append(0)
-        said["again"] = read("good", stop)
+        results["again"] = read("good", stop)
         counts.append(0)
-        said |= {"bad": read("bad", ReadCallbacks().encoding), "stopped": read("third", stop)}
-    _leave(group, folder, {"said": said, "counts": counts[:2], "progress": progress})
+        results |= {"bad": read("bad", ReadCallbacks().encoding), "stopped": read("third", stop)}
+    _leave(group, folder, {"said": results, "counts": counts[:2], "progress": progress})
 
 
 def sums(group: ProcessGroup, folder: Path) -> None:
-    """Gradients in many parts, large and tiny ones, looked after at another pace on each rank."""
+    """Gradients in many parts, large and tiny ones, polled at a different pace on each rank."""
     group.set_compression("bf16")
     exchange, size = group.all_reduce, group.share.size
     assert exchange
-    pace = random.Random(group.share.rank)
+    pauses = random.Random(group.share.rank)
     for step in range(40):
         consistency = np.random.default_rng(step)
         sizes = [int(each) for each in consistency.choice([1, 70, 3000, 60_000], 24)]
@@ -241,9 +241,9 @@ def sums(group: ProcessGroup, folder: Path) -> None:
         parts = [(each + group.share.rank).astype(np.float32) for each in numbers]
         for part in parts:
             exchange.begin(part)
-            for _ in range(pace.choice([0, 0, 1, 8])):
+            for _ in range(pauses.choice([0, 0, 1, 8])):
                 exchange.poll()
-                time.sleep(pace.choice([0, 0, 0, 1e-3]))
+                time.sleep(pauses.choice([0, 0, 0, 1e-3]))
         rest = np.array([1.0 + group.share.rank])
         assert exchange.finish(0.5, rest) == 0.5 * size
         assert rest == [size * (size + 1) / 2]

@@ -1,4 +1,4 @@
-"""Running things under mpiexec, that of the environment or of the machine."""
+"""Running programs under mpiexec, that of the environment or of the machine."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ BAD = 700  # where, from its end, a text for the program has a byte that is no t
 
 @functools.cache
 def launcher() -> tuple[str, ...] | None:
-    """How to start ranks here, but for their number; None where MPI is lacking."""
-    found = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent)]))
-    found = found or shutil.which("mpiexec")
+    """Return the command that starts ranks, without their number; None if MPI is missing."""
+    mpiexec = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent)]))
+    mpiexec = mpiexec or shutil.which("mpiexec")
     try:
         import mpi4py
     except ImportError:
         return None
-    if found is None or mpi4py is None:
+    if mpiexec is None or mpi4py is None:
         return None
-    told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
-    return (found, "--oversubscribe") if is_openmpi(told) else (found,)
+    version = subprocess.run(
+        [mpiexec, "--version"], capture_output=True, text=True, check=False
+    ).stdout
+    return (mpiexec, "--oversubscribe") if is_openmpi(version) else (mpiexec,)
 
 
 def is_openmpi(version: str) -> bool:
@@ -41,7 +43,7 @@ needs_mpi = pytest.mark.skipif(
 
 
 def environment() -> dict[str, str]:
-    """One in which ranks may be more than cores, and root's."""
+    """Return an environment that allows more ranks than cores, and root."""
     return {
         **os.environ,
         "PYTHONUTF8": "1",
@@ -51,7 +53,7 @@ def environment() -> dict[str, str]:
 
 
 def begin(ranks: int, *command: str, folder: Path | None = None) -> subprocess.Popen[str]:
-    """Start Python on so many ranks; they are not waited for."""
+    """Start Python on a number of ranks, without waiting for them."""
     start = launcher()
     assert start
     return subprocess.Popen(
@@ -66,13 +68,13 @@ def begin(ranks: int, *command: str, folder: Path | None = None) -> subprocess.P
 
 
 def run(ranks: int, *command: str, folder: Path | None = None) -> tuple[int, str, str]:
-    """Run Python on so many ranks: status, standard output, standard error."""
+    """Run Python on a number of ranks; return status, standard output, standard error."""
     process = begin(ranks, *command, folder=folder)
     out, err = process.communicate(timeout=240)
     return process.returncode, out, err
 
 
-# which scenarios of the program share a start of so many ranks
+# scenarios of the program that share a start, by number of ranks
 TOGETHER = {
     2: ["variants"],
     3: ["variants", "a_number_is_nan", "one_drifts", "others", "on_disk", "sums"],
@@ -81,11 +83,11 @@ TOGETHER = {
 
 
 def scenarios(ranks: int, folder: Path) -> None:
-    """Run what shares a start of so many ranks."""
-    status, _, said = run(ranks, str(PROGRAM), str(folder), *TOGETHER[ranks])
-    assert status == 0, said
+    """Run the scenarios that share a start of a number of ranks."""
+    status, _, stderr = run(ranks, str(PROGRAM), str(folder), *TOGETHER[ranks])
+    assert status == 0, stderr
 
 
 def train(ranks: int, *args: str, folder: Path | None = None) -> tuple[int, str, str]:
-    """Run `nextchar train` on so many ranks."""
+    """Run `nextchar train` on a number of ranks."""
     return run(ranks, "-m", "nextchar", "train", *args, folder=folder)

@@ -15,15 +15,15 @@ from nextchar.distributed.allreduce import MPIAllReduce
 
 
 class Rounds:
-    """A sum in two rounds, of which a test says when the first is over."""
+    """A sum in two rounds, the first of which a test ends."""
 
-    def __init__(self, number: int, begun: list[int]) -> None:
-        self.number, self.begun, self.is_over = number, begun, False
+    def __init__(self, number: int, started: list[int]) -> None:
+        self.number, self.started, self.is_over = number, started, False
 
     def poll(self) -> bool:
-        if self.is_over and self.number not in self.begun:
-            self.begun.append(self.number)
-        return self.number in self.begun
+        if self.is_over and self.number not in self.started:
+            self.started.append(self.number)
+        return self.number in self.started
 
     def wait(self) -> None:
         raise AssertionError
@@ -31,21 +31,21 @@ class Rounds:
 
 def test_second_rounds_begin_in_the_order_of_parts_however_the_first_ones_end() -> None:
     for order in permutations(range(4)):
-        begun: list[int] = []
-        sums = [Rounds(number, begun) for number in range(4)]
+        started: list[int] = []
+        sums = [Rounds(number, started) for number in range(4)]
         waiting = iter(sums)
         comm: Any = SimpleNamespace(rank=0)
-        exchange = MPIAllReduce(comm)
-        exchange.begin_sum = lambda comm, part, waiting=waiting: next(waiting)  # type: ignore[misc]
+        start_sum: Any = lambda comm, part, waiting=waiting: next(waiting)  # noqa: E731
+        exchange = MPIAllReduce(comm, start_sum)
         for _ in sums:
             exchange.begin(np.zeros(1))
         for ended in order:
             sums[ended].is_over = True
             exchange.poll()
-            assert begun == list(range(len(begun)))
-            assert all(sums[number].is_over for number in begun)
-            assert len(begun) == 4 or not sums[len(begun)].is_over  # and none waits without need
-        assert begun == [0, 1, 2, 3]
+            assert started == list(range(len(started)))
+            assert all(sums[number].is_over for number in started)
+            assert len(started) == 4 or not sums[len(started)].is_over  # none waits without need
+        assert started == [0, 1, 2, 3]
 
 
 @ranks.needs_mpi

@@ -1,8 +1,8 @@
-"""What is said where ranks differ."""
+"""The message for ranks that differ."""
 
 from __future__ import annotations
 
-from nextchar.distributed.consistency import LONGEST, difference, host_facts
+from nextchar.distributed.consistency import MAX_LENGTH, difference, host_facts
 
 NAMES = ["rank 0 on a", "rank 1 on b", "rank 2 on c"]
 
@@ -20,10 +20,10 @@ def test_each_that_differs_is_named_with_what_and_from_what() -> None:
 
 
 def test_a_thousand_differences_fit_into_a_line() -> None:
-    told = difference([f"rank {n}" for n in range(1000)], [{"seed": n} for n in range(1000)])
-    assert told
-    assert len(told) == LONGEST + 1
-    assert told.endswith("…")
+    line = difference([f"rank {n}" for n in range(1000)], [{"seed": n} for n in range(1000)])
+    assert line
+    assert len(line) == MAX_LENGTH + 1
+    assert line.endswith("…")
 
 
 def test_a_host_is_like_itself() -> None:

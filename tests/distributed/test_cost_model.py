@@ -1,9 +1,10 @@
-"""The model of a step on many machines, and `nextchar plan`."""
+"""The cost model of a step on many machines, and `nextchar plan`."""
 
 from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
@@ -11,17 +12,15 @@ from nextchar.cli.main import run
 from nextchar.distributed import calibrate
 from nextchar.distributed.calibrate import measure_machine
 from nextchar.distributed.cost_model import (
+    CostModel,
     Machine,
     Network,
     Workload,
     all_reduce,
     doubling,
-    efficient_lanes,
     halving,
+    pays_up_to,
     ring,
-    step_time,
-    stops_paying,
-    table,
 )
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import NetworkSettings
@@ -44,14 +43,14 @@ def work(**settings: object) -> Workload:
 def test_pieces_hold_every_weight_and_operation_once(settings: dict[str, object]) -> None:
     network = NetworkSettings(**{"hidden_size": 512, "num_layers": 3, **settings})  # type: ignore[arg-type]
     architecture = Architecture(network, 100)
-    found = Workload.of(architecture)
-    assert found.weights == architecture.size
-    assert found.operations == flops_per_character(architecture)
+    counted = Workload.of(architecture)
+    assert counted.weights == architecture.size
+    assert counted.flops == flops_per_character(architecture)
 
 
 def test_small_pieces_travel_together() -> None:
-    assert len(work(hidden_size=16).pieces) == 1
-    assert len(work().pieces) == 3  # the output's goes with the last layer's
+    assert len(work(hidden_size=16).buckets) == 1
+    assert len(work().buckets) == 3  # the output's goes with the last layer's
 
 
 @pytest.mark.parametrize("way", [ring, doubling, halving, all_reduce])
@@ -75,48 +74,49 @@ def test_rates_are_those_measured_and_lie_on_lines_between() -> None:
     assert NODE.rate(0.5) == 0.5e9
 
 
+def model(network: Network, **details: Any) -> CostModel:
+    return CostModel(work(), NODE, network, 64, **details)
+
+
 def test_a_step_alone_waits_for_nobody_and_one_of_many_for_what_is_not_hidden() -> None:
-    how = {"lanes": 32, "seq_length": 64}
-    alone = step_time(work(), NODE, SLOW, ranks=1, **how)  # type: ignore[arg-type]
+    alone = model(SLOW).step_time(1, 32)
     assert (alone.waiting, alone.sent) == (0, 0)
-    hidden = step_time(work(), NODE, SLOW, ranks=4, **how)  # type: ignore[arg-type]
-    shown = step_time(work(), NODE, SLOW, ranks=4, overlap=0.0, **how)  # type: ignore[arg-type]
+    hidden = model(SLOW).step_time(4, 32)
+    shown = model(SLOW, overlap=0.0).step_time(4, 32)
     assert alone.computing == hidden.computing == shown.computing
-    whole = sum(all_reduce(piece.numbers * 4, 4, SLOW) for piece in work().pieces)
+    whole = sum(all_reduce(bucket.numbers * 4, 4, SLOW) for bucket in work().buckets)
     rest = all_reduce(8 * (work().vectors + 3), 4, SLOW)
     assert shown.waiting == pytest.approx(whole + rest)
-    last = all_reduce(work().pieces[-1].numbers * 4, 4, SLOW)  # nothing is left to hide it behind
+    last = all_reduce(work().buckets[-1].numbers * 4, 4, SLOW)  # nothing is left to hide it behind
     assert last + rest <= hidden.waiting < shown.waiting
 
 
 def test_half_the_bytes_are_half_the_bytes() -> None:
-    how = {"ranks": 8, "lanes": 8, "seq_length": 64}
-    plain, halves = (
-        step_time(work(), NODE, SLOW, bytes_per_number=size, **how)  # type: ignore[arg-type]
-        for size in (4, 2)
+    plain, compressed = (
+        model(SLOW, bytes_per_number=size).step_time(ranks=8, lanes=8) for size in (4, 2)
     )
-    assert halves.sent == plain.sent / 2
-    assert halves.seconds < plain.seconds
+    assert compressed.sent == plain.sent / 2
+    assert compressed.seconds < plain.seconds
 
 
 def test_a_table_goes_on_while_each_has_a_lane_and_says_where_it_stops_paying() -> None:
-    rows = table(work(), NODE, FAST, batch_size=64, seq_length=64, most=1024)
+    rows = model(FAST).forecast(batch_size=64, max_ranks=1024)
     assert [row.ranks for row in rows] == [1, 2, 4, 8, 16, 32, 64]
     assert rows[0].speedup == rows[0].efficiency == 1
     # below 8 lanes this node is slower in proportion: more nodes than 8 bring nothing
-    assert stops_paying(rows) == 8
-    assert stops_paying(rows[:2]) == 2
+    assert pays_up_to(rows) == 8
+    assert pays_up_to(rows[:2]) == 2
 
 
 def test_enough_lanes_make_any_number_of_nodes_efficient() -> None:
-    how = {"seq_length": 64}
-    few = efficient_lanes(work(), NODE, FAST, ranks=2, **how)
-    many = efficient_lanes(work(), NODE, Network.of(0.1, 30), ranks=1024, **how)
+    few = model(FAST).efficient_lanes(2)
+    many = model(Network.of(0.1, 30)).efficient_lanes(1024)
     assert few is not None
     assert many is not None
     assert few < many
     # weights that take longer than all lanes
-    assert efficient_lanes(work(), Machine({1: 1e18}, 1.0), FAST, ranks=2, **how) is None
+    slow_weights = CostModel(work(), Machine({1: 1e18}, 1.0), FAST, 64)
+    assert slow_weights.efficient_lanes(2) is None
 
 
 def test_a_machine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

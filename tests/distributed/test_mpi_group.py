@@ -27,15 +27,15 @@ Left = Callable[[int], Path]
 
 @pytest.fixture(scope="module")
 def alone() -> dict[str, dict[str, np.ndarray]]:
-    """What one process comes to in each variant."""
+    """Figures of one process in each variant."""
     return {
         name: program.figures(program.trained(SINGLE_PROCESS, **given)[0])
         for name, given in program.VARIANTS.items()
     }
 
 
-def said(folder: Path) -> list[Any]:
-    """What each rank of three says of a scenario."""
+def results_of(folder: Path) -> list[Any]:
+    """Results of each of three ranks in a scenario."""
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(3)]
 
 
@@ -65,9 +65,9 @@ def test_ranks_come_to_what_one_process_comes_to_and_do_so_again(
 
 def test_nan_on_one_rank_is_one_decision_by_all(left: Left) -> None:
     folder = left(3) / "a_number_is_nan"
-    told = said(folder)
-    assert all(each["finite"] for each in told)
-    (back,) = {note for each in told for note in each["notes"] if "rolled back to step" in note}
+    results = results_of(folder)
+    assert all(each["finite"] for each in results)
+    (back,) = {note for each in results for note in each["notes"] if "rolled back to step" in note}
     assert "half the learning rate" in back
     assert (folder / "run" / "metrics.jsonl").read_text().count("diverged_at") == 1
 
@@ -85,18 +85,18 @@ def test_nan_on_one_rank_is_one_decision_by_all(left: Left) -> None:
 def test_ranks_that_disagree_are_told_which_and_how(
     scenario: str, wanted: list[str], left: Left
 ) -> None:
-    (line,) = set(said(left(3) / scenario))  # all stop for the same reason
+    (line,) = set(results_of(left(3) / scenario))  # all stop for the same reason
     assert line.startswith("RunError: the ranks do not agree: ")
     assert all(each in line for each in wanted), line
 
 
 def test_an_error_of_one_rank_ends_the_job_with_one_line_of_ours(tmp_path: Path) -> None:
-    status, _, said = ranks.run(2, str(ranks.PROGRAM), str(tmp_path), "one_fails")
+    status, _, stderr = ranks.run(2, str(ranks.PROGRAM), str(tmp_path), "one_fails")
     assert status != 0
-    (line,) = [line for line in said.splitlines() if line.startswith("nextchar: ")]
+    (line,) = [line for line in stderr.splitlines() if line.startswith("nextchar: ")]
     assert line.startswith("nextchar: rank 1 on ")
     assert "the disk of this machine fell off" in line
-    assert "Traceback" not in said
+    assert "Traceback" not in stderr
 
 
 def test_a_text_on_disk_is_encoded_once_and_read_by_each_rank_where_it_has_lanes(
@@ -105,9 +105,9 @@ def test_a_text_on_disk_is_encoded_once_and_read_by_each_rank_where_it_has_lanes
     folder = left(3) / "on_disk"
     assert len(list((folder / "cache" / "texts").iterdir())) == 1
     for rank in range(3):
-        found = np.load(folder / f"{rank}.npz")
+        result = np.load(folder / f"{rank}.npz")
         for key, value in alone["plain"].items():  # 12 steps, order of sums
-            np.testing.assert_allclose(found[key], value, rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(result[key], value, rtol=1e-12, atol=1e-12)
 
 
 # reading a large text: two machines of two ranks, each with its own cache

@@ -1,4 +1,4 @@
-"""`mpiexec -n N nextchar train`: stopped, killed, gone on with, and what is said."""
+"""`mpiexec -n N nextchar train`: stopped, killed, resumed, and its messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import safetensors.numpy
 
 from distributed import ranks
 from nextchar.cli.main import run
-from nextchar.distributed.launcher import Launch, launched
+from nextchar.distributed.launcher import Launch, detect_launch
 from nextchar.training.saving.run_directory import CHECKPOINT, CONFIG, METRICS, read_metrics
 
 SETTINGS = [
@@ -54,7 +54,7 @@ def begin_long(folder: Path, text: Path, size: int, *more: str) -> subprocess.Po
 
 def processes_of(launcher: int) -> list[int]:
     """The ranks that a launcher started, first to last."""
-    found = {}
+    pids = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             parts = (path / "environ").read_bytes().split(b"\0")
@@ -71,17 +71,17 @@ def processes_of(launcher: int) -> list[int]:
         )
         rank = environment.get("PMI_RANK", environment.get("OMPI_COMM_WORLD_RANK"))
         if launcher in parents and rank:  # also where there is only one
-            found[int(rank)] = int(path.name)
-    return [found[rank] for rank in sorted(found)]
+            pids[int(rank)] = int(path.name)
+    return [pids[rank] for rank in sorted(pids)]
 
 
 @ranks.needs_mpi
 def test_two_ranks_leave_a_run_and_one_summary(tmp_path: Path, prose: Path) -> None:
     args = [str(prose), "--out", "run", *SETTINGS, *STEPS, "--json", "--sample-every", "20"]
-    status, out, said = ranks.train(2, *args, folder=tmp_path)
-    assert status == 0, said
+    status, out, stderr = ranks.train(2, *args, folder=tmp_path)
+    assert status == 0, stderr
     assert json.loads(out)["steps"] == 40
-    assert said.count("done: 40 steps") == said.count("step 20 writes") == 1
+    assert stderr.count("done: 40 steps") == stderr.count("step 20 writes") == 1
     assert "ranks = 2" in (tmp_path / "run" / CONFIG).read_text()
     assert not list((tmp_path / "run").glob(".*.tmp"))
 
@@ -93,17 +93,19 @@ def test_a_signal_to_one_rank_stops_all_and_another_number_of_ranks_goes_on(
     """As a batch system does before its limit; the same losses as of one that was left alone."""
     process = begin_long(tmp_path, prose, 3)
     os.kill(processes_of(process.pid)[1], signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    step = int(re.findall(r"interrupted at step (\d+), nothing is lost", said)[0])
-    assert "continue with: mpiexec -n 3 nextchar train --out run --resume" in said
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    step = int(re.findall(r"interrupted at step (\d+), nothing is lost", stderr)[0])
+    assert "continue with: mpiexec -n 3 nextchar train --out run --resume" in stderr
     more = str(step + 15)
     again = ["--out", "run", "--resume", "--steps", more, "--threads", "2"]
-    status, _, said = ranks.train(2, *again, folder=tmp_path)
-    assert status == 0, said
+    status, _, stderr = ranks.train(2, *again, folder=tmp_path)
+    assert status == 0, stderr
     assert "ranks = 2" in (tmp_path / "run" / CONFIG).read_text()
-    how = ["--steps", more, "--eval-every", "20", "--quiet"]
-    assert run(["train", str(prose), "--out", str(tmp_path / "alone"), *SETTINGS, *how]) == 0
+    more_options = ["--steps", more, "--eval-every", "20", "--quiet"]
+    assert (
+        run(["train", str(prose), "--out", str(tmp_path / "alone"), *SETTINGS, *more_options]) == 0
+    )
     assert_close(tmp_path / "run", tmp_path / "alone")
     steps = [record["step"] for record in read_metrics(tmp_path / "run")]
     assert steps == [record["step"] for record in read_metrics(tmp_path / "alone")]
@@ -117,9 +119,9 @@ def test_a_rank_that_is_killed_ends_the_job_and_one_process_goes_on(
     process = begin_long(tmp_path, prose, 2)
     pids = processes_of(process.pid)
     os.kill(pids[victim], signal.SIGKILL)
-    _, said = process.communicate(timeout=30)  # raises where it hangs
+    _, stderr = process.communicate(timeout=30)  # raises where it hangs
     assert process.returncode != 0
-    assert "Traceback" not in said
+    assert "Traceback" not in stderr
     assert not any(Path(f"/proc/{pid}/cmdline").exists() and _is_ours(pid) for pid in pids)
     step = read_metrics(tmp_path / "run")[-1]["step"]
     again = ["--resume", "--steps", str(step + 20), "--quiet"]
@@ -153,12 +155,12 @@ def test_a_mistake_is_told_once(tmp_path: Path, prose: Path) -> None:
         ([str(prose), "--hidden"], "No such option", 2),
     )
     commands = json.dumps([["train", *args, "--preset", "medium"] for args, _, _ in mistakes])
-    status, out, said = ranks.run(2, "-c", ONE_AFTER_THE_OTHER, commands, folder=tmp_path)
-    assert status == 0, said
+    status, out, stderr = ranks.run(2, "-c", ONE_AFTER_THE_OTHER, commands, folder=tmp_path)
+    assert status == 0, stderr
     statuses = json.dumps([status for _, _, status in mistakes])
     assert out.replace("\n", "") == statuses * 2  # the ends of lines may come in any order
-    lines = [line for line in said.splitlines() if line.startswith("nextchar: ")]
-    assert len(lines) == len(mistakes), said
+    lines = [line for line in stderr.splitlines() if line.startswith("nextchar: ")]
+    assert len(lines) == len(mistakes), stderr
     for line, (_, wanted, _) in zip(lines, mistakes, strict=True):
         assert wanted in line
 
@@ -181,7 +183,7 @@ def test_a_mistake_is_told_once(tmp_path: Path, prose: Path) -> None:
 def test_launchers_are_known_by_what_they_say(
     environment: dict[str, str], expected: Launch | None
 ) -> None:
-    assert launched(environment) == expected
+    assert detect_launch(environment) == expected
 
 
 def as_rank(rank: int, code: str, prose: Path) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, where its programs are installed."""
+"""A PostgreSQL server for the tests, if its programs are installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # where it is not on the path
+DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # not on the path
 
 
 def program(name: str) -> str | None:
@@ -23,7 +23,7 @@ def program(name: str) -> str | None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a database of its own."""
+    """URL of a new database."""
     initdb, server = program("initdb"), program("postgres")
     if initdb is None or server is None:
         pytest.skip("needs a PostgreSQL server (apt-get install postgresql), and none is installed")
@@ -38,8 +38,8 @@ def postgres() -> Iterator[str]:
         if prefix:
             shutil.chown(folder, "postgres", "postgres")
             password.chmod(0o644)
-        how = ["--auth=scram-sha-256", "--username=me", f"--pwfile={password}", "--no-sync"]
-        subprocess.run([*prefix, initdb, "-D", data, *how], check=True, capture_output=True)
+        options = ["--auth=scram-sha-256", "--username=me", f"--pwfile={password}", "--no-sync"]
+        subprocess.run([*prefix, initdb, "-D", data, *options], check=True, capture_output=True)
         free.close()
         process = subprocess.Popen(
             [*prefix, server, "-D", data, "-p", str(port), "-k", folder, "-F", "-h", "127.0.0.1"],

@@ -1,4 +1,4 @@
-"""Small studies for the tests of their parts."""
+"""Small studies for tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def place(folder: Path, storage: str | None = None, name: str = "prose-tune") ->
 
 
 def ask(study: optuna.Study, worker: str = "1-a") -> optuna.Trial:
-    """A trial that a worker has begun."""
+    """Start a trial of a worker."""
     trial = study.ask()
     for name, each in SPACE.items():
         each.suggest(trial, name)

@@ -1,4 +1,4 @@
-"""What a sweep comes to, and how it is shown."""
+"""The result of a sweep, and its display."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nextchar.tuning.console import SweepProgress
-from nextchar.tuning.result import Tuned, auto_loss, count
+from nextchar.tuning.result import TrialCounts, Tuned, auto_loss, count_trials
 from tuning.studies import plan
 
 RATES = {"learning_rate": optuna.distributions.FloatDistribution(0.001, 0.1, log=True)}
 
 
 def trials() -> list[FrozenTrial]:
-    def made(state: TrialState, rate: float = 0.02, **more: Any) -> FrozenTrial:
+    def trial(state: TrialState, rate: float = 0.02, **more: Any) -> FrozenTrial:
         return create_trial(
             state=state, params={"learning_rate": rate}, distributions=RATES, **more
         )
 
     study = optuna.create_study()
     for each in (
-        made(TrialState.COMPLETE, 0.01, value=1.5, user_attrs={"auto": True}),
-        made(TrialState.COMPLETE, value=1.25),
-        made(TrialState.COMPLETE, value=1.75),
-        made(TrialState.PRUNED, value=2.0, intermediate_values={9: 2.0}),
-        made(TrialState.PRUNED, user_attrs={"why": "needs more memory"}),
-        made(TrialState.FAIL),
-        made(TrialState.RUNNING, intermediate_values={3: 1.9}),
+        trial(TrialState.COMPLETE, 0.01, value=1.5, user_attrs={"auto": True}),
+        trial(TrialState.COMPLETE, value=1.25),
+        trial(TrialState.COMPLETE, value=1.75),
+        trial(TrialState.PRUNED, value=2.0, intermediate_values={9: 2.0}),
+        trial(TrialState.PRUNED, user_attrs={"why": "needs more memory"}),
+        trial(TrialState.FAIL),
+        trial(TrialState.RUNNING, intermediate_values={3: 1.9}),
     ):
         study.add_trial(each)
     return study.trials
@@ -48,7 +48,7 @@ def test_each_trial_is_a_line_that_is_shown_once() -> None:
     assert progress.update(trials(), plan(), 0.5) == 6
     assert progress.update(trials(), plan(), 0.5) == 0
     assert shown(progress, stream) == [
-        "trial 0: 1.5000 nats/char, best so far · as the preset auto has it",
+        "trial 0: 1.5000 nats/char, best so far · settings of the preset auto",
         "trial 1: 1.2500 nats/char, best so far · learning_rate 0.02",
         "trial 2: 1.7500 nats/char · learning_rate 0.02",
         "trial 3: pruned at 45 % (2.0000 nats/char) · learning_rate 0.02",
@@ -62,8 +62,8 @@ def test_a_sweep_that_goes_on_says_from_where() -> None:
     progress = SweepProgress(stream)
     progress.begin(trials())
     progress.update(trials(), plan(), 0.5)
-    told = "note: the sweep goes on after 6 trials, best 1.2500 nats/char (trial 1)"
-    assert shown(progress, stream) == [told]
+    note = "note: the sweep continues after 6 trials, best 1.2500 nats/char (trial 1)"
+    assert shown(progress, stream) == [note]
 
 
 def test_a_terminal_has_a_bar_with_the_best_so_far() -> None:
@@ -111,11 +111,11 @@ def test_the_end_says_what_was_found_and_where() -> None:
         "done: 5 trials, 2 of them pruned; best 1.2500 nats/char (1.803 bits), trial 1; the preset "
         "auto: 1.5000",
         f"kept in {Path('runs/x-tune/best')}; write with: nextchar generate runs/x-tune/best",
-        "see its trials with: optuna-dashboard runs/x-tune/study.journal",
+        "view the trials with: optuna-dashboard runs/x-tune/study.journal",
     ]
 
 
 def test_trials_are_counted_by_how_they_ended() -> None:
-    assert count(trials()) == {"complete": 3, "pruned": 2, "failed": 1}
+    assert count_trials(trials()) == TrialCounts(complete=3, pruned=2, failed=1)
     assert auto_loss(trials()) == 1.5
     assert auto_loss([]) is None

@@ -1,4 +1,4 @@
-"""The space of a sweep: how it is typed, and how it lies around auto's choice."""
+"""The search space of a sweep: its syntax, and the default around the choice of `auto`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AUTO = Settings.make(None, cell="gru", hidden_size=100, num_layers=1, optimizer=
 
 
 @pytest.mark.parametrize(
-    ("typed", "name", "made"),
+    ("typed", "name", "expected"),
     [
         ("learning_rate=0.001:0.03:log", "learning_rate", Range(0.001, 0.03, is_log=True)),
         ("learning-rate=1e-3:0.03", "learning_rate", Range(0.001, 0.03)),
@@ -34,10 +34,10 @@ AUTO = Settings.make(None, cell="gru", hidden_size=100, num_layers=1, optimizer=
         ("dropout=0:0.5:0.1", "dropout", Range(0.0, 0.5, step=0.1)),
     ],
 )
-def test_a_range_is_what_was_typed(typed: str, name: str, made: Range) -> None:
+def test_a_range_is_what_was_typed(typed: str, name: str, expected: Range) -> None:
     parsed, parts = parse_range(typed)
     assert parsed == name
-    assert make_range(name, parts) == made
+    assert make_range(name, parts) == expected
 
 
 def test_choices_and_fixed_values_have_the_settings_own_types() -> None:
@@ -50,29 +50,34 @@ def test_choices_and_fixed_values_have_the_settings_own_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
-        ("learning_rate=0.1", "range: wants such as learning_rate=0.001:0.03:log, got"),
-        ("learning_rate", "range: wants such as"),
+        ("learning_rate=0.1", "range must have the form learning_rate=0.001:0.03:log, got"),
+        ("learning_rate", "range must have the form"),
         ("lerning_rate=1:2", "did you mean learning_rate"),
-        ("learning_rate=a:b", "learning_rate: wants a number, got 'a'"),
-        ("learning_rate=0.2:0.1", "learning_rate wants low < high, got 0.2:0.1"),
-        ("dropout=0:0.5:log", "wants a low end above 0"),
+        ("learning_rate=a:b", "learning_rate must be a number, got 'a'"),
+        ("learning_rate=0.2:0.1", "learning_rate must have a range with low < high, got '0.2:0.1'"),
+        ("dropout=0:0.5:log", "must have a range with 0 < low < high"),
         ("dropout=0:2", "dropout must be a number of at least 0 and below 1, got 2"),
-        ("cell=1:2", "cell is no number; give --choices cell=A,B"),
-        ("steps=1:2", "steps: is the same for all trials"),
-        ("val_fraction=0.1:0.2", "val_fraction: is the same for all trials"),
-        ("records=1:2", "records: is the same for all trials"),
+        ("cell=1:2", "cell is not a number; search it with --choices cell=A,B"),
+        ("steps=1:2", "steps cannot be searched"),
+        ("val_fraction=0.1:0.2", "val_fraction cannot be searched"),
+        ("records=1:2", "records cannot be searched"),
     ],
 )
-def test_a_range_that_cannot_be_is_told(typed: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_a_range_that_cannot_be_is_told(typed: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         make_range(*parse_range(typed))
 
 
 def test_choices_that_cannot_be_are_told() -> None:
     with pytest.raises(SettingsError, match="cell must be one of rnn, lstm, gru, got 'foo'"):
         make_choices(*parse_choices("cell=lstm,foo"))
+
+
+def test_the_time_of_a_trial_is_not_fixed_as_a_setting() -> None:
+    with pytest.raises(SettingsError, match="time cannot be fixed; give --trial-time"):
+        parse_fix("time=5s")
 
 
 def test_the_space_holds_autos_choice_and_leaves_out_what_is_fixed() -> None:

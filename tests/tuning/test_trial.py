@@ -1,4 +1,4 @@
-"""A trial: what of its curve is reported, and when it is hopeless."""
+"""A trial: the reported points of its loss curve, and pruning."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from nextchar.errors import InterruptedRun
 from nextchar.settings.config import Settings
 from nextchar.training.events import Evaluated, Stepped
-from nextchar.tuning.study import POINTS, SweepPlan, pruner
-from nextchar.tuning.sweep_texts import texts_of
+from nextchar.tuning.study import POINTS, SweepPlan, make_pruner
+from nextchar.tuning.sweep_texts import sweep_texts_from_paths
 from nextchar.tuning.trial import LossCurve, TrialRunner
 from tuning.studies import SPACE, plan
 
@@ -39,11 +39,11 @@ def test_evaluations_at_the_points_are_reported_as_they_are() -> None:
 
 
 def test_points_between_two_evaluations_lie_on_a_line() -> None:
-    made = reported((0.1, 3.0), (0.3, 2.0))
-    assert list(made) == [1, 2, 3, 4, 5, 6]
-    assert [made[k] for k in (1, 2)] == [3.0, 3.0]
-    assert made[4] == pytest.approx(2.5)
-    assert made[6] == pytest.approx(2.0)
+    values = reported((0.1, 3.0), (0.3, 2.0))
+    assert list(values) == [1, 2, 3, 4, 5, 6]
+    assert [values[k] for k in (1, 2)] == [3.0, 3.0]
+    assert values[4] == pytest.approx(2.5)
+    assert values[6] == pytest.approx(2.0)
 
 
 def test_a_run_that_went_back_reports_no_point_twice() -> None:
@@ -54,8 +54,8 @@ def test_without_validation_nothing_is_reported() -> None:
     assert reported((0.5, None)) == {}
 
 
-def test_a_trial_worse_than_the_median_is_hopeless_unless_pruning_is_off() -> None:
-    study = optuna.create_study(pruner=pruner())
+def test_a_trial_worse_than_the_median_should_prune_unless_pruning_is_off() -> None:
+    study = optuna.create_study(pruner=make_pruner())
     for loss in (1.0, 1.1, 1.2, 1.3, 1.4):
         trial = study.ask()
         for point in range(1, POINTS + 1):
@@ -64,19 +64,22 @@ def test_a_trial_worse_than_the_median_is_hopeless_unless_pruning_is_off() -> No
     for prunes in (True, False):
         bad, good = (LossCurve(study.ask(), prunes=prunes) for _ in range(2))
         evaluated(bad, 0.1, 2.0)
-        assert not bad.is_hopeless  # it is early
+        assert not bad.should_prune  # it is early
         evaluated(bad, 0.5, 2.0)
         evaluated(good, 0.5, 1.0)
-        assert bad.is_hopeless == prunes
-        assert not good.is_hopeless
+        assert bad.should_prune == prunes
+        assert not good.should_prune
 
 
 def runner(prose: Path, folder: Path, **settings: object) -> TrialRunner:
-    made = plan()
+    base = plan()
     auto = Settings.make(None, **{**TINY, "steps": 8, **settings}).flat()
-    asked = {**made.asked, "pruning": True}
+    asked = {**base.asked, "pruning": True}
     return TrialRunner(
-        SweepPlan(asked, "", auto, made.space), texts_of([str(prose)], [], None), folder, 1
+        SweepPlan(asked, "", auto, base.space),
+        sweep_texts_from_paths([str(prose)], [], None),
+        folder,
+        1,
     )
 
 
@@ -95,7 +98,7 @@ def test_a_trial_trains_in_a_run_directory_of_its_own(prose: Path, tmp_path: Pat
 def test_a_trial_by_time_is_scored_on_all_that_eval_characters_says(
     prose: Path, tmp_path: Path
 ) -> None:
-    texts = texts_of([str(prose)], [], None)
+    texts = sweep_texts_from_paths([str(prose)], [], None)
     run = runner(prose, tmp_path, time="0.3s", steps=None)
     loss = run(optuna.create_study().ask(), lambda: False)
     from nextchar.model.file import load_model

@@ -1,4 +1,4 @@
-"""A worker: which trials it begins, what it makes of those that go wrong, what it tidies away."""
+"""A worker: the trials it starts, its handling of failed ones, and its clean-up."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 from optuna.trial import TrialState
 
 from nextchar.errors import InterruptedRun, RunError, TextError
-from nextchar.tuning.study import begin, find
+from nextchar.tuning.study import create_study, load_study
 from nextchar.tuning.trial import run_directory
-from nextchar.tuning.worker import REFUSED, Worker, WorkerJob
+from nextchar.tuning.worker import MAX_UNTRAINABLE, Worker, WorkerJob
 from tuning.studies import ask, place, plan
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> optuna.Study:
-    made = begin(place(tmp_path), plan())
-    assert made is not None
-    return made
+    created = create_study(place(tmp_path), plan())
+    assert created is not None
+    return created
 
 
 def worker(
@@ -65,7 +65,7 @@ def test_a_trial_that_was_taken_for_lost_is_let_go(
     tmp_path: Path, study: optuna.Study, then: str
 ) -> None:
     def run(trial: optuna.Trial) -> float:
-        other = find(place(tmp_path))
+        other = load_study(place(tmp_path))
         assert other is not None
         other.tell(trial.number, state=TrialState.FAIL)
         if then == "reports":
@@ -85,11 +85,11 @@ def test_trials_that_cannot_be_trained_end_the_worker_when_there_are_too_many(
 ) -> None:
     bad = optuna.trial.create_trial(state=TrialState.PRUNED, user_attrs={"why": "too large"})
     good = optuna.trial.create_trial(state=TrialState.PRUNED, value=2.0)
-    made, _ = worker(tmp_path)
-    for trial in (*[bad] * (REFUSED - 1), good, *[bad] * (REFUSED - 1)):
-        made._note(trial, 1.0)
+    tested, _ = worker(tmp_path)
+    for trial in (*[bad] * (MAX_UNTRAINABLE - 1), good, *[bad] * (MAX_UNTRAINABLE - 1)):
+        tested._record(trial, 1.0)
     with pytest.raises(RunError, match=r"10 trials in a row could not be trained, .*: too large"):
-        made._note(bad, 1.0)
+        tested._record(bad, 1.0)
 
 
 def test_no_trial_is_begun_that_has_no_time_left_once_there_is_a_result(
@@ -103,7 +103,7 @@ def test_no_trial_is_begun_that_has_no_time_left_once_there_is_a_result(
     assert late._must_stop(study)
     early, stopped = worker(tmp_path, seconds=100.0)
     assert early._may_begin(study)
-    early._note(study.trials[0], 200.0)
+    early._record(study.trials[0], 200.0)
     assert not early._may_begin(study)
     assert not early._must_stop(study)
     stopped.set()
@@ -111,13 +111,13 @@ def test_no_trial_is_begun_that_has_no_time_left_once_there_is_a_result(
 
 
 def test_failed_trials_do_not_count(tmp_path: Path, study: optuna.Study) -> None:
-    made, _ = worker(tmp_path, trials=2)
+    tested, _ = worker(tmp_path, trials=2)
     study.tell(ask(study), state=TrialState.FAIL)
     study.tell(ask(study), state=TrialState.PRUNED)
-    assert not made._are_enough(study)
+    assert not tested._has_enough_trials(study)
     ask(study)
-    assert made._are_enough(study)
-    assert not worker(tmp_path)[0]._are_enough(study)
+    assert tested._has_enough_trials(study)
+    assert not worker(tmp_path)[0]._has_enough_trials(study)
 
 
 def test_of_the_run_directories_the_best_and_the_running_stay(
@@ -128,7 +128,7 @@ def test_of_the_run_directories_the_best_and_the_running_stay(
     ask(study)
     for number in range(4):
         run_directory(tmp_path, number).mkdir(parents=True)
-    worker(tmp_path)[0]._tidy(study)
+    worker(tmp_path)[0]._delete_run_directories(study)
     assert sorted(path.name for path in (tmp_path / "trials").iterdir()) == ["1", "3"]
 
 

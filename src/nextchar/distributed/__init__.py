@@ -1,12 +1,14 @@
 """Training on many machines, over MPI (the extra `mpi`).
 
-    launch.py     whether a launcher (mpiexec, srun) started this process as one of several
-    joining.py    joining the others, and ending together
-    ranks.py      those who train together, as `training.process_group` wants them
-    exchange.py   sums of gradients, in the background; halves.py: with half the bytes
-    waiting.py    waiting for others without keeping a core busy
-    alike.py      what ranks must have in common, and what is said where they do not
-    scaling.py    a model of the time that a step takes on many machines
+    launcher.py              detection of a launcher (mpiexec, srun)
+    join.py                  joining the other processes of a launch, and ending together
+    mpi_group.py             the process group over MPI
+    allreduce.py             sums of gradients, in the background
+    compressed_allreduce.py  the same in bfloat16, with half the bytes
+    wait.py                  waiting without occupying a core
+    consistency.py           comparison of facts that must be the same on all ranks
+    cost_model.py            forecast of the time of a step on many machines
+    calibrate.py             measurement of this machine for the forecast
 
-Nothing before this room knows of it: the trainer is handed a group.
+The trainer receives a `ProcessGroup`; no package that trains imports this one.
 """

@@ -1,12 +1,11 @@
-"""Sums of gradients over ranks, in the background, part by part.
+"""Sums of gradients over ranks, in the background, one part at a time.
 
-    begin    an Iallreduce of a part of the flat gradient, in place
-    poll     MPI moves messages only while it is called; threads compute meanwhile
-    finish   a last sum, of the loss, of what is small, and of a word that all ranks share; then
-             all that was begun is waited for
+    begin    start an Iallreduce of a part of the flat gradient, in place
+    poll     let MPI move messages, which it does only during calls; other threads compute meanwhile
+    finish   sum the loss, small values and the `StepSignal`, then wait for all sums
 
-Every rank gets the same bits: the algorithms of MPI's reductions add in an order that depends on
-the ranks and the length alone (docs/distributed.md).
+All ranks get the same bits: the order of addition in MPI's reductions depends only on the number of
+ranks and the length (docs/distributed.md).
 """
 
 from __future__ import annotations
@@ -28,33 +27,33 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-class Sum(Protocol):
-    """A sum over ranks that is under way."""
+class PendingSum(Protocol):
+    """A sum over ranks in progress."""
 
     def poll(self) -> bool:
-        """Let it go on; whether all its messages have begun."""
+        """Advance; return whether all messages of the sum have started."""
         ...
 
     def wait(self) -> None:
-        """Return when it is done."""
+        """Wait for the result."""
         ...
 
 
 @dataclass
 class StepSignal:
-    """What ranks tell each other at each step.
+    """Values that ranks exchange at each step.
 
-    stop: whether this rank was asked to stop, and after `finish` whether any was.
-    now: the first rank's clock.
+    stop_here: this rank was asked to stop. stop_anywhere: any rank was, as of the last `finish`.
+    clock: seconds on rank 0's clock.
     """
 
-    asked: bool = False
-    stop: bool = False
-    now: float = 0.0
+    stop_here: bool = False
+    stop_anywhere: bool = False
+    clock: float = 0.0
 
 
-class PlainSum:
-    """An Iallreduce."""
+class UncompressedSum:
+    """A sum in the type of the array, by one Iallreduce."""
 
     def __init__(self, comm: MPI.Intracomm, part: Array) -> None:
         from mpi4py import MPI
@@ -62,64 +61,70 @@ class PlainSum:
         self._request = comm.Iallreduce(MPI.IN_PLACE, part)
 
     def poll(self) -> bool:
-        """Let it go on; its only message has begun."""
+        """Advance; the only message has started."""
         self._request.Test()
         return True
 
     def wait(self) -> None:
-        """Return when it is done."""
+        """Wait for the result."""
         wait_for([self._request])
 
 
 class MPIAllReduce:
-    """See above. word: is exchanged at each `finish`. begin_sum: begins the sum of a part."""
+    """All-reduce of one training step's gradient (`GradientAllReduce`) over MPI.
 
-    def __init__(self, comm: MPI.Intracomm) -> None:
-        self.word = StepSignal()
-        self.begin_sum: Callable[[MPI.Intracomm, Array], Sum] = PlainSum
-        self.bytes_sent = 0  # of the parts, as they stand in memory
-        self.waited = 0.0  # seconds in `finish`
+    start_sum: starts the sum of a part. signal: exchanged at each `finish`.
+    bytes_sent: size of all parts so far, as stored in memory.
+    """
+
+    def __init__(
+        self,
+        comm: MPI.Intracomm,
+        start_sum: Callable[[MPI.Intracomm, Array], PendingSum] = UncompressedSum,
+    ) -> None:
+        self.start_sum = start_sum
+        self.signal = StepSignal()
+        self.bytes_sent = 0
         self._comm = comm
-        self._under_way: list[Sum] = []
-        self._is_off = False
+        self._pending: list[PendingSum] = []
+        self._is_disabled = False
 
     def begin(self, part: Array) -> None:
-        """Begin to sum a part of the gradient, in place."""
-        if not self._is_off:
+        """Start to sum a part of the gradient, in place."""
+        if not self._is_disabled:
             self.bytes_sent += part.nbytes
-            self._under_way.append(self.begin_sum(self._comm, part))
+            self._pending.append(self.start_sum(self._comm, part))
 
     def poll(self) -> None:
-        """Let what was begun go on.
+        """Advance the pending sums, up to the first one that has a message left to start.
 
-        Not beyond a sum that has a message to begin: this one's must come first on every rank. A
-        look after any message lets MPI move them all.
+        Every rank must start messages in the same order, so later sums wait for that one. A single
+        MPI call advances the messages of all sums.
         """
-        for each in self._under_way:
+        for each in self._pending:
             if not each.poll():
                 return
 
     def finish(self, loss: float, rest: Array) -> float:
-        """The sum of all losses; the rest and all parts are summed."""
-        if self._is_off:
+        """Sum `rest` in place, complete all parts and return the sum of the losses."""
+        if self._is_disabled:
             return loss
-        began, word = time.perf_counter(), self.word
-        now = began if self._comm.rank == 0 else 0.0
-        numbers = np.concatenate([[loss, word.asked, now], rest]).astype(np.float64)
-        self._under_way.append(PlainSum(self._comm, numbers))
-        for each in self._under_way:
+        signal = self.signal
+        clock = time.perf_counter() if self._comm.rank == 0 else 0.0
+        numbers = np.concatenate([[loss, signal.stop_here, clock], rest]).astype(np.float64)
+        self._pending.append(UncompressedSum(self._comm, numbers))
+        for each in self._pending:
             each.wait()
-        self._under_way.clear()
-        word.stop, word.now = numbers[1] > 0, float(numbers[2])
+        self._pending.clear()
+        signal.stop_anywhere, signal.clock = numbers[1] > 0, float(numbers[2])
         rest[:] = numbers[3:]
-        self.waited += time.perf_counter() - began
         return float(numbers[0])
 
     @contextmanager
-    def off(self) -> Iterator[None]:
-        """Within this context nothing is exchanged."""
-        before, self._is_off = self._is_off, True
+    def disabled(self) -> Iterator[None]:
+        """Context in which nothing is exchanged."""
+        before, self._is_disabled = self._is_disabled, True
         try:
             yield
         finally:
-            self._is_off = before
+            self._is_disabled = before

@@ -1,4 +1,4 @@
-"""What this machine computes, as the model of `scaling` wants it: measured in seconds."""
+"""Calibration: the speed of this machine for the cost model, measured in seconds."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ from nextchar.training.auto.throughput import (
 
 LANES = (1, 4, 8, 16, 32)
 LENGTH = 32
-TRIES = 3
+REPEATS = 3
 
 
 def measure_machine(
     vocabulary_size: int, threads: int, precision: Precision, lanes: Sequence[int] = LANES
 ) -> Machine:
-    """The speed of this machine as a node, with all its threads.
+    """Return the speed of this machine with all its threads.
 
-    A batch of one character takes hardly more than what a step takes for each weight. The best of
-    some tries counts: what else the machine does says nothing of another.
+    A batch of one character costs little more than the time per weight. The best of some repeats
+    counts, since other load on this machine says nothing about other machines.
     """
     architecture = Architecture(PROBE, vocabulary_size)
 
-    def seconds(lanes: int, length: int) -> float:
-        how = {"lanes": lanes, "length": length}
-        tries = [
-            measure_throughput(vocabulary_size, threads, precision, **how)  # type: ignore[arg-type]
-            for _ in range(TRIES)
+    def step_seconds(lanes: int, length: int) -> float:
+        rates = [
+            measure_throughput(vocabulary_size, threads, precision, lanes=lanes, length=length)
+            for _ in range(REPEATS)
         ]
-        return flops_per_character(architecture) * lanes * length / max(tries)
+        return flops_per_character(architecture) * lanes * length / max(rates)
 
-    besides = seconds(1, 1)
+    overhead = step_seconds(1, 1)
     rates, best = {}, 0.0
     for each in lanes:
-        took = seconds(each, LENGTH)
-        rate = flops_per_character(architecture) * each * LENGTH / max(took - besides, took / 2)
-        rates[each] = best = max(best, rate)  # more lanes are never slower
-    return Machine(rates, besides / architecture.size)
+        seconds = step_seconds(each, LENGTH)
+        flops = flops_per_character(architecture) * each * LENGTH
+        rates[each] = best = max(best, flops / max(seconds - overhead, seconds / 2))
+    return Machine(rates, overhead / architecture.size)  # more lanes are never slower

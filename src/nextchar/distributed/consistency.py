@@ -1,24 +1,27 @@
-"""What ranks must have in common, and what is said where they do not."""
+"""Comparison of facts that must be the same on all ranks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-LONGEST = 300  # characters of a complaint's list
+MAX_LENGTH = 300  # characters of the list of differences
 
 
 def difference(names: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> str | None:
-    """Which ranks differ from the first one, and in what, in one line; None where none does."""
-    told = [
+    """Return, in one line, the ranks that differ from the first one and their differences.
+
+    names: of the ranks. facts: of each rank. None if all are equal.
+    """
+    differing = [
         f"{name}: {listed}"
         for name, each in zip(names, facts, strict=True)
         if (listed := _differing(facts[0], each))
     ]
-    if not told:
+    if not differing:
         return None
-    line = "; ".join(told)
-    return line if len(line) <= LONGEST else line[:LONGEST] + "…"
+    line = "; ".join(differing)
+    return line if len(line) <= MAX_LENGTH else line[:MAX_LENGTH] + "…"
 
 
 def _differing(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -31,12 +34,12 @@ def _differing(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    """A value as it is told; None is a setting that was not given."""
+    """Format a value in one line; None is a setting that was not given."""
     return "not given" if value is None else " ".join(str(value).split())[:60]
 
 
 def host_facts() -> dict[str, Any]:
-    """What of this process the bits depend on."""
+    """Return versions and CPU features of this process that affect the bits of results."""
     import llvmlite
     import numba
     import numpy as np

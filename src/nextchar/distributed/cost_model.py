@@ -1,12 +1,12 @@
-"""A model of the time that a training step takes on many machines, one rank on each.
+"""A cost model of a training step on many machines, one rank on each.
 
-    forward ─► output's gradient ─► last layer's ─► … ─► first layer's ─► the rest ─► update
-                      └─ summed ──────── └─ summed ────────── └─ summed ── ┘
+    forward ─► gradient of the output ─► of the last layer ─► … ─► of the first layer ─► update
+                      └─ all-reduce ───────── └─ all-reduce ─────────── └─ all-reduce ─┘
 
-A node computes at the rate that it has for so many lanes, and takes some time for each weight
-besides (packing, adding, clipping, the update). Parts of the gradient are summed one after the
-other, each from when it is computed; what of that is not over by the end of the backward pass is
-waited for. docs/scaling.md has its tables, and holds it against measurements.
+A machine computes at the rate measured for its number of lanes, and spends some time per weight
+besides (packing, adding, clipping, the update). Gradient buckets are summed one after another, each
+as soon as it is computed; a sum that has not finished by the end of the backward pass adds to the
+step. docs/scaling.md has tables and a comparison with measurements.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from math import prod
 
 from nextchar.model.parameters import Architecture
 
-FORWARD = 1 / 3  # of the operations of a step
-WORTH = 1.1  # speed-up that twice as many nodes must bring at least
+FORWARD = 1 / 3  # of the FLOPs of a step
+WORTHWHILE = 1.1  # least speed-up for which doubling the machines pays
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network between nodes: seconds from one to another, and bytes in a second."""
+    """A network between machines. latency: seconds; bandwidth: bytes per second."""
 
     latency: float
     bandwidth: float
 
     @classmethod
     def of(cls, gbits: float, microseconds: float) -> Network:
-        """From what is written on the box."""
+        """Convert from the units of data sheets."""
         return cls(microseconds * 1e-6, gbits * 1e9 / 8)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a node computes.
+    """The speed of a machine.
 
-    rates: lanes → operations in a second, measured. per_weight: seconds of a step for each weight.
+    rates: measured FLOP/s by number of lanes. per_weight: seconds of a step per weight.
     """
 
     rates: Mapping[int, float]
     per_weight: float
 
     def rate(self, lanes: float) -> float:
-        """Operations in a second with so many lanes: straight lines between measurements."""
+        """Return the FLOP/s with a number of lanes, interpolated between measurements."""
         known = sorted(self.rates)
         if lanes <= known[0]:  # the last lanes of a tile cost as much as a full one
             return self.rates[known[0]] * lanes / known[0]
@@ -60,50 +60,51 @@ class Machine:
 
 @dataclass(frozen=True)
 class GradientBucket:
-    """A part of the gradient that travels by itself: its numbers, and operations a character."""
+    """A part of the gradient that is summed by one message; flops: per character."""
 
     numbers: int
-    operations: int
+    flops: int
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A network as the model sees it: pieces from the output to the first layer, and the vectors.
+    """A neural network as the cost model sees it.
 
-    least: numbers that are worth a message of their own.
+    buckets: of the matrices, from the output to the first layer. vectors: numbers of the vectors.
     """
 
-    pieces: Sequence[GradientBucket]
+    buckets: Sequence[GradientBucket]
     vectors: int
 
     @classmethod
     def of(cls, architecture: Architecture, least: int = 1 << 16) -> Workload:
-        """The pieces in which an engine sums the gradient of an architecture."""
-        pieces, waiting = list[GradientBucket](), GradientBucket(0, 0)
+        """Divide the gradient of an architecture into buckets, as an engine does.
+
+        least: numbers that are worth a separate message.
+        """
+        buckets, waiting = list[GradientBucket](), GradientBucket(0, 0)
         groups = _groups(architecture)
         for group in groups:
-            waiting = GradientBucket(
-                waiting.numbers + group.numbers, waiting.operations + group.operations
-            )
+            waiting = GradientBucket(waiting.numbers + group.numbers, waiting.flops + group.flops)
             if waiting.numbers >= least or group is groups[-1]:
-                pieces.append(waiting)
+                buckets.append(waiting)
                 waiting = GradientBucket(0, 0)
-        return cls(pieces, architecture.size - architecture.matrix_size)
+        return cls(buckets, architecture.size - architecture.matrix_size)
 
     @property
     def weights(self) -> int:
-        """All numbers of the gradient."""
-        return sum(piece.numbers for piece in self.pieces) + self.vectors
+        """Size of the gradient, in numbers."""
+        return sum(bucket.numbers for bucket in self.buckets) + self.vectors
 
     @property
-    def operations(self) -> int:
-        """Operations that training on a character takes."""
-        return sum(piece.operations for piece in self.pieces)
+    def flops(self) -> int:
+        """FLOPs of training on one character."""
+        return sum(bucket.flops for bucket in self.buckets)
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """Seconds of a step: computing, and waiting for sums; bytes that each rank sends for it."""
+    """Forecast of a step: seconds of computing and of waiting for sums; bytes each rank sends."""
 
     computing: float
     waiting: float
@@ -111,64 +112,36 @@ class StepTime:
 
     @property
     def seconds(self) -> float:
-        """All together."""
+        """Total time."""
         return self.computing + self.waiting
 
 
-def ring(size: float, ranks: int, wire: Network) -> float:
-    """Seconds of an all-reduce of so many bytes around a ring."""
-    return 2 * (ranks - 1) * wire.latency + _twice(size, ranks) / wire.bandwidth
+def ring(size: float, ranks: int, network: Network) -> float:
+    """Return the seconds of an all-reduce of `size` bytes around a ring."""
+    return 2 * (ranks - 1) * network.latency + _sent(size, ranks) / network.bandwidth
 
 
-def doubling(size: float, ranks: int, wire: Network) -> float:
-    """The same by a tree: in each round all bytes go to a partner twice as far away."""
-    return _rounds(ranks) * (wire.latency + size / wire.bandwidth)
+def doubling(size: float, ranks: int, network: Network) -> float:
+    """Return the same for recursive doubling: each round exchanges all bytes with one partner."""
+    return _rounds(ranks) * (network.latency + size / network.bandwidth)
 
 
-def halving(size: float, ranks: int, wire: Network) -> float:
-    """The same by a tree of halves that are summed, then of sums that are spread."""
-    return 2 * _rounds(ranks) * wire.latency + _twice(size, ranks) / wire.bandwidth
+def halving(size: float, ranks: int, network: Network) -> float:
+    """Return the same for recursive halving (reduce-scatter), then an all-gather."""
+    return 2 * _rounds(ranks) * network.latency + _sent(size, ranks) / network.bandwidth
 
 
-def all_reduce(size: float, ranks: int, wire: Network) -> float:
-    """Seconds of an all-reduce by what suits best, as MPI libraries choose."""
-    return min(each(size, ranks, wire) for each in (ring, doubling, halving))
-
-
-def step_time(
-    work: Workload,
-    node: Machine,
-    wire: Network,
-    *,
-    ranks: int,
-    lanes: float,
-    seq_length: int,
-    bytes_per_number: int = 4,
-    overlap: float = 1.0,
-) -> StepTime:
-    """A step of `lanes` lanes on each of `ranks` nodes.
-
-    overlap: the share of a sum's time that passes while the node computes; the rest of it holds
-    computing up.
-    """
-    second = seq_length * lanes / node.rate(lanes)  # seconds of an operation a character
-    now = FORWARD * work.operations * second
-    free = 0.0  # when the wire is free
-    for piece in work.pieces:
-        now += (1 - FORWARD) * piece.operations * second
-        took = all_reduce(piece.numbers * bytes_per_number, ranks, wire)
-        free = max(free, now) + took * overlap
-        now += took * (1 - overlap)
-    computing = work.operations * second + work.weights * node.per_weight
-    rest = all_reduce(8 * (work.vectors + 3), ranks, wire)  # float64, with the loss beside
-    waiting = max(free, now) + rest - work.operations * second
-    sent = sum(_twice(piece.numbers * bytes_per_number, ranks) for piece in work.pieces)
-    return StepTime(computing, waiting if ranks > 1 else 0.0, sent if ranks > 1 else 0.0)
+def all_reduce(size: float, ranks: int, network: Network) -> float:
+    """Return the same for the fastest of the three, which MPI libraries choose."""
+    return min(each(size, ranks, network) for each in (ring, doubling, halving))
 
 
 @dataclass(frozen=True)
-class Row:
-    """One number of nodes. speed: characters in a second; efficiency: of what one node does."""
+class ForecastRow:
+    """Forecast for a number of ranks.
+
+    speed: characters per second; speedup: compared with one machine; efficiency: speedup per rank.
+    """
 
     ranks: int
     lanes: float
@@ -178,59 +151,80 @@ class Row:
     efficiency: float
 
 
-def table(
-    work: Workload,
-    node: Machine,
-    wire: Network,
-    *,
-    batch_size: int,
-    seq_length: int,
-    most: int,
-    bytes_per_number: int = 4,
-    overlap: float = 1.0,
-) -> list[Row]:
-    """The same batch on 1, 2, 4, … nodes, as long as each has a lane."""
-    how = {"seq_length": seq_length, "bytes_per_number": bytes_per_number, "overlap": overlap}
-    rows, alone = list[Row](), 0.0
-    ranks = 1
-    while ranks <= min(most, batch_size):
-        lanes = batch_size / ranks
-        taken = step_time(work, node, wire, ranks=ranks, lanes=lanes, **how)  # type: ignore[arg-type]
-        speed = batch_size * seq_length / taken.seconds
-        alone = alone or speed
-        rows.append(Row(ranks, lanes, taken, speed, speed / alone, speed / alone / ranks))
-        ranks *= 2
-    return rows
+@dataclass(frozen=True)
+class CostModel:
+    """The cost of steps of a workload on machines of one kind, with one rank on each.
+
+    overlap: fraction of a sum's time that passes while the machine computes; the rest delays
+    computation.
+    """
+
+    workload: Workload
+    machine: Machine
+    network: Network
+    seq_length: int
+    bytes_per_number: int = 4
+    overlap: float = 1.0
+
+    def step_time(self, ranks: int, lanes: float) -> StepTime:
+        """Forecast a step of `lanes` lanes on each of `ranks` machines."""
+        work, network = self.workload, self.network
+        seconds_per_flop = self.seq_length * lanes / self.machine.rate(lanes)  # and per character
+        now = FORWARD * work.flops * seconds_per_flop
+        network_free = 0.0  # time at which the network becomes free
+        for bucket in work.buckets:
+            now += (1 - FORWARD) * bucket.flops * seconds_per_flop
+            seconds = all_reduce(bucket.numbers * self.bytes_per_number, ranks, network)
+            network_free = max(network_free, now) + seconds * self.overlap
+            now += seconds * (1 - self.overlap)
+        computing = work.flops * seconds_per_flop + work.weights * self.machine.per_weight
+        if ranks == 1:
+            return StepTime(computing, 0.0, 0.0)
+        rest = all_reduce(8 * (work.vectors + 3), ranks, network)  # float64, with the loss
+        waiting = max(network_free, now) + rest - work.flops * seconds_per_flop
+        sent = sum(_sent(bucket.numbers * self.bytes_per_number, ranks) for bucket in work.buckets)
+        return StepTime(computing, waiting, sent)
+
+    def forecast(self, batch_size: int, max_ranks: int) -> list[ForecastRow]:
+        """Forecast the same batch on 1, 2, 4, … machines, as long as each has a lane."""
+        rows, single = list[ForecastRow](), 0.0
+        ranks = 1
+        while ranks <= min(max_ranks, batch_size):
+            lanes = batch_size / ranks
+            step = self.step_time(ranks, lanes)
+            speed = batch_size * self.seq_length / step.seconds
+            single = single or speed
+            rows.append(
+                ForecastRow(ranks, lanes, step, speed, speed / single, speed / single / ranks)
+            )
+            ranks *= 2
+        return rows
+
+    def efficient_lanes(self, ranks: int, share: float = 0.8) -> int | None:
+        """Return the lanes each machine needs to train at a share of its own full rate.
+
+        None if 65,536 are not enough.
+        """
+        full = max(self.machine.rates.values())
+        lanes = 1
+        while lanes <= 1 << 16:
+            ideal = self.workload.flops * self.seq_length * lanes / full
+            if ideal / self.step_time(ranks, lanes).seconds >= share:
+                return lanes
+            lanes *= 2
+        return None
 
 
-def stops_paying(rows: Sequence[Row]) -> int:
-    """The most nodes that are worth it: twice as many would hardly be faster."""
+def pays_up_to(rows: Sequence[ForecastRow]) -> int:
+    """Return the number of ranks beyond which doubling gains less than `WORTHWHILE`."""
     for one, two in pairwise(rows):
-        if two.speed < WORTH * one.speed:
+        if two.speed < WORTHWHILE * one.speed:
             return one.ranks
     return rows[-1].ranks
 
 
-def efficient_lanes(
-    work: Workload, node: Machine, wire: Network, *, ranks: int, share: float = 0.8, **how: float
-) -> int | None:
-    """Lanes that each of `ranks` nodes needs to spend a share of its time computing at full speed.
-
-    None where more than 65,536 would not do. how: as `step_time` takes it.
-    """
-    full = max(node.rates.values())
-    lanes = 1
-    while lanes <= 1 << 16:
-        taken = step_time(work, node, wire, ranks=ranks, lanes=lanes, **how)  # type: ignore[arg-type]
-        ideal = work.operations * how["seq_length"] * lanes / full
-        if ideal / taken.seconds >= share:
-            return lanes
-        lanes *= 2
-    return None
-
-
 def _groups(architecture: Architecture) -> list[GradientBucket]:
-    """The matrices of the output, then of each layer from the last; the embedding's go last."""
+    """Return the matrices of the output, then of each layer from the last; the embedding last."""
     s = architecture.settings
     looked_up = "embedding" if s.embedding_size else "layer0.W_ih"
     names = [
@@ -248,7 +242,8 @@ def _groups(architecture: Architecture) -> list[GradientBucket]:
     return groups
 
 
-def _twice(size: float, ranks: int) -> float:
+def _sent(size: float, ranks: int) -> float:
+    """Return the bytes that each rank sends for an all-reduce of `size` bytes."""
     return 2 * (ranks - 1) / ranks * size
 
 

@@ -1,7 +1,7 @@
-"""Whether a launcher (mpiexec, srun) started this process as one of several.
+"""Detection of a launcher (mpiexec, srun) that started this process as one of several.
 
-Launchers say so in environment variables, which are looked at before MPI is loaded: who trains on
-one machine needs none.
+Launchers set environment variables, which are read before MPI is loaded: training in one process
+does not need MPI.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# where launchers say how many they started, and which one this is; sbatch alone, which starts one
-# process, sets SLURM_NTASKS, but not what srun does
+# variables with the number of processes and the rank of this one. sbatch by itself, which starts
+# one process, sets SLURM_NTASKS, but not the variables of srun
 _VARIABLES = (
     ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),  # Open MPI
-    ("PMI_SIZE", "PMI_RANK"),  # MPICH, Intel MPI and others of its family
+    ("PMI_SIZE", "PMI_RANK"),  # MPICH, Intel MPI and other derivatives of MPICH
     ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),  # MVAPICH
     ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),  # srun
 )
@@ -22,15 +22,15 @@ _VARIABLES = (
 
 @dataclass(frozen=True)
 class Launch:
-    """That this process is one of `size`; by: how to start as many again."""
+    """A launch of `size` processes. command: prefix that starts as many again, `mpiexec -n 4 `."""
 
     rank: int
     size: int
-    by: str
+    command: str
 
 
-def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """How this process was started; None where it is the only one."""
+def detect_launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
+    """Return the launch that this process is part of, or None for a single process."""
     by_srun = "SLURM_STEP_NUM_TASKS" in environment and "OMPI_COMM_WORLD_SIZE" not in environment
     for size_name, rank_name in _VARIABLES:
         try:
@@ -43,6 +43,6 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
 
 
 def is_rank_zero() -> bool:
-    """Whether this process is the one of its launch that says what all would say."""
-    launch = launched()
+    """Return whether this process prints the messages of its launch."""
+    launch = detect_launch()
     return launch is None or launch.rank == 0

@@ -1,4 +1,4 @@
-"""Those who train together over MPI, as `training.process_group` wants them."""
+"""A process group over MPI, which implements `training.process_group.ProcessGroup`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.distributed import consistency
-from nextchar.distributed.allreduce import MPIAllReduce, PlainSum, Sum
-from nextchar.distributed.bf16_allreduce import bf16_sums
+from nextchar.distributed.allreduce import MPIAllReduce, PendingSum, UncompressedSum
+from nextchar.distributed.compressed_allreduce import bfloat16_sums
 from nextchar.distributed.launcher import Launch
 from nextchar.distributed.wait import wait_for
 from nextchar.errors import DivergedError, InterruptedRun, RunError
@@ -31,38 +31,42 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 T = TypeVar("T")
 
-_OF_BATCH_SYSTEMS = [getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR1")]
+# signals by which batch systems announce the end of a job's time
+_BATCH_SYSTEM_SIGNALS = [getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR1")]
 
 
 class MPIProcessGroup:
     """The processes of a launch.
 
-    mpi: the module mpi4py.MPI. name: this rank, and its machine, as messages call it.
+    mpi: the module mpi4py.MPI. rank_name: this rank and its machine, as shown in messages.
     """
 
     all_reduce: GradientAllReduce | None
 
     def __init__(self, launch: Launch, mpi: Any) -> None:
-        from mpi4py.util import pkl5  # its messages may be of any length
+        from mpi4py.util import pkl5  # has no limit on the length of messages
 
         self._mpi, world = mpi, mpi.COMM_WORLD
         self._comm: Any = pkl5.Intracomm(world)
         self._node: Any = pkl5.Intracomm(world.Split_type(self._mpi.COMM_TYPE_SHARED))
         self.share = Share(world.rank, world.size)
-        self.launcher = launch.by
-        self.name = f"rank {world.rank} on {self._mpi.Get_processor_name()}"
+        self.launcher = launch.command
+        self.rank_name = f"rank {world.rank} on {self._mpi.Get_processor_name()}"
         self.all_reduce = self._sums = MPIAllReduce(world)
-        self._has_failed = False  # an error was raised on all, and they did not speak since
+        self._all_failed = False  # an error was raised on all ranks, with no collective call since
         self._now = 0.0
 
-    # what the trainer asks
+    # methods of ProcessGroup
 
     def clock(self) -> float:
-        """Seconds on the first rank's clock when all last spoke to each other."""
-        return max(self._now, self._sums.word.now)
+        """Return seconds on rank 0's clock as of the last collective operation."""
+        return max(self._now, self._sums.signal.clock)
 
     def threads(self) -> int:
-        """Threads that suit every rank: each has its part of the cores that it may use."""
+        """Return the number of threads that suits every rank.
+
+        Ranks that may use the same cores divide them.
+        """
         mine = _cores()
         all_of_node = self._node.allgather(mine)
         sharing = sum(1 for each in all_of_node if each & mine)
@@ -81,7 +85,7 @@ class MPIProcessGroup:
         )
 
     def on_rank_zero(self, work: Callable[[], T]) -> T:
-        """What some work gives on the first rank; its error is raised on all."""
+        """Call a function on rank 0 and return its result on all ranks; raise its error on all."""
         value: Any = None
         error: Exception | None = None
         if self.share.rank == 0:
@@ -89,15 +93,15 @@ class MPIProcessGroup:
                 value = work()
             except Exception as raised:
                 error = raised
-        self._line_up()
-        kind, told = self._comm.bcast((None, value) if error is None else _flat(error))
-        if kind is None:
-            return cast(T, told)
-        self._has_failed = True
-        raise error or _error(kind, told)
+        self._wait_for_rank_zero()
+        packed, value = self._comm.bcast((error and _pack(error), value))
+        if packed is None:
+            return cast(T, value)
+        self._all_failed = True
+        raise error or _unpack(packed)
 
     def on_all_ranks(self, work: Callable[[], T]) -> T:
-        """What some work gives here; where it failed on a rank, its error is raised on all."""
+        """Call a function on every rank and return its result; raise an error of one on all."""
         value: Any = None
         error: Exception | None = None
         try:
@@ -105,18 +109,18 @@ class MPIProcessGroup:
         except Exception as raised:
             error = raised
         wait_for([self._comm.Ibarrier()])
-        told = self._comm.allgather(error and (self.name, *_flat(error)))
-        self._has_failed = any(told)
-        if not any(told):
+        errors = self._comm.allgather(error and (self.rank_name, _pack(error)))
+        self._all_failed = any(errors)
+        if not self._all_failed:
             return cast(T, value)
-        if told[0]:
-            raise error or _error(*told[0][1:])
-        name, kind, how = next(each for each in told if each)
-        raise RunError(f"{name}: {_error(kind, how)}")
+        if errors[0]:
+            raise error or _unpack(errors[0][1])
+        name, packed = next(each for each in errors if each)
+        raise RunError(f"{name}: {_unpack(packed)}")
 
     def sum_over_ranks(self, *numbers: float) -> list[float]:
-        """Sums over all ranks."""
-        self._has_failed = False
+        """Return the sums of numbers over all ranks."""
+        self._all_failed = False
         now = time.perf_counter() if self.share.rank == 0 else 0.0
         sums = np.array([now, *numbers], np.float64)
         wait_for([self._comm.Iallreduce(self._mpi.IN_PLACE, sums)])
@@ -124,26 +128,26 @@ class MPIProcessGroup:
         return [float(each) for each in sums[1:]]
 
     def any_rank(self, flag: bool) -> bool:
-        """Whether any rank was asked to stop, as of the last step."""
-        word = self._sums.word
-        word.asked = flag
-        return word.stop
+        """Return whether the flag was set on any rank, as of the last step."""
+        signals = self._sums.signal
+        signals.stop_here = flag
+        return signals.stop_anywhere
 
     def set_compression(self, name: str) -> None:
-        """Have gradients summed as `compress_gradients` says."""
-        self._sums.begin_sum = self._half_sums if name == "bf16" else PlainSum
+        """Sum gradients as the setting `compress_gradients` says."""
+        self._sums.start_sum = self._start_bfloat16_sum if name == "bf16" else UncompressedSum
 
     def gather_state(self, state: Array) -> Array:
-        """The state of all lanes, on the first rank."""
+        """Return the state of all lanes on rank 0, of its own lanes elsewhere."""
         parts = self._comm.gather(np.ascontiguousarray(state))
         return np.concatenate(parts, axis=2) if parts else state
 
     def require_equal(self, facts: Callable[[], Mapping[str, Any]]) -> None:
-        """Raise RunError, on all, that says which rank differs in what from the first one."""
-        told = self._comm.gather((self.name, {**consistency.host_facts(), **facts()}))
+        """Raise RunError on all ranks, which names rank and fact, if facts differ from rank 0's."""
+        gathered = self._comm.gather((self.rank_name, {**consistency.host_facts(), **facts()}))
 
         def compare() -> None:
-            names, all_facts = zip(*told, strict=True)
+            names, all_facts = zip(*gathered, strict=True)
             if line := consistency.difference(names, all_facts):
                 raise RunError(f"the ranks do not agree: {line}")
 
@@ -151,19 +155,19 @@ class MPIProcessGroup:
 
     @contextmanager
     def local_rank_zero_first(self) -> Iterator[None]:
-        """One rank of each machine goes through this context before the others."""
+        """Context that one rank of each machine enters and leaves before the others enter it."""
         if self._node.rank:
             wait_for([self._node.Ibarrier()])
         with self.no_sync():
             yield
         if not self._node.rank:
             wait_for([self._node.Ibarrier()])
-        self._line_up()
+        self._wait_for_rank_zero()
 
     @contextmanager
     def no_sync(self) -> Iterator[None]:
-        """Within this context `exchange` sums over nobody else."""
-        with self._sums.off():
+        """Context in which `all_reduce` does not sum over other ranks."""
+        with self._sums.disabled():
             yield
 
     def read_corpus(self, read: Callable[[], Corpus]) -> Corpus:
@@ -172,46 +176,56 @@ class MPIProcessGroup:
         Rank 0 encodes a large text into its cache, then the first rank of each machine that has
         another cache. All other ranks find it in the cache.
         """
-        here: list[Corpus] = []
+        corpora: list[Corpus] = []  # empty, or the text on this rank
 
-        def read_first() -> Corpus | str:
-            here.append(read())
-            return here[0].sha256 if isinstance(here[0].codes, DiskCodes) else here[0]
+        def read_first() -> Corpus | None:
+            corpora.append(read())
+            return None if isinstance(corpora[0].codes, DiskCodes) else corpora[0]
 
-        told = self.on_rank_zero(read_first)
-        if isinstance(told, Corpus):
-            return told
-        for is_mine in (self._node.rank == 0, self._node.rank > 0):
-            if is_mine and not here:
-                here.append(self.on_all_ranks(read))
+        if (small := self.on_rank_zero(read_first)) is not None:
+            return small
+        for is_turn in (self._node.rank == 0, self._node.rank > 0):
+            if is_turn and not corpora:
+                corpora.append(self.on_all_ranks(read))
             else:
                 self.on_all_ranks(lambda: None)
-        self.require_equal(lambda: {"sha256 of the text": here[0].sha256})
-        return here[0]
+        self.require_equal(lambda: {"sha256 of the text": corpora[0].sha256})
+        return corpora[0]
 
     @cached_property
-    def _half_sums(self) -> Callable[[Any, Array], Sum]:
-        return bf16_sums(self._mpi.COMM_WORLD)  # once, however many runs there are
+    def _start_bfloat16_sum(self) -> Callable[[Any, Array], PendingSum]:
+        return bfloat16_sums(self._mpi.COMM_WORLD)  # one communicator for all runs
 
-    # how it ends
+    # errors
 
-    def share_fate(self, error: BaseException) -> bool:
-        """Whether the error ends all ranks alike; then only the first one tells it."""
-        all_alike = self._has_failed or isinstance(error, DivergedError | InterruptedRun)
-        if all_alike and isinstance(error, InterruptedRun):
-            error.signal = self._comm.allreduce(error.signal, op=self._mpi.MAX)
-            error.is_expected = error.signal in _OF_BATCH_SYSTEMS
-        if all_alike and self.share.rank and isinstance(error, Exception):
+    def shared_error(self, error: BaseException) -> BaseException | None:
+        """Return the error that ends all ranks together; None if it ends this rank alone.
+
+        The result is `error`, or a copy with a signal that is the same on all ranks; only rank 0
+        prints it. Collective if the error is shared.
+        """
+        if not (self._all_failed or isinstance(error, DivergedError | InterruptedRun)):
+            return None
+        if isinstance(error, InterruptedRun):
+            number = self._comm.allreduce(error.signal, op=self._mpi.MAX)
+            error = InterruptedRun(
+                error.problem,
+                path=error.path,
+                remedy=error.remedy,
+                signal=number,
+                is_expected=number in _BATCH_SYSTEM_SIGNALS,
+            )
+        if self.share.rank and isinstance(error, Exception):
             error.is_reported_elsewhere = True  # type: ignore[attr-defined]
-        return all_alike
+        return error
 
     def abort(self, status: int) -> None:
-        """End the job: the others would wait for this rank."""
+        """End the job, as the other ranks would wait for this one forever."""
         self._comm.Abort(status)
 
-    def _line_up(self) -> None:
-        """Wait for the first rank, whose clock is then everyone's."""
-        self._has_failed = False
+    def _wait_for_rank_zero(self) -> None:
+        """Wait for rank 0 and take over its clock."""
+        self._all_failed = False
         now = np.array([time.perf_counter()])
         wait_for([self._comm.Ibcast(now)])
         self._now = float(now[0])
@@ -224,13 +238,17 @@ def _cores() -> frozenset[int]:
     return frozenset(range(os.cpu_count() or 1))
 
 
-def _flat(error: Exception) -> tuple[type[Exception], tuple[tuple[Any, ...], dict[str, Any]]]:
-    """An error as it travels: pickle would call its class, which may want other arguments."""
-    return type(error), (error.args, dict(vars(error)))
+PackedError = tuple[type[Exception], tuple[Any, ...], dict[str, Any]]
 
 
-def _error(kind: type[Exception], told: tuple[tuple[Any, ...], dict[str, Any]]) -> Exception:
-    error = kind.__new__(kind, *told[0])
-    error.args = told[0]
-    vars(error).update(told[1])
+def _pack(error: Exception) -> PackedError:
+    """Take an error apart for sending: pickle would call its class, which may need arguments."""
+    return type(error), error.args, dict(vars(error))
+
+
+def _unpack(packed: PackedError) -> Exception:
+    kind, args, attributes = packed
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(attributes)
     return error

@@ -1,7 +1,7 @@
-"""Waiting for other ranks without keeping a core busy that one of them may need.
+"""Waiting for other ranks without occupying a core that one of them may need.
 
-MPI's own waits look after messages as fast as they can. Here a rank looks for a moment and then
-naps between two looks; signals are handled meanwhile.
+MPI's own waits poll without a pause. Here a rank polls for a moment, then sleeps between polls;
+signals are handled meanwhile.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-LOOKS = 200  # without a pause: some tenths of a millisecond
-SHORT_NAP, LONG_NAP = 5e-5, 2e-3  # seconds
-LONG = 1.0  # seconds after which a wait is a long one
+POLLS = 200  # without a pause: some tenths of a millisecond
+SHORT_SLEEP, LONG_SLEEP = 5e-5, 2e-3  # seconds
+LONG_WAIT = 1.0  # seconds of waiting after which sleeps are long
 
 
 def wait_for(requests: Sequence[MPI.Request]) -> None:
-    """Return when all requests are done."""
+    """Return when all requests have completed."""
     from mpi4py import MPI
 
     pending = list(requests)
-    for _ in range(LOOKS):
+    for _ in range(POLLS):
         if MPI.Request.Testall(pending):
             return
     began = time.monotonic()
     while not MPI.Request.Testall(pending):
-        time.sleep(SHORT_NAP if time.monotonic() - began < LONG else LONG_NAP)
+        time.sleep(SHORT_SLEEP if time.monotonic() - began < LONG_WAIT else LONG_SLEEP)

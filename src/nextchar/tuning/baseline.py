@@ -1,6 +1,6 @@
 """Baseline of a sweep: the settings that the preset `auto` chooses on this machine.
 
-Wrong texts and settings, and too little memory, are reported here, before there is a study.
+Errors in texts and settings, and a lack of memory, are reported here, before a study exists.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from nextchar.training.auto.choose import choose_settings
 from nextchar.training.rank_batches import make_rank_batches
 from nextchar.training.run import RunRequest, compilation_reported, read_text, resolve_request
 from nextchar.training.run_context import Hooks
-from nextchar.tuning.sweep_texts import Texts
+from nextchar.tuning.sweep_texts import SweepTexts
 
 
-def auto_baseline(texts: Texts, given: Mapping[str, Any], hooks: Hooks) -> dict[str, Any]:
+def auto_baseline(texts: SweepTexts, given: Mapping[str, Any], hooks: Hooks) -> dict[str, Any]:
     """Return every setting by name. given: fixed settings, the budget of a trial among them."""
     request = RunRequest(texts.text, AUTO, given, texts.validation, texts.base)
     resolved = resolve_request(request)

@@ -1,4 +1,4 @@
-"""The best trial's run directory, as the sweep leaves it: `best`, and `repeat.sh` beside it."""
+"""Output of a sweep: `best`, the run directory of the best trial, and the script `repeat.sh`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from nextchar.files import write_atomically
 from nextchar.runs.run_files import CONFIG
 from nextchar.training.events import Note
 from nextchar.training.run_context import Hooks
-from nextchar.tuning.sweep_texts import Texts
-from nextchar.tuning.trial import run_directory, train_as
+from nextchar.tuning.sweep_texts import SweepTexts
+from nextchar.tuning.trial import run_directory, train_with
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 BEST, REPEAT = "best", "repeat.sh"
 
 
-def keep_best(folder: Path, trial: FrozenTrial, texts: Texts, hooks: Hooks) -> Path:
-    """Make `best` of a trial's run.
+def keep_best(folder: Path, trial: FrozenTrial, texts: SweepTexts, hooks: Hooks) -> Path:
+    """Copy a trial's run to `best` and return its path.
 
-    Where it was trained on a machine that shares no folder with this one, it is trained again.
+    A trial that ran on a machine without a shared folder is trained again.
     """
     new, best = folder / ".best.new", folder / BEST
     shutil.rmtree(new, ignore_errors=True)
-    if not _copied(run_directory(folder, trial.number), new):
+    if not _copy(run_directory(folder, trial.number), new):
         settings = trial.user_attrs["settings"]
         hooks.on_event(Note(f"trial {trial.number} ran elsewhere; it is trained again here"))
         given = {name: value for name, value in settings.items() if value is not None}
-        train_as(given, texts, new, hooks)
+        train_with(given, texts, new, hooks)
     shutil.rmtree(best, ignore_errors=True)
     new.rename(best)
     return best
 
 
-def _copied(run: Path, new: Path) -> bool:
-    """Copy a run; False where it is not there, or another sweep removed it for a better one."""
+def _copy(run: Path, new: Path) -> bool:
+    """Copy a run; return False if it is missing, or another sweep deletes it for a better one."""
     if not (run / CONFIG).exists():
         return False
     try:
@@ -48,8 +48,8 @@ def _copied(run: Path, new: Path) -> bool:
     return True
 
 
-def write_repeat(folder: Path, trial: FrozenTrial, command: str) -> None:
+def write_repeat_script(folder: Path, trial: FrozenTrial, command: str) -> None:
     """Write `repeat.sh`."""
-    loss = f"{trial.value:.4f} nats/char in validation"
+    loss = f"validation loss {trial.value:.4f} nats/char"
     text = f"# Repeats trial {trial.number}, the best of the sweep: {loss}.\n{command}\n"
     write_atomically(folder / REPEAT, text.encode())

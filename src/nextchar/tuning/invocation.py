@@ -1,7 +1,7 @@
-"""What one call of a sweep is given, and what of it is kept beside the study for `--resume`.
+"""Arguments of one call of a sweep on one machine, stored next to the study for `--resume`.
 
-`sweep.json` has what belongs to this machine: paths, where the study is, how long and with how many
-workers. What all machines have in common is in the study's plan.
+`sweep.json` has the values of this machine: paths, the storage, time and workers. Values that all
+machines share are in the study's plan.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from nextchar.kernels.threads import usable_cores
 from nextchar.settings.fields import seconds_of
 from nextchar.tuning.storage import JOURNAL, StudyStorage
 
-SESSION = "sweep.json"
-TRIALS = 50  # of a sweep that no time ends
-TRIAL_TIME = "20s"  # of a trial, where neither it nor the sweep's time is given
-SHARES = 50  # trials that a sweep's time is cut into
+INVOCATION = "sweep.json"
+DEFAULT_TRIALS = 50  # of a sweep without a time limit
+DEFAULT_TRIAL_TIME = "20s"  # of a sweep without a time limit
+TRIALS_PER_TIME = 50  # trials that a sweep's time is divided by
 
 
 @dataclass(frozen=True)
 class Invocation:
     """One call of a sweep on one machine.
 
-    trials: of the study, whoever ran them; time: of this session. None is no limit.
-    threads: of one trial; None shares the cores out.
+    trials: of the study, those of other machines included; time: of this call. None: no limit.
+    threads: of one trial; None divides the cores among the workers.
     """
 
     inputs: tuple[str, ...]
@@ -42,60 +42,65 @@ class Invocation:
     workers: int | None = None
     threads: int | None = None
 
-    def checked(self) -> Invocation:
-        """The session with its defaults. Raises SettingsError for what cannot be."""
+    def resolved(self) -> Invocation:
+        """Return a copy with defaults filled in. Raises SettingsError for a wrong value."""
         for name in ("trials", "workers", "threads"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):
-                raise SettingsError(f"{name}: wants a whole number of at least 1, got {value!r}")
+                raise SettingsError(
+                    "must be a whole number of at least 1", setting=name, value=value
+                )
         if self.time is not None:
             seconds_of(self.time)
-        trials = TRIALS if self.trials is None and self.time is None else self.trials
+        trials = DEFAULT_TRIALS if self.trials is None and self.time is None else self.trials
         workers = self.workers or 1
         threads = self.threads or max(1, usable_cores() // workers)
         return replace(self, trials=trials, workers=workers, threads=threads)
 
-    def trial_time(self) -> str:
-        """How long a trial takes where nothing was said of it."""
-        if self.time is None:
-            return TRIAL_TIME
-        return f"{max(1, round(seconds_of(self.time) / (self.trials or SHARES)))}s"
+    def resuming(self, before: Invocation) -> Invocation:
+        """Return a copy that takes the values that are missing here from an earlier call."""
+        given = {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        if "trials" in given or "time" in given:  # a new limit replaces both earlier ones
+            before = replace(before, trials=None, time=None)
+        return replace(before, **given)
 
-    def place(self, folder: Path) -> StudyStorage:
-        """Where its study is."""
+    def default_trial_time(self) -> str:
+        """Return the time of a trial if neither it nor its steps were given."""
+        if self.time is None:
+            return DEFAULT_TRIAL_TIME
+        return f"{max(1, round(seconds_of(self.time) / (self.trials or TRIALS_PER_TIME)))}s"
+
+    def study_storage(self, folder: Path) -> StudyStorage:
+        """Return the storage of the study of a sweep in a folder."""
         storage = self.storage or str(folder / JOURNAL)
         if ":***@" in storage:
-            raise SettingsError("storage: its password was not kept; give --storage again")
+            raise SettingsError(
+                "has no password, which is never stored",
+                setting="storage",
+                remedy="give --storage again",
+            )
         return StudyStorage(storage, self.study or folder.resolve().name, folder)
 
 
-def over(session: Invocation, before: Invocation) -> Invocation:
-    """A session with what it was not given taken from one before."""
-    given = {name: value for name, value in asdict(session).items() if value not in (None, ())}
-    if "trials" in given or "time" in given:  # one of them was meant to end it
-        before = replace(before, trials=None, time=None)
-    return replace(before, **given)
-
-
-def write_invocation(folder: Path, session: Invocation, place: StudyStorage) -> None:
-    """Keep a session, but for a password."""
-    kept = asdict(session)
-    if session.storage is not None:
-        kept["storage"] = place.told
+def write_invocation(folder: Path, invocation: Invocation, storage: StudyStorage) -> None:
+    """Write `sweep.json`, without a password."""
+    document = asdict(invocation)
+    if invocation.storage is not None:
+        document["storage"] = storage.public_url
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / SESSION, json.dumps(kept, indent=1).encode())
+    write_atomically(folder / INVOCATION, json.dumps(document, indent=1).encode())
 
 
 def read_invocation(folder: Path) -> Invocation:
-    """The session that a folder keeps. Raises RunError where there is none."""
-    path = folder / SESSION
+    """Read `sweep.json`. Raises RunError if it is missing or damaged."""
+    path = folder / INVOCATION
     try:
         document: Mapping[str, Any] = json.loads(path.read_bytes())
         lists = {name: tuple(document[name]) for name in ("inputs", "validation")}
         return Invocation(**{**document, **lists})
     except FileNotFoundError:
-        raise RunError(f"{folder}: no sweep to go on with there (no {SESSION})") from None
+        raise RunError(f"no sweep to continue there (no {INVOCATION})", path=folder) from None
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise RunError(f"cannot be read ({error.strerror or error})", path=path) from error
     except (ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{path}: cannot be read ({in_one_line(error)})") from error
+        raise RunError(f"cannot be read ({in_one_line(error)})", path=path) from error

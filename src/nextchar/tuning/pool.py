@@ -1,4 +1,4 @@
-"""The workers of a sweep on this machine: begun, watched, replaced where one died, and stopped."""
+"""Worker processes of a sweep on this machine: started, watched, replaced if they die, stopped."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from nextchar.errors import RunError
 from nextchar.tuning.worker import WorkerJob
 
 COMMAND = (sys.executable, "-m", "nextchar", "tune", "--worker")
-MOST_DEATHS = 5  # of workers one after the other, no trial having ended in between
-STOP_SECONDS = 60.0  # that a worker may take to end its step and write a checkpoint
+MAX_DEATHS = 5  # of workers, without a finished trial in between
+STOP_SECONDS = 60.0  # that a worker may take to finish its step and write a checkpoint
 
 
 @dataclass
-class _Process:
+class _WorkerProcess:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def tell_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """Close its standard input."""
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
             self.process.stdin.close()
 
 
-class Pool:
-    """So many workers; a context manager that leaves none behind.
+class WorkerPool:
+    """A number of workers; a context manager that kills those still running at its end.
 
-    make_job: the job of a worker of a name.
+    make_job: makes the job of a worker with a name. logs: folder of their standard error.
     """
 
     def __init__(self, workers: int, make_job: Callable[[str], WorkerJob], logs: Path) -> None:
         self._make_job, self._logs = make_job, logs
         self._numbers = itertools.count(1)
-        self._running: list[_Process] = []
+        self._running: list[_WorkerProcess] = []
         self._deaths = 0
         logs.mkdir(parents=True, exist_ok=True)
         for _ in range(workers):
-            self._begin()
+            self._start_worker()
 
     def __enter__(self) -> Self:
         return self
@@ -54,63 +54,66 @@ class Pool:
         for each in self._running:
             each.process.kill()
             each.process.wait()
-            each.tell_to_stop()
+            each.request_stop()
 
-    def _begin(self) -> None:
+    def _start_worker(self) -> None:
         name = f"{next(self._numbers)}-{uuid.uuid4().hex[:8]}"
         log = self._logs / f"{name}.log"
-        with log.open("wb") as said:
+        with log.open("wb") as stderr:
             process = subprocess.Popen(
-                COMMAND, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said, bufsize=0
+                COMMAND, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr, bufsize=0
             )
-        self._running.append(_Process(process, log))
+        self._running.append(_WorkerProcess(process, log))
         assert process.stdin is not None
         try:
             process.stdin.write(self._make_job(name).as_line().encode())
             process.stdin.flush()
-        except OSError:  # it is dead already: `deaths` will see it
+        except OSError:  # it died already: `replace_dead` detects that
             pass
 
     @property
     def size(self) -> int:
-        """How many are running."""
+        """Number of running workers."""
         return len(self._running)
 
-    def deaths(self) -> list[str]:
-        """What there is to say of workers that died since; others take their places.
+    def replace_dead(self) -> list[str]:
+        """Replace workers that died, and return a message for each.
 
-        Raises RunError where one could not go on, in its own words, or too many died.
+        Raises RunError with the message of a worker that ended with an error, or if too many died.
         """
-        told = []
+        messages = []
         for each in [each for each in self._running if each.process.poll() is not None]:
             self._running.remove(each)
-            each.tell_to_stop()  # its end of the pipe is closed, ours is not
+            each.request_stop()  # closes this end of the pipe
             status = each.process.returncode
-            said = _last_line(each.log)
+            message = _last_line(each.log)
             each.log.unlink(missing_ok=True)
             if status == 0:
                 continue
             if status in {1, 2}:
-                raise RunError(said or f"a worker ended with status {status}")
+                raise RunError(message or f"a worker ended with status {status}")
             self._deaths += 1
-            how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-            if self._deaths >= MOST_DEATHS:
+            reason = f"ended with status {status}"
+            if status < 0:
+                reason = f"was killed by signal {-status}"
+            if self._deaths >= MAX_DEATHS:
                 raise RunError(
-                    f"{self._deaths} workers died one after the other, the last {how}: is there "
-                    "memory enough for so many? Lower --workers or the sizes"
+                    f"{self._deaths} workers died in a row, the last {reason}; the memory may not "
+                    "be enough for all",
+                    remedy="lower --workers or the sizes",
                 )
-            told.append(f"a worker {how}; its trial is tried again")
-            self._begin()
-        return told
+            messages.append(f"a worker {reason}; its trial is run again")
+            self._start_worker()
+        return messages
 
-    def forgive(self) -> None:
-        """Forget deaths: a trial came to its end."""
+    def reset_deaths(self) -> None:
+        """Count deaths from zero, since a trial has finished."""
         self._deaths = 0
 
     def stop(self) -> None:
-        """Have all end the step in hand, and wait for them."""
+        """Have all workers finish their current step, and wait for them."""
         for each in self._running:
-            each.tell_to_stop()
+            each.request_stop()
         for each in self._running:
             try:
                 each.process.wait(STOP_SECONDS)
@@ -122,7 +125,7 @@ class Pool:
 
 
 def _last_line(log: Path) -> str:
-    """The last line that a worker said, without the program's name."""
+    """Return the last line of a worker's log, without the program's name."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:

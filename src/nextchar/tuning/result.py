@@ -1,12 +1,13 @@
-"""What a sweep comes to: how many trials and the best one."""
+"""Result of a sweep: the best trial, and the number of trials by their state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nextchar.model.file import BEST
 from nextchar.tuning.study import SweepPlan
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The outcome of a sweep.
+    """Result of a sweep.
 
-    directory: the run directory of the best trial. trial: its number; loss: nats per character in
-    validation; auto_loss: that of the trial with the settings of the preset `auto`, None where it
-    has none. settings: of the best trial, every one by name. command: repeats it.
-    complete, pruned, failed: how many trials ended so.
+    directory: run directory of the best trial. trial: its number; loss: its validation loss in
+    nats per character; auto_loss: loss of the trial with the settings of the preset `auto`, None
+    if there is none. settings: of the best trial, every one by name. command: repeats it.
+    complete, pruned, failed: numbers of trials.
     """
 
     directory: Path
@@ -36,11 +37,11 @@ class Tuned:
     study: str
 
     def as_json(self) -> dict[str, Any]:
-        """The outcome as `nextchar tune --json` prints it."""
+        """Return the object that `nextchar tune --json` prints."""
         return {
             **{name: getattr(self, name) for name in ("trial", "loss", "auto_loss", "command")},
             "directory": str(self.directory),
-            "model": str(self.directory / "best.safetensors"),
+            "model": str(self.directory / BEST),
             "trials": {name: getattr(self, name) for name in ("complete", "pruned", "failed")},
             "settings": {name: each for name, each in self.settings.items() if each is not None},
             "storage": self.storage,
@@ -48,24 +49,36 @@ class Tuned:
         }
 
 
+class TrialCounts(NamedTuple):
+    """Numbers of trials by state."""
+
+    complete: int
+    pruned: int
+    failed: int
+
+    @property
+    def finished(self) -> int:
+        """Trials that did not fail."""
+        return self.complete + self.pruned
+
+
 def auto_loss(trials: Sequence[FrozenTrial]) -> float | None:
-    """The loss of the trial with auto's settings."""
-    whole = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    losses = [trial.value for trial in whole if trial.user_attrs.get("auto")]
+    """Return the loss of the trial with the settings of `auto`."""
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    losses = [trial.value for trial in complete if trial.user_attrs.get("auto")]
     return losses[-1] if losses else None
 
 
-def count(trials: Sequence[FrozenTrial]) -> dict[str, int]:
-    """How many trials ended in which way."""
+def count_trials(trials: Sequence[FrozenTrial]) -> TrialCounts:
+    """Count trials by state."""
     states = [trial.state.name for trial in trials]
-    names = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
-    return {name: states.count(state) for name, state in names.items()}
+    return TrialCounts(*(states.count(name) for name in ("COMPLETE", "PRUNED", "FAIL")))
 
 
 def changed_from_auto(plan: SweepPlan, params: Mapping[str, Any]) -> str:
-    """A trial's parameters in a line, those first that differ from auto's."""
+    """List, in one line, a trial's parameters that differ from the choice of `auto`."""
     differ = [f"{name} {_short(each)}" for name, each in params.items() if each != plan.auto[name]]
-    return ", ".join(differ) or "as the preset auto has it"
+    return ", ".join(differ) or "settings of the preset auto"
 
 
 def _short(value: Any) -> str:

@@ -1,8 +1,8 @@
-"""Trials whose worker died: failed, and tried again.
+"""Stale trials: a trial whose worker died is marked as failed and queued again.
 
-A worker holds a lock as long as it lives, and a trial says whose it is; a lock that is free is a
-dead worker's, whatever killed it. Where the lock of another machine cannot be seen (a database),
-Optuna's heartbeat finds its trials.
+A worker holds a file lock as long as it lives, and its trials store its name. A lock that is free
+belongs to a dead worker, whatever killed it. Locks of other machines are not visible with a
+database; there, Optuna's heartbeat finds stale trials.
 """
 
 from __future__ import annotations
@@ -16,23 +16,36 @@ from typing import TYPE_CHECKING, Protocol
 import filelock
 
 from nextchar.errors import RunError
-from nextchar.tuning.tries import retry
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
+MAX_ATTEMPTS = 3  # at a trial whose workers died: the trial itself may kill them
+
+
+class StudyLocks(Protocol):
+    """The part of `storage.StudyStorage` that is needed here."""
+
+    @property
+    def is_database(self) -> bool:
+        """The study is in a database."""
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the workers' locks."""
+
 
 @contextmanager
-def asking(locks: Path) -> Iterator[None]:
-    """Within this context no other worker of the folder begins a trial."""
+def ask_lock(locks: Path) -> Iterator[None]:
+    """Context in which no other worker of the folder starts a trial."""
     with filelock.FileLock(locks / "ask.lock"):
         yield
 
 
 @contextmanager
-def alive(locks: Path, worker: str) -> Iterator[None]:
-    """Within this context the worker is known to live."""
+def worker_lock(locks: Path, worker: str) -> Iterator[None]:
+    """Context in which a worker counts as alive. Raises RunError if the lock cannot be used."""
     path = locks / f"{worker}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,36 +53,24 @@ def alive(locks: Path, worker: str) -> Iterator[None]:
             yield
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise RunError(f"{path}: cannot be used ({error.strerror or error})") from error
+        raise RunError(f"cannot be used ({error.strerror or error})", path=path) from error
 
 
-class Kept(Protocol):
-    """What is asked of where a study is kept (`storage.Place`)."""
-
-    @property
-    def is_database(self) -> bool:
-        """Whether it is kept in a database."""
-
-    @property
-    def locks(self) -> Path:
-        """Where workers hold locks."""
-
-
-def fail_lost(study: Study, place: Kept) -> list[FrozenTrial]:
-    """Fail the running trials of workers that are dead, and have them tried again."""
+def fail_stale_trials(study: Study, storage: StudyLocks) -> list[FrozenTrial]:
+    """Fail the running trials of dead workers, queue them again and return them."""
     from optuna.trial import TrialState
 
-    _by_heartbeat(study)
-    lost = []
-    with asking(place.locks):  # else a trial that was just begun would have no worker yet
+    _fail_by_heartbeat(study)
+    stale = []
+    with ask_lock(storage.locks):  # otherwise a trial that just started might have no worker yet
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if _is_lost(place, trial.user_attrs.get("worker")):
-                lost += [trial] if fail(study, trial, "its worker was lost") else []
-    return lost
+            if _is_stale(storage, trial.user_attrs.get("worker")):
+                stale += [trial] if fail(study, trial, "its worker was lost") else []
+    return stale
 
 
 def fail(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> bool:
-    """Fail a trial and have it tried again; False where another was faster."""
+    """Fail a trial and queue it again; return False if another process did so first."""
     from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
 
@@ -81,7 +82,22 @@ def fail(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> 
     return True
 
 
-def _by_heartbeat(study: Study) -> None:
+def retry(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> None:
+    """Queue a failed trial again, as a new trial, unless it had `MAX_ATTEMPTS`.
+
+    counts: it counts as an attempt; an interrupted trial does not.
+    """
+    attempts = trial.user_attrs.get("tries", 1) + counts
+    params = trial.params or trial.user_attrs.get("params")
+    if attempts <= MAX_ATTEMPTS and params:
+        kept = {key: trial.user_attrs[key] for key in ("auto",) if key in trial.user_attrs}
+        attributes = {
+            "tries": attempts, "again": trial.number, "why": why, "params": params, **kept,
+        }  # fmt: skip
+        study.enqueue_trial(dict(params), user_attrs=attributes)
+
+
+def _fail_by_heartbeat(study: Study) -> None:
     from optuna.exceptions import ExperimentalWarning
     from optuna.storages import fail_stale_trials
 
@@ -90,11 +106,11 @@ def _by_heartbeat(study: Study) -> None:
         fail_stale_trials(study)
 
 
-def _is_lost(place: Kept, worker: str | None) -> bool:
-    """Whether a trial's worker is known to be dead."""
-    path = place.locks / f"{worker}.lock"
+def _is_stale(storage: StudyLocks, worker: str | None) -> bool:
+    """Return whether a trial's worker is known to be dead."""
+    path = storage.locks / f"{worker}.lock"
     if worker is None or not path.exists():
-        return not place.is_database  # with a journal every lock can be seen
+        return not storage.is_database  # with a journal, every lock is visible
     with suppress(filelock.Timeout, OSError), filelock.FileLock(path, blocking=False):
         path.unlink(missing_ok=True)
         return True

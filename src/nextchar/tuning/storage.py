@@ -1,6 +1,7 @@
-"""Where a study is kept: a journal, which is a file that any number of machines append to, or a
-database that Optuna takes; and where the workers on this machine hold their locks.
-"""  # noqa: D205
+"""Storage of a study: a journal file, shared by any number of machines, or a database.
+
+Also the folder in which the workers of this machine hold their locks.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextchar.errors import MissingExtraError, RunError, SettingsError, in_one_line
-from nextchar.tuning.tries import retry
+from nextchar.tuning.stale_trials import retry
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -25,20 +26,19 @@ HEARTBEAT_SECONDS, GRACE_SECONDS = 15, 60  # of workers on a database
 
 
 def require_optuna() -> None:
-    """Raise MissingExtraError where Optuna is not installed; silence it where it is."""
+    """Silence Optuna. Raises MissingExtraError if it is not installed."""
     try:
         import optuna
     except ImportError:
         raise MissingExtraError("tune", "Optuna", "tune") from None
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # what there is to say, we say
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # nextchar prints its own messages
 
 
 @dataclass(frozen=True)
 class StudyStorage:
-    """A study by its name and where it is kept.
+    """A study, by its name and storage.
 
-    storage: a database's URL, or the path of a journal.
-    folder: of the sweep on this machine.
+    storage: URL of a database, or path of a journal. folder: of the sweep on this machine.
     """
 
     storage: str
@@ -47,19 +47,19 @@ class StudyStorage:
 
     @property
     def is_database(self) -> bool:
-        """Whether it is kept in a database."""
+        """The study is in a database."""
         return "://" in self.storage
 
     @property
     def locks(self) -> Path:
-        """Where workers hold locks: beside a journal, which all machines see."""
+        """Folder of the workers' locks: next to a journal, where all machines see it."""
         if self.is_database:
             return self.folder / "workers"
         return Path(self.storage).parent / "workers"
 
     @property
-    def told(self) -> str:
-        """The storage as it may be shown: without a password."""
+    def public_url(self) -> str:
+        """The storage without a password, for messages and files."""
         if not self.is_database:
             return self.storage
         from sqlalchemy.engine import make_url
@@ -70,8 +70,8 @@ class StudyStorage:
             return "the storage"
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Within this context what a storage raises is a RunError of one line."""
+    def errors_translated(self) -> Iterator[None]:
+        """Context that turns errors of the storage into a RunError of one line."""
         from optuna.exceptions import StorageInternalError
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -80,76 +80,82 @@ class StudyStorage:
         except (StorageInternalError, SQLAlchemyError) as error:
             cause = error.__cause__ if isinstance(error, StorageInternalError) else error
             why = in_one_line(getattr(cause, "orig", None) or cause or error)  # type: ignore[arg-type]
-            raise RunError(f"{self.told}: cannot be used ({why})") from error
+            raise RunError(f"cannot be used ({why})", path=self.public_url) from error
 
     def open(self) -> BaseStorage:
-        """The storage. Raises RunError where it cannot be used."""
+        """Open the storage. Raises RunError or SettingsError if it cannot be used."""
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
         if self.is_database:
-            return self._database()
+            return self._open_database()
+        path = Path(self.storage)
         try:
-            Path(self.storage).parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             lock = JournalFileOpenLock(self.storage)
             return JournalStorage(JournalFileBackend(self.storage, lock_obj=lock))
         except OSError as error:
-            why = error.strerror or error
-            raise RunError(f"{self.storage}: cannot be used ({why})") from error
-        except ValueError as error:  # what is there is no journal
             raise RunError(
-                f"{self.storage}: is no Optuna journal ({in_one_line(error)})"
+                f"cannot be used ({error.strerror or error})", path=self.storage
+            ) from error
+        except ValueError as error:
+            raise RunError(
+                f"is not an Optuna journal ({in_one_line(error)})", path=self.storage
             ) from error
 
-    def _database(self) -> BaseStorage:
+    def _open_database(self) -> BaseStorage:
         from optuna.storages import get_storage
         from sqlalchemy.exc import ArgumentError
 
-        with self.telling():
+        with self.errors_translated():
             try:
-                return get_storage(_made(_with_driver(self.storage)))
+                return get_storage(_create_tables(_with_driver(self.storage)))
             except ImportError as error:
                 raise SettingsError(
-                    f"storage: {self.told} needs a driver that is not installed (PostgreSQL: pip "
-                    f'install "psycopg[binary]"): {in_one_line(error)}'
+                    f"needs a driver that is not installed ({in_one_line(error)})",
+                    setting="storage",
+                    value=self.public_url,
+                    remedy='for PostgreSQL: pip install "psycopg[binary]"',
                 ) from None
             except (ArgumentError, ValueError) as error:
                 raise SettingsError(
-                    f"storage: wants a file or the URL of a database that Optuna takes, got "
-                    f"{self.told} ({in_one_line(error)})"
+                    "must be a file or the URL of a database that Optuna supports "
+                    f"({in_one_line(error)})",
+                    setting="storage",
+                    value=self.public_url,
                 ) from None
 
 
-def _made(url: str, tries: int = 5) -> RDBStorage:
-    """A database with Optuna's tables: where two machines create them at once, one fails first."""
+def _create_tables(url: str, attempts: int = 5) -> RDBStorage:
+    """Open a database with Optuna's tables; if two machines create them at once, one retries."""
     from optuna.exceptions import ExperimentalWarning
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are called so
+        warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats are experimental
         try:
             return RDBStorage(
                 url,
                 engine_kwargs={"poolclass": NullPool},  # hundreds of workers, none connected
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
-                heartbeat_stale_trial_callback=_tried_again,
+                heartbeat_stale_trial_callback=_retry_stale,
             )
         except DBAPIError as error:
-            if tries == 1 or "already exists" not in str(error):
+            if attempts == 1 or "already exists" not in str(error):
                 raise
     time.sleep(0.5)
-    return _made(url, tries - 1)
+    return _create_tables(url, attempts - 1)
 
 
-def _tried_again(study: Study, trial: FrozenTrial) -> None:
+def _retry_stale(study: Study, trial: FrozenTrial) -> None:
     retry(study, trial, "its worker was lost")
 
 
 def _with_driver(url: str) -> str:
-    """PostgreSQL's URL as psycopg 3 takes it, where no driver was named."""
+    """Name psycopg 3 as the driver of a PostgreSQL URL that names none."""
     scheme, separator, rest = url.partition("://")
     name = "postgresql+psycopg" if scheme in {"postgres", "postgresql"} else scheme
     return f"{name}{separator}{rest}"

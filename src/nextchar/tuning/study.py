@@ -1,4 +1,4 @@
-"""The study of a sweep: what was asked for is kept with it, so that whoever joins does the same."""
+"""The study of a sweep, which stores the plan that all machines follow."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-PLAN = "nextchar"  # the study's attribute that holds the plan
-POINTS = 20  # of a trial's curve; at each it is held against the others
-STARTUP, PATIENT = 5, 5  # trials that are not pruned, and points before any is
-RANDOM = 10  # trials before the sampler has seen enough
-PLAN_SECONDS = 30.0  # that whoever made the study may take to write the plan
+PLAN = "nextchar"  # attribute of the study that holds the plan
+POINTS = 20  # of a trial's loss curve, at which trials are compared
+STARTUP_TRIALS, WARMUP_POINTS = 5, 5  # trials, and points of a trial, without pruning
+RANDOM_TRIALS = 10  # before the sampler uses its model
+PLAN_SECONDS = 30.0  # that the creator of the study may take to write the plan
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What all trials of a study have in common.
+    """Values that all trials of a study share.
 
-    asked: what the user gave. text: its sha256. auto: every setting as the preset `auto` chose it,
-    what is fixed among them. space: what is searched.
+    asked: the user's request. text: SHA-256 of the text. auto: every setting as chosen by the
+    preset `auto`, with the fixed ones. space: the search space, as JSON.
     """
 
     asked: Mapping[str, Any]
@@ -40,49 +40,48 @@ class SweepPlan:
 
     @property
     def dimensions(self) -> Space:
-        """The space that is searched."""
+        """The search space."""
         return from_json(self.space)
 
     @property
     def first(self) -> dict[str, Any]:
-        """The parameters of trial 0: auto's choice, or the nearest in the space."""
+        """Parameters of trial 0: the choice of `auto`, or the nearest in the space."""
         return {name: each.nearest(self.auto[name]) for name, each in self.dimensions.items()}
 
     @property
     def holds_auto(self) -> bool:
-        """Whether auto's choice is in the space."""
+        """The choice of `auto` is in the space."""
         return all(self.auto[name] == value for name, value in self.first.items())
 
     @property
     def seed(self) -> int:
-        """Of the sampler, and of each training where it is not searched."""
+        """Seed of the sampler, and of each trial unless it is searched."""
         return int(self.auto["seed"])
 
 
-def find(place: StudyStorage) -> Study | None:
-    """The study, where there is one."""
+def load_study(storage: StudyStorage) -> Study | None:
+    """Load a study; return None if there is none."""
     import optuna
 
-    if not place.is_database and not Path(place.storage).exists():
+    if not storage.is_database and not Path(storage.storage).exists():
         return None
-    with place.telling():
+    with storage.errors_translated():
         try:
-            return optuna.load_study(study_name=place.name, storage=place.open(), pruner=pruner())
+            return optuna.load_study(
+                study_name=storage.name, storage=storage.open(), pruner=make_pruner()
+            )
         except KeyError:
             return None
 
 
-def begin(place: StudyStorage, plan: SweepPlan) -> Study | None:
-    """A new study by a plan; None where another was faster."""
+def create_study(storage: StudyStorage, plan: SweepPlan) -> Study | None:
+    """Create a study with a plan; return None if another process created it first."""
     import optuna
 
-    with place.telling():
+    with storage.errors_translated():
         try:
             study = optuna.create_study(
-                study_name=place.name,
-                storage=place.open(),
-                direction="minimize",
-                pruner=pruner(),
+                study_name=storage.name, storage=storage.open(), pruner=make_pruner()
             )
         except optuna.exceptions.DuplicatedStudyError:
             return None
@@ -91,50 +90,53 @@ def begin(place: StudyStorage, plan: SweepPlan) -> Study | None:
         return study
 
 
-def plan_of(study: Study, place: StudyStorage) -> SweepPlan:
-    """The plan of a study. Raises RunError where it has none: then it is not one of ours."""
-    begun = time.monotonic()
+def load_plan(study: Study, storage: StudyStorage) -> SweepPlan:
+    """Load the plan of a study. Raises RunError if nextchar did not create the study."""
+    began = time.monotonic()
     while PLAN not in study.user_attrs:
-        if len(study.get_trials(deepcopy=False)) > 1 or time.monotonic() - begun > PLAN_SECONDS:
+        if len(study.get_trials(deepcopy=False)) > 1 or time.monotonic() - began > PLAN_SECONDS:
             raise RunError(
-                f"{place.told}: the study {place.name!r} is none that nextchar tune began; give "
-                "another --study or --out"
+                f"the study {storage.name!r} was not created by nextchar tune",
+                path=storage.public_url,
+                remedy="give another --study or --out",
             )
         time.sleep(0.2)
     return SweepPlan(**study.user_attrs[PLAN])
 
 
-def pruner() -> Any:
-    """What ends trials that are worse than the median of the others at the same point."""
+def make_pruner() -> Any:
+    """Make a pruner of trials that are worse than the median of the others at the same point."""
     from optuna.pruners import MedianPruner
 
-    return MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=PATIENT)
+    return MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_POINTS)
 
 
-def sampler(seed: int) -> BaseSampler:
-    """TPE over all dimensions together, its random numbers those of the seed and the trial.
+def make_sampler(seed: int) -> BaseSampler:
+    """Make a multivariate TPE sampler whose random numbers depend on the seed and the trial.
 
-    So what a trial draws depends neither on who runs it nor on when the sweep was begun anew.
+    The parameters of a trial therefore depend neither on its worker nor on interruptions.
     """
     from optuna.samplers import BaseSampler, TPESampler
 
-    class ByNumber(BaseSampler):
-        def _of(self, trial: FrozenTrial, name: str = "") -> TPESampler:
+    class SamplerByTrial(BaseSampler):
+        def _tpe(self, trial: FrozenTrial, name: str = "") -> TPESampler:
             mixed = zlib.crc32(f"{seed} {trial.number} {name}".encode())
-            return TPESampler(seed=mixed, multivariate=True, n_startup_trials=RANDOM)
+            return TPESampler(seed=mixed, multivariate=True, n_startup_trials=RANDOM_TRIALS)
 
         def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
-            return self._of(trial).infer_relative_search_space(study, trial)
+            return self._tpe(trial).infer_relative_search_space(study, trial)
 
         def sample_relative(
             self, study: Study, trial: FrozenTrial, search_space: dict[str, Any]
         ) -> dict[str, Any]:
-            return self._of(trial).sample_relative(study, trial, search_space)
+            return self._tpe(trial).sample_relative(study, trial, search_space)
 
         def sample_independent(
             self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any
         ) -> Any:
-            sampler = self._of(trial, param_name)  # else all would draw the same number
+            sampler = self._tpe(
+                trial, param_name
+            )  # otherwise all parameters would get the same number
             return sampler.sample_independent(study, trial, param_name, param_distribution)
 
-    return ByNumber()
+    return SamplerByTrial()

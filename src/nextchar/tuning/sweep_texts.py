@@ -1,4 +1,4 @@
-"""The text of a sweep, read once by each process for all its trials."""
+"""Text of a sweep, read once per process for all its trials."""
 
 from __future__ import annotations
 
@@ -14,54 +14,62 @@ from nextchar.training.run import BaseModel, TextInput, load_base_model, text_fr
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What is trained and validated on, and the model that trials start from, if any."""
+class SweepTexts:
+    """Training and validation text of a sweep, and the model that trials start from, if any."""
 
     text: TextInput
     validation: TextInput | None = None
     base: BaseModel | None = None
 
     def sha256(self, settings: TextSettings) -> str:
-        """Identifies what is read."""
+        """Return the SHA-256 of the texts."""
         parts = [self.text, self.validation]
         return "+".join(part.read(settings, ReadCallbacks()).sha256 for part in parts if part)
 
     def loss_of(self, model: Model, settings: Settings) -> float:
-        """The loss of a model on as much of the validation part as `eval_characters` says.
+        """Return the loss of a model on the first `eval_characters` of the validation part.
 
-        A trial that ends by time scores fewer where its time is short, and a slow network the
-        fewest: these losses are comparable.
+        Trials that end by time evaluate on fewer characters during training, in number depending
+        on time and network; losses of this method are comparable.
         """
         from nextchar.kernels.engine import Engine
 
         corpus = self.text.read(settings.text, ReadCallbacks())
-        other = self.validation.read(settings.text, ReadCallbacks()) if self.validation else None
-        prepared = prepare(
-            corpus, settings, other, self.base.model.vocabulary if self.base else None
-        )
+        validation = None
+        if self.validation:
+            validation = self.validation.read(settings.text, ReadCallbacks())
+        vocabulary = self.base.model.vocabulary if self.base else None
+        prepared = prepare(corpus, settings, validation, vocabulary)
         codes = prepared.validation[: settings.training.eval_characters]
         threads, dtype = settings.training.threads or 1, model.parameters.dtype
         with Engine(model.architecture, threads=threads, dtype=dtype) as engine:
             return engine.score(model.parameters, codes).nats_per_char
 
 
-def texts_of(inputs: Sequence[str], validation: Sequence[str], start_from: str | None) -> Texts:
-    """The texts of some paths and data sets, and the model of a path."""
+def sweep_texts_from_paths(
+    inputs: Sequence[str], validation: Sequence[str], start_from: str | None
+) -> SweepTexts:
+    """Return the texts of paths and data sets, and the model at a path. Texts are read later."""
     if "-" in (*inputs, *validation):
-        raise SettingsError("a sweep reads the text many times: give a file, not standard input")
-    return Texts(
+        raise SettingsError(
+            "cannot include standard input, which every worker would have to read",
+            setting="files" if "-" in inputs else "validation",
+            remedy="give a file",
+        )
+    return SweepTexts(
         _read_once(text_from_paths(inputs)),
         _read_once(text_from_paths(validation)) if validation else None,
         load_base_model(start_from) if start_from else None,
     )
 
 
-def _read_once(material: TextInput) -> TextInput:
-    kept: dict[TextSettings, Corpus] = {}
+def _read_once(text: TextInput) -> TextInput:
+    """Return a text input that keeps the corpus it has read."""
+    corpora: dict[TextSettings, Corpus] = {}
 
-    def read(settings: TextSettings, listener: ReadCallbacks) -> Corpus:
-        if settings not in kept:
-            kept[settings] = material.read(settings, listener)
-        return kept[settings]
+    def read(settings: TextSettings, callbacks: ReadCallbacks) -> Corpus:
+        if settings not in corpora:
+            corpora[settings] = text.read(settings, callbacks)
+        return corpora[settings]
 
-    return TextInput(read, material.names)
+    return TextInput(read, text.names)

@@ -1,4 +1,4 @@
-"""One trial: a training whose validation losses are reported, and which ends early if hopeless."""
+"""One trial: a training run that reports validation losses and ends early if it is pruned."""
 
 from __future__ import annotations
 
@@ -15,29 +15,28 @@ from nextchar.training.run_context import Hooks
 from nextchar.training.session import Trained
 from nextchar.tuning.space import rounded
 from nextchar.tuning.study import POINTS, SweepPlan
-from nextchar.tuning.sweep_texts import Texts
+from nextchar.tuning.sweep_texts import SweepTexts
 
 if TYPE_CHECKING:
     from optuna import Trial
 
-EXACT = "medium"  # the preset that chooses nothing: all settings are given
+FIXED_PRESET = "medium"  # has no effect, since all settings are given
 
 
 class LossCurve:
-    """The validation losses of a trial, reported at the same points of every trial.
+    """Validation losses of a trial, reported to Optuna at the same points of every trial.
 
-    Evaluations of runs by time come when they can be afforded; between two of them the curve is a
-    straight line.
+    Runs with a time budget are evaluated at other points; the curve is interpolated linearly.
     """
 
     def __init__(self, trial: Trial, *, prunes: bool) -> None:
-        self.is_hopeless = False
+        self.should_prune = False
         self._trial, self._prunes = trial, prunes
         self._now, self._point = 0.0, 0
         self._last: tuple[float, float] | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the training."""
+        """Handle an event of the training."""
         if isinstance(event, Stepped):
             self._now = event.fraction
         elif isinstance(event, Evaluated) and event.val_loss is not None:
@@ -52,38 +51,38 @@ class LossCurve:
             self._trial.report(old + min(max(share, 0.0), 1.0) * (loss - old), point)
             self._point = point
         if self._prunes and last >= first and now < 1:
-            self.is_hopeless = self._trial.should_prune()
+            self.should_prune = self._trial.should_prune()
 
 
 @dataclass(frozen=True)
 class TrialRunner:
-    """Runs trials of a plan, in run directories of their own.
+    """Runs trials of a plan, each in its own run directory.
 
     folder: of the sweep. threads: of one trial.
     """
 
     plan: SweepPlan
-    texts: Texts
+    texts: SweepTexts
     folder: Path
     threads: int
 
     def __call__(self, trial: Trial, should_stop: Callable[[], bool]) -> float:
-        """The loss of a trial. Raises TrialPruned for a hopeless one, InterruptedRun if stopped."""
+        """Run a trial and return its loss. Raises TrialPruned, or InterruptedRun if stopped."""
         from optuna import TrialPruned
 
-        params = suggested(trial, self.plan)
+        params = suggest_params(trial, self.plan)
         out = run_directory(self.folder, trial.number)
         curve = LossCurve(trial, prunes=self.plan.asked["pruning"])
         try:
-            given = settings_with(self.plan, params, self.threads)
-            hooks = Hooks(curve, lambda: curve.is_hopeless or should_stop())
+            given = trial_settings(self.plan, params, self.threads)
+            hooks = Hooks(curve, lambda: curve.should_prune or should_stop())
             shutil.rmtree(out, ignore_errors=True)
-            trained = train_as(given, self.texts, out, hooks)
+            trained = train_with(given, self.texts, out, hooks)
         except InterruptedRun:
-            if not curve.is_hopeless:
+            if not curve.should_prune:
                 raise
             raise TrialPruned from None
-        except (DivergedError, SettingsError, MemoryError) as error:  # settings that do not do
+        except (DivergedError, SettingsError, MemoryError) as error:  # unsuitable settings
             trial.set_user_attr("why", str(error))
             raise TrialPruned from None
         trial.set_user_attr("settings", trained.settings.flat())
@@ -91,8 +90,8 @@ class TrialRunner:
         return trial_loss(trained, self.texts)
 
 
-def suggested(trial: Trial, plan: SweepPlan) -> dict[str, Any]:
-    """The parameters of a trial; those of auto's choice are exactly that."""
+def suggest_params(trial: Trial, plan: SweepPlan) -> dict[str, Any]:
+    """Return the parameters of a trial, rounded; those chosen by `auto` are exact."""
     params = {name: each.suggest(trial, name) for name, each in plan.dimensions.items()}
     if trial.user_attrs.get("auto"):
         return plan.first
@@ -100,23 +99,25 @@ def suggested(trial: Trial, plan: SweepPlan) -> dict[str, Any]:
 
 
 def run_directory(folder: Path, number: int) -> Path:
-    """Where a trial is trained."""
+    """Return the run directory of a trial."""
     return folder / "trials" / str(number)
 
 
-def settings_with(plan: SweepPlan, params: Mapping[str, Any], threads: int) -> dict[str, Any]:
-    """All settings of a trial: auto's with the trial's parameters laid over them."""
+def trial_settings(plan: SweepPlan, params: Mapping[str, Any], threads: int) -> dict[str, Any]:
+    """Return all settings of a trial: those of `auto`, replaced by the trial's parameters."""
     flat = {**plan.auto, **params, "threads": threads}
     return {name: value for name, value in flat.items() if value is not None}
 
 
-def train_as(given: Mapping[str, Any], texts: Texts, out: Path, hooks: Hooks) -> Trained:
-    """Train with all settings given."""
-    return train(RunRequest(texts.text, EXACT, given, texts.validation, texts.base, out), hooks)
+def train_with(given: Mapping[str, Any], texts: SweepTexts, out: Path, hooks: Hooks) -> Trained:
+    """Train with the given settings, which must be complete."""
+    return train(
+        RunRequest(texts.text, FIXED_PRESET, given, texts.validation, texts.base, out), hooks
+    )
 
 
-def trial_loss(trained: Trained, texts: Texts) -> float:
-    """The loss that trials are compared by, in nats per character."""
+def trial_loss(trained: Trained, texts: SweepTexts) -> float:
+    """Return the loss by which trials are compared, in nats per character."""
     if trained.settings.training.time is None:
         return trained.best_loss
     return texts.loss_of(trained.model, trained.settings)

@@ -1,9 +1,10 @@
-"""`tune`: what the user gave, checked, and made a sweep."""
+"""The function `tune`: validates its arguments and runs a sweep."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from os import PathLike, fspath
 from pathlib import Path
 from time import monotonic
@@ -15,7 +16,7 @@ from nextchar.settings.fields import seconds_of
 from nextchar.training.saving.run_directory import name_of
 from nextchar.training.signals import stop_on_interrupt
 from nextchar.tuning.console import SweepProgress
-from nextchar.tuning.invocation import Invocation, over, read_invocation
+from nextchar.tuning.invocation import Invocation, read_invocation
 from nextchar.tuning.result import Tuned
 from nextchar.tuning.space import Space, as_json, make_choices, make_range
 from nextchar.tuning.storage import require_optuna
@@ -45,79 +46,82 @@ def tune(
 ) -> Tuned:
     """Search the settings that suit a text best, with Optuna, and keep the best model.
 
-    files: paths, folders or data sets. fixed: settings that are to stay as they are.
-    trials: of the study (50, where no time is given); time: of this call; trial_time: of one trial
-    (else `steps` or `epochs`, or a share of `time`, or 20s).
-    workers: processes that run trials, the cores shared out among them.
-    ranges: name → (low, high), (low, high, "log") or (low, high, step); choices: name → values.
-    What is neither fixed nor given here is searched around what the preset `auto` chooses.
-    pruning: end trials that are worse than the median of the others. validation, start_from: as
-    `CharRNN.fit` has them. out: the sweep's directory, by default `runs/NAME-tune`; its `best` is
-    the run directory of the best trial. storage: a journal's path or a database's URL, by default
-    a journal in `out`; study: its name there, by default that of `out`.
-    resume: go on with the sweep in `out`. The same call again does so as well.
+    files: paths, folders or data sets. fixed: settings that are not searched.
+    trials: of the study, 50 by default without a time. time: of this call. trial_time: of one
+    trial; the default is `steps` or `epochs`, otherwise a share of `time`, otherwise 20s.
+    workers: processes that run trials and divide the cores among them.
+    ranges: name → (low, high), (low, high, "log") or (low, high, step). choices: name → values.
+    Settings that are neither fixed nor given here are searched around the choice of `auto`.
+    pruning: end trials that are worse than the median of the others.
+    validation, start_from: as in `CharRNN.fit`.
+    out: directory of the sweep, `runs/NAME-tune` by default; its `best` is the run directory of the
+    best trial. storage: path of a journal or URL of a database, by default a journal in `out`.
+    study: its name in the storage, by default that of `out`.
+    resume: continue the sweep in `out`; repeating the call does the same.
     Raises SettingsError, TextError, RunError, or InterruptedRun, after which it can be resumed.
     """
     require_optuna()
-    inputs, begun = _paths(files), monotonic()
-    if out is None and (resume or not inputs):
-        raise SettingsError(
-            "resume: say which sweep, --out DIR" if resume else "files: give a text"
-        )
-    folder = Path("runs") / f"{name_of(inputs)}-tune" if out is None else Path(out)
+    began, inputs = monotonic(), _paths(files)
+    folder = _folder(inputs, out, resume=resume)
     fixed = {name: value for name, value in fixed.items() if value is not None}
-    session = Invocation(
-        inputs,
-        _paths(validation),
-        None if start_from is None else fspath(start_from),
-        storage,
-        study,
-        trials,
-        time,
-        workers,
-        fixed.pop("threads", None),
+    base, threads = None if start_from is None else fspath(start_from), fixed.pop("threads", None)
+    invocation = Invocation(
+        inputs, _paths(validation), base, storage, study, trials, time, workers, threads
     )
-    session = (over(session, read_invocation(folder)) if resume else session).checked()
-    asked_space: Space = {
+    if resume:
+        invocation = invocation.resuming(read_invocation(folder))
+    invocation = invocation.resolved()
+    space: Space = {
         **{name: make_range(name, parts) for name, parts in (ranges or {}).items()},
         **{name: make_choices(name, values) for name, values in (choices or {}).items()},
     }
-    asked = _asked(session, fixed, trial_time, asked_space, pruning)
-    is_silent = resume and not (fixed or asked_space or trial_time or not pruning)
-    progress = SweepProgress(quiet=not verbose)
-    with stop_on_interrupt() as should_stop:
-        try:
-            sweep = Sweep(folder, session, progress, should_stop, begun)
-            return sweep.run(asked, asked_space, resumes=resume, compares=not is_silent)
-        finally:
-            progress.close()
+    request = _request(invocation, fixed, trial_time, space, pruning=pruning)
+    compares = not resume or bool(fixed or space or trial_time or not pruning)
+    with stop_on_interrupt() as should_stop, closing(SweepProgress(quiet=not verbose)) as progress:
+        sweep = Sweep(folder, invocation, progress, should_stop, began)
+        return sweep.run(request, space, resumes=resume, compares=compares)
 
 
-def _paths(given: PathName | Sequence[PathName]) -> tuple[str, ...]:
-    several = [given] if isinstance(given, str | PathLike) else given
+def _paths(files: PathName | Sequence[PathName]) -> tuple[str, ...]:
+    several = [files] if isinstance(files, str | PathLike) else files
     return tuple(fspath(each) for each in several)
 
 
-def _asked(
-    session: Invocation,
+def _folder(inputs: Sequence[str], out: PathName | None, *, resume: bool) -> Path:
+    """Return the directory of the sweep."""
+    if out is not None:
+        return Path(out)
+    if resume:
+        raise SettingsError("needs the sweep to continue", setting="resume", remedy="add --out DIR")
+    if not inputs:
+        raise SettingsError("must name a text", setting="files")
+    return Path("runs") / f"{name_of(inputs)}-tune"
+
+
+def _request(
+    invocation: Invocation,
     fixed: Mapping[str, Any],
     trial_time: str | None,
     space: Space,
+    *,
     pruning: bool,
 ) -> dict[str, Any]:
-    """What the user asked for, checked, as JSON keeps it."""
-    if "time" in fixed:
-        raise SettingsError("time: of a trial is trial_time")
+    """Return the user's request, validated, as a JSON object."""
     if both := set(fixed) & set(space):
-        raise SettingsError(f"{min(both)}: is to be both fixed and searched; leave one out")
+        raise SettingsError(
+            "cannot be both fixed and searched", setting=min(both), remedy="leave one out"
+        )
     if trial_time is not None:
-        seconds_of(trial_time)
+        seconds_of(trial_time, "trial_time")
         fixed = {**fixed, "time": trial_time}
     elif not any(name in fixed for name in BUDGETS):
-        fixed = {**fixed, "time": session.trial_time()}
-    if Settings.make(None, **fixed).training.val_fraction == 0 and not session.validation:
+        fixed = {**fixed, "time": invocation.default_trial_time()}
+    val_fraction = Settings.make(None, **fixed).training.val_fraction
+    if val_fraction == 0 and not invocation.validation:
         raise SettingsError(
-            "val_fraction: a sweep compares losses in validation; wants a number above 0, got 0"
+            "must be above 0, since a sweep compares validation losses",
+            setting="val_fraction",
+            value=val_fraction,
         )
-    made = {"fixed": dict(fixed), "space": as_json(space), "pruning": pruning}
-    return dict(json.loads(json.dumps(made)))
+    request = {"fixed": dict(fixed), "space": as_json(space), "pruning": pruning}
+    return dict(json.loads(json.dumps(request)))

@@ -1,7 +1,7 @@
-"""A worker: a process that runs one trial after the other until there are enough, or told to stop.
+"""A worker: a process that runs one trial after another until the sweep is complete or stopped.
 
-`nextchar tune --worker` is one; the sweep that started it writes a `WorkerJob` to its standard
-input and holds that open. When it is closed, be it by the death of the sweep, the worker stops.
+A sweep starts `nextchar tune --worker`, writes a `WorkerJob` to its standard input and keeps that
+open. When it is closed, by the sweep or by its death, the worker stops.
 """
 
 from __future__ import annotations
@@ -22,26 +22,25 @@ from typing import TYPE_CHECKING, TextIO
 
 from nextchar.errors import InterruptedRun, RunError
 from nextchar.settings.fields import seconds_of
-from nextchar.tuning.stale_trials import alive, asking, fail_lost
+from nextchar.tuning.stale_trials import ask_lock, fail_stale_trials, retry, worker_lock
 from nextchar.tuning.storage import StudyStorage, require_optuna
-from nextchar.tuning.study import find, plan_of, sampler
-from nextchar.tuning.sweep_texts import texts_of
+from nextchar.tuning.study import load_plan, load_study, make_sampler
+from nextchar.tuning.sweep_texts import sweep_texts_from_paths
 from nextchar.tuning.trial import TrialRunner, run_directory
-from nextchar.tuning.tries import retry
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-REFUSED = 10  # trials in a row that could not be trained at all
+MAX_UNTRAINABLE = 10  # trials in a row that could not be trained at all
 
 
 @dataclass(frozen=True)
 class WorkerJob:
-    """What a worker is told.
+    """Input of a worker.
 
-    name: of the worker, no other's. trials: of the study; seconds: until it ends; None is any
-    number. threads: of one trial.
+    name: unique name of the worker. trials: of the study; seconds: that remain; None: no limit.
+    threads: of one trial.
     """
 
     name: str
@@ -56,16 +55,16 @@ class WorkerJob:
     seconds: float | None
 
     def as_line(self) -> str:
-        """The job as a line of JSON."""
+        """Return the job as a line of JSON."""
         return json.dumps(asdict(self)) + "\n"
 
 
 def work(stdin: TextIO = sys.stdin) -> None:
-    """Do the job that comes from standard input."""
+    """Read a job from standard input and run its worker."""
     job = WorkerJob(**json.loads(stdin.readline()))
     stopped = threading.Event()
     threading.Thread(target=_wait_for_end, args=(stdin, stopped), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep handles Ctrl-C
     require_optuna()
     Worker(job, stopped).run()
 
@@ -78,51 +77,52 @@ def _wait_for_end(stdin: TextIO, stopped: threading.Event) -> None:
 
 
 class Worker:
-    """The worker of a job."""
+    """Runs trials of a job. stopped: set when the worker is to stop."""
 
     def __init__(self, job: WorkerJob, stopped: threading.Event) -> None:
-        self._job, self._stopped, self._begun = job, stopped, time.monotonic()
-        self._place = StudyStorage(job.storage, job.study, Path(job.folder))
-        self._longest = 0.0  # seconds that a whole trial took
-        self._refused = 0
+        self._job, self._stopped, self._began = job, stopped, time.monotonic()
+        self._storage = StudyStorage(job.storage, job.study, Path(job.folder))
+        self._longest = 0.0  # seconds of the longest complete trial
+        self._untrainable = 0
 
     def run(self) -> None:
-        """Run trials to the end."""
+        """Run trials until the sweep is complete or stopped."""
         job = self._job
-        with self._place.telling(), alive(self._place.locks, job.name):
-            study = find(self._place)
+        storage = self._storage
+        with storage.errors_translated(), worker_lock(storage.locks, job.name):
+            study = load_study(storage)
             if study is None:
-                raise RunError(f"{self._place.told}: the study {job.study!r} is gone")
-            plan = plan_of(study, self._place)
-            study.sampler = sampler(plan.seed)
-            texts = texts_of(job.inputs, job.validation, job.start_from)
-            runner = TrialRunner(plan, texts, self._place.folder, job.threads)
-            fail_lost(study, self._place)  # its own predecessor's among them
+                raise RunError(f"the study {job.study!r} is gone", path=storage.public_url)
+            plan = load_plan(study, storage)
+            study.sampler = make_sampler(plan.seed)
+            texts = sweep_texts_from_paths(job.inputs, job.validation, job.start_from)
+            runner = TrialRunner(plan, texts, storage.folder, job.threads)
+            fail_stale_trials(study, storage)  # that of the worker it replaces, among others
             if plan.auto["time"]:
                 self._longest = seconds_of(plan.auto["time"])
-            while self._may_begin(study) and self._next(study, runner):
+            while self._may_begin(study) and self._run_next(study, runner):
                 pass
 
-    def _next(self, study: Study, runner: TrialRunner) -> bool:
-        """Run a trial; False where there are enough."""
+    def _run_next(self, study: Study, runner: TrialRunner) -> bool:
+        """Run a trial; return False if the sweep has enough of them."""
         with ExitStack() as held:
-            held.enter_context(asking(self._place.locks))
-            if self._are_enough(study):
+            held.enter_context(ask_lock(self._storage.locks))
+            if self._has_enough_trials(study):
                 return False
 
             def run(trial: Trial) -> float:
                 trial.set_user_attr("worker", self._job.name)
                 trial.set_user_attr("host", platform.node())
                 trial.set_user_attr("process", os.getpid())
-                held.close()  # others may ask now
+                held.close()  # others may ask for trials now
                 return runner(trial, lambda: self._must_stop(study))
 
             self._run_one(study, run)
-        self._tidy(study)
+        self._delete_run_directories(study)
         return True
 
     def _run_one(self, study: Study, run: Callable[[Trial], float]) -> None:
-        """Ask for a trial, run it and tell how it ended."""
+        """Ask Optuna for a trial, run it and report its result."""
         from optuna import TrialPruned
         from optuna.exceptions import UpdateFinishedTrialError
 
@@ -141,30 +141,30 @@ class Worker:
 
         try:
             study.optimize(objective, n_trials=1)
-            self._note(study.trials[number], time.monotonic() - started)
+            self._record(study.trials[number], time.monotonic() - started)
         except InterruptedRun:
             retry(study, study.trials[number], "it was interrupted", counts=False)
         except (UpdateFinishedTrialError, ValueError, AssertionError):
-            # so Optuna answers where another took the trial for lost, while this machine slept,
-            # say: it is tried again by whoever asks next
+            # Optuna's answer if another machine marked the trial as stale, for example while this
+            # one was suspended; the trial is already queued again
             if not is_over:
                 raise
 
-    def _note(self, trial: FrozenTrial, seconds: float) -> None:
-        """Learn from a trial how long one takes, and whether any can be trained."""
+    def _record(self, trial: FrozenTrial, seconds: float) -> None:
+        """Record the time of a trial. Raises RunError if too many in a row could not be trained."""
         if trial.value is not None:
-            self._refused = 0
+            self._untrainable = 0
             if trial.state.name == "COMPLETE":
                 self._longest = max(self._longest, seconds)
             return
-        self._refused += 1
-        if self._refused == REFUSED:
+        self._untrainable += 1
+        if self._untrainable == MAX_UNTRAINABLE:
             raise RunError(
-                f"{REFUSED} trials in a row could not be trained, the last because: "
+                f"{MAX_UNTRAINABLE} trials in a row could not be trained, the last because: "
                 f"{trial.user_attrs.get('why')}"
             )
 
-    def _are_enough(self, study: Study) -> bool:
+    def _has_enough_trials(self, study: Study) -> bool:
         from optuna.trial import TrialState
 
         if self._job.trials is None:
@@ -173,37 +173,37 @@ class Worker:
         return len(study.get_trials(deepcopy=False, states=counted)) >= self._job.trials
 
     def _may_begin(self, study: Study) -> bool:
-        """Whether there is time for a trial; the first whole one is waited for."""
+        """Return whether there is time for a trial, or none is complete yet."""
         if self._stopped.is_set():
             return False
-        return self._has_time(self._longest) or not _whole(study)
+        return self._has_time(self._longest) or not _has_result(study)
 
     def _has_time(self, seconds: float) -> bool:
-        """Whether so many seconds are left."""
-        spent = time.monotonic() - self._begun
+        """Return whether a number of seconds is left."""
+        spent = time.monotonic() - self._began
         return self._job.seconds is None or spent + seconds < self._job.seconds
 
     def _must_stop(self, study: Study) -> bool:
-        """Whether the trial in hand must end: told so, or late, when there is a result."""
+        """Return whether the current trial must end: stopped, or late if there is a result."""
         if self._stopped.is_set():
             return True
-        return not self._has_time(0.0) and _whole(study)
+        return not self._has_time(0.0) and _has_result(study)
 
-    def _tidy(self, study: Study) -> None:
-        """Remove run directories that no longer matter: all that are over, but the best's."""
+    def _delete_run_directories(self, study: Study) -> None:
+        """Delete the run directories of finished trials, except the best."""
         trials = study.get_trials(deepcopy=False)
         best = best_of(trials)
         for trial in trials:
             if trial.state.is_finished() and trial is not best:
-                shutil.rmtree(run_directory(self._place.folder, trial.number), ignore_errors=True)
+                shutil.rmtree(run_directory(self._storage.folder, trial.number), ignore_errors=True)
 
 
-def _whole(study: Study) -> bool:
-    """Whether any trial came to its end."""
+def _has_result(study: Study) -> bool:
+    """Return whether any trial is complete."""
     return best_of(study.get_trials(deepcopy=False)) is not None
 
 
 def best_of(trials: list[FrozenTrial]) -> FrozenTrial | None:
-    """The whole trial with the least loss."""
-    whole = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    return min(whole, key=lambda trial: (trial.value, trial.number), default=None)
+    """Return the complete trial with the lowest loss."""
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    return min(complete, key=lambda trial: (trial.value, trial.number), default=None)

@@ -14,7 +14,7 @@ from nextchar.formatting.quantities import megabytes
 from nextchar.settings.config import FIELDS, Settings
 
 if TYPE_CHECKING:
-    from nextchar.distributed.cost_model import Machine, Row, Workload
+    from nextchar.distributed.cost_model import ForecastRow, Machine, Workload
 
 _SETTINGS = (
     "cell", "hidden_size", "num_layers", "embedding_size", "tied", "seq_length", "batch_size",
@@ -44,7 +44,7 @@ class _Plan(NamedTuple):
     """
 
     bandwidth: float
-    rows: list[Row]
+    rows: list[ForecastRow]
     pays_up_to: int
     efficient_lanes: int | None
 
@@ -119,31 +119,15 @@ def _plans(
     options: PlanOptions, settings: Settings, work: Workload, machine: Machine
 ) -> list[_Plan]:
     """The forecast for each network."""
-    from nextchar.distributed.cost_model import Network, efficient_lanes, stops_paying, table
+    from nextchar.distributed.cost_model import CostModel, Network, pays_up_to
 
     training, plans = settings.training, []
     for bandwidth in options.gbits or (1.0, 10.0, 100.0):
-        network = Network.of(bandwidth, options.latency)
-        rows = table(
-            work,
-            machine,
-            network,
-            batch_size=training.batch_size,
-            most=options.nodes,
-            seq_length=training.seq_length,
-            bytes_per_number=_bytes(settings),
-            overlap=options.overlap,
-        )
-        lanes = efficient_lanes(
-            work,
-            machine,
-            network,
-            ranks=rows[-1].ranks,
-            seq_length=training.seq_length,
-            bytes_per_number=_bytes(settings),
-            overlap=options.overlap,
-        )
-        plans.append(_Plan(bandwidth, rows, stops_paying(rows), lanes))
+        network, size = Network.of(bandwidth, options.latency), _bytes(settings)
+        model = CostModel(work, machine, network, training.seq_length, size, options.overlap)
+        rows = model.forecast(training.batch_size, options.nodes)
+        lanes = model.efficient_lanes(rows[-1].ranks)
+        plans.append(_Plan(bandwidth, rows, pays_up_to(rows), lanes))
     return plans
 
 
