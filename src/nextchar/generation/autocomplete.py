@@ -36,28 +36,29 @@ LANES = 16  # prefixes read in one step: a few in vain cost less than more steps
 Array = NDArray[Any]
 
 
+# a table of settings: default and help first, limits in the last line
+# fmt: off
 @dataclass(frozen=True, kw_only=True)
 class SuggestionSettings(Validated):
     """Settings of autocompletion."""
 
-    count: int = setting(5, "How many continuations.", low=1, high=1000, metavar="N")
-    length: int = setting(
-        20, "Characters of a continuation at the most.", low=1, high=10**4, metavar="N"
-    )
+    count: int = setting(5, "Number of continuations.", low=1, high=1000)
+    length: int = setting(20, "Maximum characters of a continuation.", low=1, high=10**4)
     to: str | None = setting(
         None,
-        "What ends a continuation: the end of its word, of the line, of the record, or --length "
-        "characters.  [default: record in a model of records, else word]",
+        "End of a continuation: that of its word, of the line, of the record, or --length "
+        "characters.  [default: record in a model of records, otherwise word]",
         choices=("word", "line", "record", "length"),
     )
     beams: int | None = setting(
         None,
-        "Prefixes tried of each length at the most.  [default: 8 for each continuation, 64 at the "
-        "least]",
-        low=1,
-        high=10**5,
-        metavar="N",
+        "Maximum prefixes of each length that are tried.  [default: 8 for each continuation, at "
+        "least 64]",
+        low=1, high=10**5,
     )
+
+
+# fmt: on
 
 
 DEFAULT_SUGGESTIONS = SuggestionSettings()

@@ -21,7 +21,8 @@ class Setting:
     """Metadata of a field besides its name, type and default.
 
     low, high: inclusive bounds; above: an exclusive lower bound; below: an exclusive upper one.
-    unset: the default in words, where it is None.
+    unset: the default in words, where it is None. metavar: placeholder of the value in the help, by
+    default N for an int and X for a float.
     """
 
     help: str

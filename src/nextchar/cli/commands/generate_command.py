@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextchar.cli.options import setting_options, split_params, unknown_option
+from nextchar.cli.options import (
+    option,
+    options_of,
+    setting_options,
+    split_params,
+    unknown_option,
+)
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 from nextchar.cli.output.copied_passages import copied_summary
 from nextchar.cli.output.generated_texts import announce_seed, print_samples, sample_as_json
@@ -26,23 +32,45 @@ if TYPE_CHECKING:
     from nextchar.text.vocabulary import Unknown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GenerateOptions:
     """Parameters of `nextchar generate` that are not settings of generation."""
 
     model: str
-    prompt: str | None
-    prompt_file: str | None
-    prompts: str | None
-    stop: tuple[str, ...]
-    logit_bias: tuple[str, ...]
-    pattern: str | None
     unknown: Unknown
-    novel: bool
-    training_text: tuple[str, ...]
-    echo: bool
-    as_json: bool
-    interactive: bool
+    prompt: str | None = option("Text to continue; may be empty.", metavar="TEXT")
+    prompt_file: str | None = option(
+        "Read the prompt from a file; - is standard input.", metavar="FILE"
+    )
+    prompts: str | None = option(
+        "Continue each line of a file (- is standard input); prints a line of JSON for each, in "
+        "order.",
+        metavar="FILE",
+    )
+    stop: tuple[str, ...] = option("End the text before this; repeatable.", metavar="TEXT")
+    logit_bias: tuple[str, ...] = option(
+        "Add X, -100 to 100, to the logit of a character; -100 bans it; repeatable.",
+        metavar="CHAR=X",
+    )
+    pattern: str | None = option(
+        "Regular expression that the whole text must match; other characters are never sampled.",
+        metavar="REGEX",
+    )
+    novel: bool = option(
+        "Generate only records that are not in the training text; in running text, mark copied "
+        "passages.",
+    )
+    training_text: tuple[str, ...] = option(
+        "Text that --novel compares with.  [default: the files of the training; repeatable]",
+        metavar="FILE",
+    )
+    echo: bool = option("Print the prompt before the text.")
+    as_json: bool = option("Print texts, seed and settings as JSON.", "--json")
+    interactive: bool = option(
+        "Write together with the model in the terminal: type, choose, undo, let it continue. The "
+        "whole text is printed at the end. Ctrl-D ends with status 0, Ctrl-C with 130; F1 shows "
+        "help.",
+    )
 
 
 @dataclass(frozen=True)
@@ -57,50 +85,9 @@ class _Task:
 
 @click.command("generate")
 @click.argument("model")
-@click.option("--prompt", metavar="TEXT", help="Text to continue; may be empty.")
-@click.option(
-    "--prompt-file", metavar="FILE", help="Read the prompt from a file; - is standard input."
-)
-@click.option(
-    "--prompts",
-    metavar="FILE",
-    help="Continue each line of a file (- is standard input); prints a line of JSON for each, in "
-    "order.",
-)
-@setting_options(dataclasses.fields(GenerationSettings), ALIASES)
-@click.option("--stop", multiple=True, metavar="TEXT", help="End the text before this; repeatable.")
-@click.option(
-    "--logit-bias",
-    multiple=True,
-    metavar="CHAR=X",
-    help="Add X, -100 to 100, to the logit of a character; -100 bans it; repeatable.",
-)
-@click.option(
-    "--pattern",
-    metavar="REGEX",
-    help="Regular expression that the whole text must match; other characters are never sampled.",
-)
+@options_of(GenerateOptions)
 @unknown_option
-@click.option(
-    "--novel",
-    is_flag=True,
-    help="Generate only records that are not in the training text; in running text, mark copied "
-    "passages.",
-)
-@click.option(
-    "--training-text",
-    multiple=True,
-    metavar="FILE",
-    help="Text that --novel compares with.  [default: the files of the training; repeatable]",
-)
-@click.option("--echo", is_flag=True, help="Print the prompt before the text.")
-@click.option("--json", "as_json", is_flag=True, help="Print texts, seed and settings as JSON.")
-@click.option(
-    "--interactive",
-    is_flag=True,
-    help="Write together with the model in the terminal: type, choose, undo, let it continue. The "
-    "whole text is printed at the end. Ctrl-D ends with status 0, Ctrl-C with 130; F1 shows help.",
-)
+@setting_options(dataclasses.fields(GenerationSettings), ALIASES)
 def command(**params: Any) -> None:
     """Generate text with MODEL, a model file or a run directory.
 

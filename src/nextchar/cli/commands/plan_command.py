@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from nextchar.cli.options import setting_options, split_params
+from nextchar.cli.options import option, options_of, setting_options, split_params
 from nextchar.formatting.quantities import megabytes
 from nextchar.settings.config import FIELDS, Settings
 
@@ -23,17 +22,37 @@ _SETTINGS = (
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    """Parameters of `nextchar plan` that are not settings of training."""
+    """Options of `nextchar plan` that are not settings of training."""
 
-    vocabulary: int
-    nodes: int
-    gbits: Sequence[float]
-    latency: float
-    gflops: float | None
-    overlap: float
-    as_json: bool
+    vocabulary: int = option(
+        "Distinct characters of the text.  [default: 100]", default=100, type=click.IntRange(2)
+    )
+    nodes: int = option(
+        "Largest number of machines.  [default: 1024]", default=1024, type=click.IntRange(1)
+    )
+    gbits: tuple[float, ...] = option(
+        "Bandwidth of the network in Gbit/s; repeatable.  [default: 1, 10, 100]",
+        type=_POSITIVE,
+        metavar="X",
+    )
+    latency: float = option(
+        "Latency of a message in microseconds; 30 with TCP, 2 with InfiniBand.  [default: 30]",
+        default=30.0,
+        type=_POSITIVE,
+        metavar="US",
+    )
+    gflops: float | None = option(
+        "Speed of a machine in billions of operations per second.  [default: measured here]",
+        type=_POSITIVE,
+    )
+    overlap: float = option(
+        "Fraction of communication that overlaps with computation.  [default: 1]",
+        default=1.0,
+        type=click.FloatRange(0, 1),
+    )
+    as_json: bool = option("Print the forecast as JSON.", "--json")
 
 
 class _Plan(NamedTuple):
@@ -51,48 +70,7 @@ class _Plan(NamedTuple):
 
 @click.command("plan")
 @setting_options(FIELDS[name] for name in _SETTINGS)
-@click.option(
-    "--vocabulary",
-    type=click.IntRange(2),
-    default=100,
-    metavar="N",
-    help="Distinct characters of the text.  [default: 100]",
-)
-@click.option(
-    "--nodes",
-    type=click.IntRange(1),
-    default=1024,
-    metavar="N",
-    help="Largest number of machines.  [default: 1024]",
-)
-@click.option(
-    "--gbits",
-    type=_POSITIVE,
-    multiple=True,
-    metavar="X",
-    help="Bandwidth of the network in Gbit/s; repeatable.  [default: 1, 10, 100]",
-)
-@click.option(
-    "--latency",
-    type=_POSITIVE,
-    default=30.0,
-    metavar="US",
-    help="Latency of a message in microseconds; 30 with TCP, 2 with InfiniBand.  [default: 30]",
-)
-@click.option(
-    "--gflops",
-    type=_POSITIVE,
-    metavar="X",
-    help="Speed of a machine in billions of operations per second.  [default: measured here]",
-)
-@click.option(
-    "--overlap",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    metavar="X",
-    help="Fraction of communication that overlaps with computation.  [default: 1]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the forecast as JSON.")
+@options_of(PlanOptions)
 def command(**params: Any) -> None:
     """Forecast the speed of training on many machines, each one rank of mpiexec.
 

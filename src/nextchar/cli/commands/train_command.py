@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextchar.cli.options import SectionedCommand, split_params, training_options
+from nextchar.cli.options import (
+    SectionedCommand,
+    option,
+    options_of,
+    split_params,
+    training_options,
+)
 from nextchar.cli.output.error_output import report_rank_error
 from nextchar.errors import SettingsError
 from nextchar.settings.presets import PRESET_HELP, PRESETS
@@ -20,46 +26,34 @@ if TYPE_CHECKING:
     from nextchar.training.session import Trained
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """Parameters of `nextchar train` that are not settings."""
 
     files: tuple[str, ...]
-    val: tuple[str, ...]
-    out: str | None = None
-    preset: str | None = None
-    start_from: str | None = None
-    resume: bool = False
-    quiet: bool = False
-    live: bool = False
-    tensorboard: bool = False
-    as_json: bool = False
+    out: str | None = option("Run directory.  [default: runs/NAME of the text]", metavar="DIR")
+    preset: str | None = option(
+        "; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()) + ".",
+        type=click.Choice(list(PRESETS)),
+    )
+    val: tuple[str, ...] = option("Validate on this text instead; repeatable.", metavar="FILE")
+    start_from: str | None = option(
+        "Fine-tune this model, a file or a run directory. Its network is kept; characters that "
+        "are new to it are added to its vocabulary.",
+        "--from",
+        metavar="MODEL",
+    )
+    resume: bool = option("Continue the run in --out.")
+    quiet: bool = option("Show no progress.")
+    live: bool = option("Draw loss curves in the terminal.")
+    tensorboard: bool = option("Write an event file for TensorBoard.")
+    as_json: bool = option("Print the result as JSON.", "--json")
 
 
 @click.command("train", cls=SectionedCommand)
 @click.argument("files", nargs=-1, metavar="FILE...")
-@click.option("--out", metavar="DIR", help="Run directory.  [default: runs/NAME of the text]")
-@click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    help="; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()) + ".",
-)
-@click.option(
-    "--val", multiple=True, metavar="FILE", help="Validate on this text instead; repeatable."
-)
-@click.option(
-    "--from",
-    "start_from",
-    metavar="MODEL",
-    help="Fine-tune this model, a file or a run directory. Its network is kept; characters that "
-    "are new to it are added to its vocabulary.",
-)
-@click.option("--resume", is_flag=True, help="Continue the run in --out.")
+@options_of(TrainOptions)
 @training_options()
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-@click.option("--live", is_flag=True, help="Draw loss curves in the terminal.")
-@click.option("--tensorboard", is_flag=True, help="Write an event file for TensorBoard.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(**params: Any) -> None:
     """Train a model on FILEs: text files (also .gz, .bz2, .xz, .zst), folders, - for standard
     input, or a data set: pydoc, stdlib, shakespeare.
