@@ -101,25 +101,16 @@ class GenerationSettings(Validated):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.num_beams > 1 and self.best_of is not None:
-            raise SettingsError(
-                "cannot be combined with best_of", setting="num_beams", remedy="give one of them"
-            )
-        for name, is_set in (
-            ("best_of", self.best_of is not None),
-            ("num_beams", self.num_beams > 1),
-        ):
-            if is_set and getattr(self, name) < self.samples:
-                raise SettingsError(
-                    f"must be at least samples ({self.samples})",
-                    setting=name,
-                    value=getattr(self, name),
-                )
+            problem = "cannot be combined with best_of"
+            raise SettingsError(problem, setting="num_beams", remedy="give one of them")
+        beams = self.num_beams if self.num_beams > 1 else None
+        for name, value in (("best_of", self.best_of), ("num_beams", beams)):
+            if value is not None and value < self.samples:
+                problem = f"must be at least samples ({self.samples})"
+                raise SettingsError(problem, setting=name, value=value)
         if self.min_length > self.length:
-            raise SettingsError(
-                f"must be at most length ({self.length})",
-                setting="min_length",
-                value=self.min_length,
-            )
+            problem = f"must be at most length ({self.length})"
+            raise SettingsError(problem, setting="min_length", value=self.min_length)
 
 
 # names in other libraries → ours; both are accepted
@@ -144,8 +135,7 @@ def generation_settings(options: Mapping[str, Any]) -> GenerationSettings:
         require_known(name, NAMES, "option of generate")
         own = ALIASES.get(name, name)
         if own in given:
-            raise SettingsError(
-                f"is the same option as {own}", setting=name, remedy="give one of them"
-            )
+            problem = f"is the same option as {own}"
+            raise SettingsError(problem, setting=name, remedy="give one of them")
         given[own] = value
     return GenerationSettings(**given)

@@ -83,9 +83,8 @@ class BatchScheduler:
             self._waiting += self._samples(key, request, start, is_streamed)
             return
         index = PROMPT if needs_reader else 0
-        self._waiting.append(
-            SequenceState(key, request, index, self._vocabulary, is_streamed=is_streamed)
-        )
+        first = SequenceState(key, request, index, self._vocabulary, is_streamed=is_streamed)
+        self._waiting.append(first)
 
     def cancel(self, key: Hashable) -> None:
         """Remove a request, if it is there; its lanes are free at once."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from nextchar.errors import SettingsError
 
+_NOUNS = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "a string"}
 MOST = 2**31 - 1  # upper bound of an integer without one: compiled code receives it
 
 
@@ -90,10 +91,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
 
 def _as_type(kind: str, value: Any) -> Any:
     """The value as int, float, bool or str, or None where the conversion would change it."""
-    if kind == "bool":
-        return bool(value) if isinstance(value, bool) else None
-    if kind == "str":
-        return value if isinstance(value, str) else None
+    if kind in ("bool", "str"):
+        return value if isinstance(value, bool if kind == "bool" else str) else None
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number:
         return None
@@ -122,25 +121,13 @@ def _accepted(kind: str, setting: Setting) -> str:
     """The accepted values in words: `a whole number from 1 to 1000`."""
     if setting.choices:
         return "one of " + ", ".join(setting.choices)
-    noun = {
-        "int": "a whole number",
-        "float": "a number",
-        "bool": "True or False",
-        "str": "a string",
-    }
+    noun = _NOUNS[kind]
     if setting.low is not None and setting.high is not None:
-        return f"{noun[kind]} from {_plain(setting.low)} to {_plain(setting.high)}"
-    bounds = [
-        f"{word} {_plain(bound)}"
-        for word, bound in (
-            ("of at least", setting.low),
-            ("above", setting.above),
-            ("at most", setting.high),
-            ("below", setting.below),
-        )
-        if bound is not None
-    ]
-    return " ".join([noun[kind], " and ".join(bounds)]).strip()
+        return f"{noun} from {_plain(setting.low)} to {_plain(setting.high)}"
+    words = {"of at least": setting.low, "above": setting.above, "at most": setting.high}
+    words["below"] = setting.below
+    bounds = [f"{word} {_plain(bound)}" for word, bound in words.items() if bound is not None]
+    return " ".join([noun, " and ".join(bounds)]).strip()
 
 
 def _plain(bound: float) -> str:
@@ -172,7 +159,6 @@ def seconds_of(duration: str, setting: str = "time") -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", duration.strip())
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
     if not 0 < seconds < math.inf:
-        raise SettingsError(
-            "must be a duration such as 90s, 5m or 2h", setting=setting, value=duration
-        )
+        problem = "must be a duration such as 90s, 5m or 2h"
+        raise SettingsError(problem, setting=setting, value=duration)
     return seconds

@@ -250,8 +250,5 @@ def require_one_budget(settings: Mapping[str, Any]) -> None:
     """Raise SettingsError where more than one of epochs, steps and time is given."""
     first, *others = [name for name in BUDGETS if settings.get(name) is not None] or [""]
     if others:
-        raise SettingsError(
-            f"cannot be combined with {' and '.join(others)}",
-            setting=first,
-            remedy="give one of epochs, steps and time",
-        )
+        problem = f"cannot be combined with {' and '.join(others)}"
+        raise SettingsError(problem, setting=first, remedy="give one of epochs, steps and time")

@@ -86,7 +86,8 @@ def command(**params: Any) -> None:
     machine = _machine(options, settings)
     plans = _plans(options, settings, work, machine)
     if options.as_json:
-        click.echo(json.dumps(_document(work, plans)))
+        networks = [_document(plan) for plan in plans]
+        click.echo(json.dumps({"weights": work.weights, "networks": networks}))
         return
     click.echo(_heading(work, machine, settings))
     for plan in plans:
@@ -99,28 +100,18 @@ def _plans(
     """The forecast for each network."""
     from nextchar.distributed.cost_model import Network, efficient_lanes, stops_paying, table
 
-    training, plans = settings.training, []
+    batch_size, seq_length = settings.training.batch_size, settings.training.seq_length
+    size, overlap, plans = _bytes(settings), options.overlap, []
     for bandwidth in options.gbits or (1.0, 10.0, 100.0):
         network = Network.of(bandwidth, options.latency)
         rows = table(
-            work,
-            machine,
-            network,
-            batch_size=training.batch_size,
-            most=options.nodes,
-            seq_length=training.seq_length,
-            bytes_per_number=_bytes(settings),
-            overlap=options.overlap,
-        )
+            work, machine, network, batch_size=batch_size, most=options.nodes,
+            seq_length=seq_length, bytes_per_number=size, overlap=overlap,
+        )  # fmt: skip
         lanes = efficient_lanes(
-            work,
-            machine,
-            network,
-            ranks=rows[-1].ranks,
-            seq_length=training.seq_length,
-            bytes_per_number=_bytes(settings),
-            overlap=options.overlap,
-        )
+            work, machine, network, ranks=rows[-1].ranks,
+            seq_length=seq_length, bytes_per_number=size, overlap=overlap,
+        )  # fmt: skip
         plans.append(_Plan(bandwidth, rows, stops_paying(rows), lanes))
     return plans
 
@@ -177,28 +168,22 @@ def _table(plan: _Plan, latency: float) -> str:
     return "\n".join(lines)
 
 
-def _document(work: Workload, plans: list[_Plan]) -> dict[str, Any]:
+def _document(plan: _Plan) -> dict[str, Any]:
     return {
-        "weights": work.weights,
-        "networks": [
+        "gbits": plan.bandwidth,
+        "pays_up_to": plan.pays_up_to,
+        "efficient_lanes": plan.efficient_lanes,
+        "rows": [
             {
-                "gbits": plan.bandwidth,
-                "pays_up_to": plan.pays_up_to,
-                "efficient_lanes": plan.efficient_lanes,
-                "rows": [
-                    {
-                        "nodes": row.ranks,
-                        "lanes": row.lanes,
-                        "seconds": row.step.seconds,
-                        "waiting": row.step.waiting,
-                        "bytes_sent": row.step.sent,
-                        "chars_per_second": row.speed,
-                        "speedup": row.speedup,
-                        "efficiency": row.efficiency,
-                    }
-                    for row in plan.rows
-                ],
+                "nodes": row.ranks,
+                "lanes": row.lanes,
+                "seconds": row.step.seconds,
+                "waiting": row.step.waiting,
+                "bytes_sent": row.step.sent,
+                "chars_per_second": row.speed,
+                "speedup": row.speedup,
+                "efficiency": row.efficiency,
             }
-            for plan in plans
+            for row in plan.rows
         ],
     }

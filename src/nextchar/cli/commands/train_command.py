@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,9 +66,8 @@ def command(**params: Any) -> None:
     """  # noqa: D205
     options, settings = split_params(TrainOptions, params)
     if not options.files and not options.resume:
-        raise click.UsageError(
-            "Missing argument 'FILE...': a text file, a folder, - or a data set."
-        )
+        problem = "Missing argument 'FILE...': a text file, a folder, - or a data set."
+        raise click.UsageError(problem)
 
     from nextchar.distributed.join import join_process_group
     from nextchar.model.file import BEST
@@ -120,17 +120,14 @@ def _train(
     from nextchar.training.signals import stop_on_interrupt
 
     source = options.start_from
-    with stop_on_interrupt(also=group.share.size > 1) as should_stop:
-        try:
-            request = RunRequest(
-                text_from_paths(options.files) if options.files else None,
-                preset=options.preset,
-                given=settings,
-                validation=text_from_paths(options.val) if options.val else None,
-                base=group.on_rank_zero(lambda: load_base_model(source) if source else None),
-                out=directory,
-                resume=options.resume,
-            )
-            return train(request, Hooks(callbacks, should_stop, write_sample), group)
-        finally:
-            callbacks.close()
+    with stop_on_interrupt(also=group.share.size > 1) as should_stop, closing(callbacks):
+        request = RunRequest(
+            text_from_paths(options.files) if options.files else None,
+            preset=options.preset,
+            given=settings,
+            validation=text_from_paths(options.val) if options.val else None,
+            base=group.on_rank_zero(lambda: load_base_model(source) if source else None),
+            out=directory,
+            resume=options.resume,
+        )
+        return train(request, Hooks(callbacks, should_stop, write_sample), group)

@@ -59,15 +59,13 @@ class WritingSession:
 
     def __init__(self, model: Model, request: Request) -> None:
         if request.automaton is not None:
-            raise SettingsError(
-                "cannot be combined with interactive", setting="pattern", remedy="leave it out"
-            )
+            problem = "cannot be combined with interactive"
+            raise SettingsError(problem, setting="pattern", remedy="leave it out")
         self.model, self.settings, self.symbols = model, request.settings, list[Symbol]()
         self._lead, prompt = request.prompt[: request.primed], request.prompt[request.primed :]
         self._classes = CharacterClasses(model.vocabulary)
-        self._decoder = Decoder(
-            model.parameters, bfloat16=WEIGHTS_AS_BFLOAT16[request.settings.dtype]
-        )
+        bfloat16 = WEIGHTS_AS_BFLOAT16[request.settings.dtype]
+        self._decoder = Decoder(model.parameters, bfloat16=bfloat16)
         self._lane = self._decoder.enter()
         self._decoder.read(self._lead)
         self._snapshots = [self._decoder.snapshot(self._lane)]  # one each SNAPSHOT_INTERVAL symbols
@@ -122,11 +120,8 @@ class WritingSession:
         codes = self.model.vocabulary.encode(text).tolist()
         if self.model.vocabulary.unknown_code in codes:
             position = codes.index(self.model.vocabulary.unknown_code)
-            raise UnknownCharacterError(
-                f"the character {text[position]!r} is not in the model's vocabulary",
-                text[position],
-                position,
-            )
+            problem = f"the character {text[position]!r} is not in the model's vocabulary"
+            raise UnknownCharacterError(problem, text[position], position)
         if codes:
             self._edit(0, codes)
 
