@@ -89,15 +89,9 @@ class ConsoleProgress:
                 from tqdm import tqdm
 
                 self._bar = tqdm(
-                    desc="encoding the text",
-                    initial=event.done,
-                    total=event.total,
-                    file=self._stream,
-                    dynamic_ncols=True,
-                    leave=False,
-                    unit="B",
-                    unit_scale=True,
-                )
+                    desc="encoding the text", initial=event.done, total=event.total,
+                    unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False,
+                )  # fmt: skip
             self._bar.update(event.done - self._bar.n)
         elif time.monotonic() - self._line_at > LINE_SECONDS:
             of = f" of {megabytes(event.total, 0)}" if event.total else ""
@@ -110,12 +104,9 @@ class ConsoleProgress:
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=1.0,
-            file=self._stream,
-            dynamic_ncols=True,
-            leave=False,
-            bar_format="{percentage:3.0f}% {bar} {desc}",
-        )
+            total=1.0, bar_format="{percentage:3.0f}% {bar} {desc}",
+            file=self._stream, dynamic_ncols=True, leave=False,
+        )  # fmt: skip
 
     def _step(self, event: events.Stepped) -> None:
         self._first = self._first or event
@@ -190,7 +181,5 @@ def _summary(event: events.Finished) -> str:
 
 def _test(event: events.Scored) -> str:
     bits = to_bits(event.loss)
-    return (
-        f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} held-out "
-        "characters"
-    )
+    loss = f"{event.loss:.4f} nats/char ({bits:.3f} bits)"
+    return f"test part: {loss}, {event.characters:,} held-out characters"

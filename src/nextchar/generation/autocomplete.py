@@ -155,14 +155,11 @@ class _Terminators:
         if vocabulary.unknown_code is not None:  # it stands for no character
             self._known[vocabulary.unknown_code] = False
         self._line = self.classes.ends_line | self._record
+        has_letters, other = self.classes.is_word.any(), "choose another end"
         needs = {
             "record": (end is not None, "a model of records", "train with --records"),
-            "line": (self._line.any(), "a model that knows line breaks", "choose another end"),
-            "word": (
-                self.classes.is_word.any(),
-                "a model that knows letters",
-                "choose another end",
-            ),
+            "line": (self._line.any(), "a model that knows line breaks", other),
+            "word": (has_letters, "a model that knows letters", other),
         }
         is_possible, need, remedy = needs.get(self.to, (True, "", ""))
         if not is_possible:
@@ -227,15 +224,10 @@ class _PrefixSearch:
             self._stepper.restore([each.before for each in batch if each.before is not None])
             self._stepper.step(np.array([each.codes[-1] for each in batch]))
             self._expand(batch)
-        suggestions = Suggestions(
-            Suggestion(
-                vocabulary.decode(each.codes),
-                float(np.exp(-each.cost)),
-                each.ends,
-                vocabulary.decode_bytes(each.codes),
-            )
-            for each in self._found
-        )
+        suggestions = Suggestions()
+        for each in self._found:
+            text, data = vocabulary.decode(each.codes), vocabulary.decode_bytes(each.codes)
+            suggestions.append(Suggestion(text, float(np.exp(-each.cost)), each.ends, data))
         suggestions.exact = self._best_omitted <= self._threshold
         return suggestions
 

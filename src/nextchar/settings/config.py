@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nextchar.errors import SettingsError
-from nextchar.settings.fields import require_known, suggestion
+from nextchar.settings.fields import require_at_most_one, require_known, suggestion
 from nextchar.settings.groups import (
     BUDGETS,
     CELLS,
@@ -22,27 +22,14 @@ from nextchar.settings.groups import (
     NetworkSettings,
     TextSettings,
     TrainingSettings,
-    require_one_budget,
 )
 from nextchar.settings.presets import AUTO, PRESETS
 
 __all__ = [
-    "BUDGETS",
-    "CELLS",
-    "FIELDS",
-    "GROUPS",
-    "INITIALISATIONS",
-    "OPTIMIZERS",
-    "RESERVED",
-    "SCHEDULES",
-    "NetworkSettings",
-    "Settings",
-    "TextSettings",
-    "TrainingSettings",
-    "fields",
-    "laid_over",
-    "option_of",
-]
+    "BUDGETS", "CELLS", "FIELDS", "GROUPS", "INITIALISATIONS", "OPTIMIZERS", "RESERVED",
+    "SCHEDULES", "NetworkSettings", "Settings", "TextSettings", "TrainingSettings",
+    "fields", "laid_over", "option_of",
+]  # fmt: skip
 
 GROUPS: Mapping[str, type[Any]] = {
     "text": TextSettings,
@@ -122,7 +109,7 @@ def laid_over(preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         require_known(name, FIELDS, "setting")
-    require_one_budget(given)
+    require_at_most_one(BUDGETS, given)
     preset = AUTO if preset is None else preset
     if preset not in PRESETS:
         problem, remedy = f"must be one of {', '.join(PRESETS)}", suggestion(preset, PRESETS)

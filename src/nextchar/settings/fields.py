@@ -7,7 +7,7 @@ import difflib
 import math
 import numbers
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,15 @@ def require_known(name: str, known: Iterable[str], what: str) -> None:
     article = "an" if what[0] in "aeiou" else "a"
     remedy = suggestion(name, names) or f"choose from {', '.join(names)}"
     raise SettingsError(f"is not {article} {what}", setting=name, remedy=remedy)
+
+
+def require_at_most_one(names: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Raise SettingsError where more than one of two or more settings is given."""
+    first, *others = [name for name in names if values.get(name) is not None] or [""]
+    if others:
+        problem = f"cannot be combined with {' and '.join(others)}"
+        remedy = f"give one of {', '.join(names[:-1])} and {names[-1]}"
+        raise SettingsError(problem, setting=first, remedy=remedy)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str | None:

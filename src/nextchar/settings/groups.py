@@ -6,12 +6,17 @@ tables of the documentation. Each default is written once, here. Nothing heavy i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nextchar.errors import SettingsError
-from nextchar.settings.fields import Validated, escaped, seconds_of, setting, unescaped
+from nextchar.settings.fields import (
+    Validated,
+    escaped,
+    require_at_most_one,
+    seconds_of,
+    setting,
+    unescaped,
+)
 
 CELLS = ("rnn", "lstm", "gru")
 INITIALISATIONS = ("uniform", "glorot", "orthogonal", "normal")
@@ -97,12 +102,10 @@ class NetworkSettings(Validated):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.tied and self.embedding_size != self.hidden_size:
-            raise SettingsError(
-                "needs embedding_size equal to hidden_size, not "
-                f"{self.embedding_size} and {self.hidden_size}",
-                setting="tied",
-                remedy=f"set embedding_size to {self.hidden_size}",
-            )
+            sizes = f"{self.embedding_size} and {self.hidden_size}"
+            problem = f"needs embedding_size equal to hidden_size, not {sizes}"
+            remedy = f"set embedding_size to {self.hidden_size}"
+            raise SettingsError(problem, setting="tied", remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +232,7 @@ class TrainingSettings(Validated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_one_budget(vars(self))
+        require_at_most_one(BUDGETS, vars(self))
         if all(getattr(self, name) is None for name in BUDGETS):
             raise SettingsError("one of epochs, steps and time is needed to end the run")
         if self.time is not None:
@@ -244,11 +247,3 @@ class TrainingSettings(Validated):
 
 
 # fmt: on
-
-
-def require_one_budget(settings: Mapping[str, Any]) -> None:
-    """Raise SettingsError where more than one of epochs, steps and time is given."""
-    first, *others = [name for name in BUDGETS if settings.get(name) is not None] or [""]
-    if others:
-        problem = f"cannot be combined with {' and '.join(others)}"
-        raise SettingsError(problem, setting=first, remedy="give one of epochs, steps and time")

@@ -23,6 +23,7 @@ from nextchar.cli.output.generated_texts import announce_seed, print_samples, sa
 from nextchar.cli.output.text_io import as_text, biases_of, lines_of, print_text, read_text
 from nextchar.errors import SettingsError, TextError
 from nextchar.generation.generation_settings import ALIASES, GenerationSettings
+from nextchar.settings.fields import require_at_most_one
 
 if TYPE_CHECKING:
     from nextchar.apps.memorisation.passages import Passages
@@ -120,25 +121,15 @@ def command(**params: Any) -> None:
 
 
 def _require_consistent(options: GenerateOptions, settings: GenerationSettings) -> None:
-    """Raise SettingsError for options that cannot be combined."""
-    prompts = ("prompt", "prompt_file", "prompts")
-    first, *others = [name for name in prompts if getattr(options, name) is not None] or [""]
-    if others:
-        raise SettingsError(
-            f"cannot be combined with {' and '.join(others)}",
-            setting=first,
-            remedy="give one of prompt, prompt_file and prompts",
-        )
+    require_at_most_one(("prompt", "prompt_file", "prompts"), vars(options))
     if settings.logprobs is not None and options.prompts is None and not options.as_json:
         raise SettingsError("is printed by --json only", setting="logprobs", remedy="add --json")
     if options.novel and options.prompts is not None:
-        raise SettingsError(
-            "cannot be combined with prompts", setting="novel", remedy="give --prompt instead"
-        )
+        problem = "cannot be combined with prompts"
+        raise SettingsError(problem, setting="novel", remedy="give --prompt instead")
     if options.training_text and not options.novel:
-        raise SettingsError(
-            "is used by --novel only", setting="training_text", remedy="add --novel"
-        )
+        problem = "is used by --novel only"
+        raise SettingsError(problem, setting="training_text", remedy="add --novel")
 
 
 def _write_together(task: _Task, prompt: str | bytes, options: GenerateOptions) -> None:
@@ -152,7 +143,6 @@ def _write_together(task: _Task, prompt: str | bytes, options: GenerateOptions) 
 
 
 def _continue_prompt(task: _Task, prompt: str | bytes, options: GenerateOptions) -> None:
-    """Generate the texts of one prompt and print them."""
     from nextchar.generation.generate import stream
 
     model, settings = task.model, task.settings
@@ -171,16 +161,12 @@ def _continue_prompt(task: _Task, prompt: str | bytes, options: GenerateOptions)
         print_samples(model, lead, samples, passages)
         return
     spans = passages.spans if passages else [None] * len(samples)
-    document = {
-        "prompt": as_text(prompt),
-        **dataclasses.asdict(settings),
-        "seed": task.seed,
-        "samples": [
-            sample_as_json(model.vocabulary, as_text(lead), *each)
-            for each in zip(samples, spans, strict=True)
-        ],
-    }
-    click.echo(json.dumps(document))
+    objects = [
+        sample_as_json(model.vocabulary, as_text(lead), *each)
+        for each in zip(samples, spans, strict=True)
+    ]
+    given = dataclasses.asdict(settings) | {"seed": task.seed}
+    click.echo(json.dumps({"prompt": as_text(prompt), **given, "samples": objects}))
     if passages:
         click.echo(copied_summary(passages), err=True)
 
@@ -203,10 +189,8 @@ def _generate(
     novel = novel_records(*asked, seed=seed, texts=options.training_text)
     if len(novel.records) < task.settings.samples:
         count = f"{len(novel.records)} of {task.settings.samples}"
-        click.echo(
-            f"note: only {count} were new in {novel.tries} tries: the model has memorised its text",
-            err=True,
-        )
+        found = f"only {count} were new in {novel.tries} tries"
+        click.echo(f"note: {found}: the model has memorised its text", err=True)
     return novel.records, None
 
 
@@ -218,25 +202,20 @@ def _continue_lines(task: _Task, source: str, *, echo: bool) -> None:
     from nextchar.generation.generate import generate_many
     from nextchar.generation.requests import make_request
 
-    waiting: list[str] = []
+    model, waiting = task.model, list[str]()
 
     def requests() -> Iterator[Request]:
         for number, prompt in enumerate(lines_of(source), 1):
             try:
-                request = make_request(
-                    task.model, prompt, task.settings, task.options, seed=task.seed
-                )
+                request = make_request(model, prompt, task.settings, task.options, seed=task.seed)
             except TextError as error:
                 raise error.located(f"{source}: line {number}") from error
             waiting.append(prompt)
             yield request
 
-    for samples in generate_many(task.model, requests()):
+    for samples in generate_many(model, requests()):
         prompt = waiting.pop(0)
         lead = prompt if echo else ""
-        line = {
-            "prompt": prompt,
-            "seed": task.seed,
-            "samples": [sample_as_json(task.model.vocabulary, lead, each) for each in samples],
-        }
+        texts = [sample_as_json(model.vocabulary, lead, each) for each in samples]
+        line = {"prompt": prompt, "seed": task.seed, "samples": texts}
         print_text(json.dumps(line, ensure_ascii=False) + "\n")

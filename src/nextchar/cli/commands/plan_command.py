@@ -97,7 +97,6 @@ def command(**params: Any) -> None:
 def _plans(
     options: PlanOptions, settings: Settings, work: Workload, machine: Machine
 ) -> list[_Plan]:
-    """The forecast for each network."""
     from nextchar.distributed.cost_model import Network, efficient_lanes, stops_paying, table
 
     batch_size, seq_length = settings.training.batch_size, settings.training.seq_length

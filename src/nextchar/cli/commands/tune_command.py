@@ -92,11 +92,8 @@ def command(**params: Any) -> None:
 
     for name, value in map(parse_fix, options.fix):
         if settings.get(name, value) != value:
-            raise SettingsError(
-                f"is given twice, as {settings[name]} and as {value}",
-                setting=name,
-                remedy="leave one out",
-            )
+            problem = f"is given twice, as {settings[name]} and as {value}"
+            raise SettingsError(problem, setting=name, remedy="leave one out")
         settings[name] = value
     tuned = tune(
         options.files,

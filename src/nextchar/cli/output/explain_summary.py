@@ -85,10 +85,5 @@ def _memory(explanation: TextAnalysis) -> str:
         f"  the last {length:>4}  {bits:.3f} bits"
         for length, bits in zip(found.lengths, to_bits(found.loss).tolist(), strict=True)
     ]
-    return "\n".join(
-        [
-            "loss by context length, in characters:",
-            *lines,
-            f"  all            {to_bits(found.full_loss):.3f} bits",
-        ]
-    )
+    last = f"  all            {to_bits(found.full_loss):.3f} bits"
+    return "\n".join(["loss by context length, in characters:", *lines, last])

@@ -259,7 +259,6 @@ class WritingSession:
         self._undone.clear()
 
     def _append(self, code: int) -> None:
-        """Score a code and add it."""
         self._extend([Symbol(code, float(self.logprobs[code]))])
 
     def _extend(self, symbols: Sequence[Symbol]) -> None:
