@@ -16,7 +16,7 @@ Command = Callable[..., Any]
 Options = TypeVar("Options")
 
 
-class SectionedCommand(click.Command):
+class SectionCommand(click.Command):
     """A command whose help shows its options in sections, in the order of their definition."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

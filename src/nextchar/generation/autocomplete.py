@@ -12,9 +12,10 @@ the best ones are found as soon as no untried prefix is more probable than the l
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,13 +195,12 @@ class _Prefix:
     before: Snapshot | None = None
 
 
-@dataclass(order=True)
-class _FoundSuggestion:
+class _FoundSuggestion(NamedTuple):
     """A continuation; the best has the lowest cost."""
 
     cost: float
     codes: tuple[int, ...]
-    ends: bool = field(compare=False)
+    ends: bool
 
 
 class _PrefixSearch:
@@ -278,8 +278,8 @@ class _PrefixSearch:
 
     def _record(self, codes: tuple[int, ...], logprob: float, *, ends: bool) -> None:
         if logprob > self._threshold:
-            self._found.append(_FoundSuggestion(-logprob, codes, ends))
-            self._found = sorted(self._found)[: self._settings.count]
+            insort(self._found, _FoundSuggestion(-logprob, codes, ends))
+            del self._found[self._settings.count :]
 
     def _omit(self, logprob: float) -> None:
         self._best_omitted = max(self._best_omitted, logprob)

@@ -108,16 +108,10 @@ def make_request(
     if options.pattern is not None:
         automaton = automaton_of(options.pattern, model.vocabulary, end_code=model.end_code)
         require_fits(automaton, settings.length)
-    return Request(
-        prompt=codes,
-        primed=primed,
-        settings=settings,
-        seed=seed,
-        stop=_checked_stops(options.stop),
-        bias=_bias(options.logit_bias, model.vocabulary) if options.logit_bias else None,
-        automaton=automaton,
-        prompt_logprobs=options.prompt_logprobs,
-    )
+    stop = _checked_stops(options.stop)
+    bias = _bias(options.logit_bias, model.vocabulary) if options.logit_bias else None
+    scored = options.prompt_logprobs
+    return Request(codes, primed, settings, seed, stop, bias, automaton, prompt_logprobs=scored)
 
 
 def _checked_stops(stop: str | Sequence[str]) -> tuple[str, ...]:

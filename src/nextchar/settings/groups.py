@@ -73,12 +73,9 @@ def _records(value: str, alphabet: str) -> str:
     if not delimiter or RESERVED in delimiter:
         raise SettingsError("must be line, file or a delimiter", setting="records", value=value)
     if alphabet == "bytes" and (value == "file" or len(delimiter) > 1 or delimiter > "\xff"):
-        raise SettingsError(
-            "must be line or a single byte with the bytes alphabet",
-            setting="records",
-            value=value,
-            remedy="separate the records by a byte that they lack, such as '\\0'",
-        )
+        problem = "must be line or a single byte with the bytes alphabet"
+        remedy = "separate the records by a byte that they lack, such as '\\0'"
+        raise SettingsError(problem, setting="records", value=value, remedy=remedy)
     return escaped(delimiter)
 
 
@@ -238,12 +235,9 @@ class TrainingSettings(Validated):
         if self.time is not None:
             seconds_of(self.time)
         if self.val_fraction + self.test_fraction >= 1:
-            raise SettingsError(
-                f"must be below 1 together with val_fraction, which is {self.val_fraction:g}",
-                setting="test_fraction",
-                value=self.test_fraction,
-                remedy="leave a part of the text to train on",
-            )
+            fraction, remedy = self.test_fraction, "leave a part of the text to train on"
+            problem = f"must be below 1 together with val_fraction, which is {self.val_fraction:g}"
+            raise SettingsError(problem, setting="test_fraction", value=fraction, remedy=remedy)
 
 
 # fmt: on

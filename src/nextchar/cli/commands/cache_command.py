@@ -26,14 +26,11 @@ def command(clear: bool, as_json: bool) -> None:
     if as_json:
         texts = [
             {
-                "name": entry.name,
-                "bytes": entry.size,
-                "made": _timestamp(entry.made),
-                "characters": entry.characters,
-                "text": entry.inputs,
+                "name": entry.name, "bytes": entry.size, "made": _timestamp(entry.made),
+                "characters": entry.characters, "text": entry.inputs,
             }
             for entry in listed
-        ]
+        ]  # fmt: skip
         document = {"folder": str(folder), "bytes": size, "cleared": clear, "texts": texts}
         click.echo(json.dumps(document))
         return

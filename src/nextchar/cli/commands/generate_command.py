@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextchar.cli.options import (
-    option,
-    options_of,
-    setting_options,
-    split_params,
-    unknown_option,
-)
+from nextchar.cli.options import option, options_of, setting_options, split_params, unknown_option
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 from nextchar.cli.output.copied_passages import copied_summary
 from nextchar.cli.output.generated_texts import announce_seed, print_samples, sample_as_json

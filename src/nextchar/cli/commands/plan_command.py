@@ -174,15 +174,11 @@ def _document(plan: _Plan) -> dict[str, Any]:
         "efficient_lanes": plan.efficient_lanes,
         "rows": [
             {
-                "nodes": row.ranks,
-                "lanes": row.lanes,
-                "seconds": row.step.seconds,
-                "waiting": row.step.waiting,
-                "bytes_sent": row.step.sent,
-                "chars_per_second": row.speed,
-                "speedup": row.speedup,
-                "efficiency": row.efficiency,
+                "nodes": row.ranks, "lanes": row.lanes,
+                "seconds": row.step.seconds, "waiting": row.step.waiting,
+                "bytes_sent": row.step.sent, "chars_per_second": row.speed,
+                "speedup": row.speedup, "efficiency": row.efficiency,
             }
             for row in plan.rows
         ],
-    }
+    }  # fmt: skip

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextchar.cli.options import (
-    SectionedCommand,
-    option,
-    options_of,
-    split_params,
-    training_options,
-)
+from nextchar.cli.options import SectionCommand, option, options_of, split_params, training_options
 from nextchar.cli.output.error_output import report_rank_error
 from nextchar.errors import SettingsError
 from nextchar.settings.presets import PRESET_HELP, PRESETS
@@ -51,7 +45,7 @@ class TrainOptions:
     as_json: bool = option("Print the result as JSON.", "--json")
 
 
-@click.command("train", cls=SectionedCommand)
+@click.command("train", cls=SectionCommand)
 @click.argument("files", nargs=-1, metavar="FILE...")
 @options_of(TrainOptions)
 @training_options()
@@ -77,13 +71,9 @@ def command(**params: Any) -> None:
         callbacks = group.on_all_ranks(lambda: _callbacks(group, directory, options))
         trained = _train(options, settings, directory, group, callbacks)
     if options.as_json and group.share.rank == 0:
-        summary = {
-            "directory": str(directory),
-            "steps": trained.steps,
-            "best_loss": trained.best_loss,
-            "test_loss": trained.test_loss,
-            "model": str(directory / BEST),
-        }
+        losses = {"best_loss": trained.best_loss, "test_loss": trained.test_loss}
+        summary = {"directory": str(directory), "steps": trained.steps, **losses}
+        summary["model"] = str(directory / BEST)
         click.echo(json.dumps(summary))
 
 

@@ -8,13 +8,7 @@ from typing import Any
 
 import click
 
-from nextchar.cli.options import (
-    SectionedCommand,
-    option,
-    options_of,
-    split_params,
-    training_options,
-)
+from nextchar.cli.options import SectionCommand, option, options_of, split_params, training_options
 from nextchar.errors import SettingsError
 
 
@@ -67,7 +61,7 @@ class TuneOptions:
     worker: bool = option("", hidden=True)
 
 
-@click.command("tune", cls=SectionedCommand)
+@click.command("tune", cls=SectionCommand)
 @click.argument("files", nargs=-1, metavar="FILE...")
 @options_of(TuneOptions)
 @training_options(omitted=("time",))

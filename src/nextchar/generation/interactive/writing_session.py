@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,11 @@ from nextchar.generation.interactive.character_classes import (
     CharacterClasses,
     character_sizes,
 )
-from nextchar.generation.interactive.symbols import (
-    NOT_SCORED,
-    Alternative,
-    Edit,
-    Symbol,
-    mean_bits,
-)
+from nextchar.generation.interactive.symbols import NOT_SCORED, Alternative, Edit, Symbol, mean_bits
 from nextchar.generation.requests import Request
 from nextchar.generation.sampling import probabilities, sample
 from nextchar.generation.scheduler import WEIGHTS_AS_BFLOAT16
+from nextchar.generation.stepper import DecoderUser
 from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
@@ -49,7 +44,7 @@ DEFAULT = GenerationSettings()
 _RESERVED = bytes_of(RESERVED)
 
 
-class WritingSession:
+class WritingSession(DecoderUser):
     """One text in progress, and the model that has read it; a context manager.
 
     request: its prompt begins the text, its settings say how characters are drawn.
@@ -75,12 +70,6 @@ class WritingSession:
         self._undone: list[Edit] = []
         self._uniform: float | None = None  # drawn and not yet used
         self.reseed(request.seed)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._decoder.__exit__(*error)
 
     def __len__(self) -> int:
         return len(self.symbols)
