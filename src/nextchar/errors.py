@@ -87,13 +87,10 @@ class NextcharError(Exception):
         return self._with(path=path)
 
     def _with(self, **details: Any) -> Self:
-        return _rebuilt(type(self), {**vars(self), **self._details(), **details})
-
-    def _details(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _DETAILS}
+        return _rebuilt(type(self), vars(self) | details)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), {**vars(self), **self._details()})
+        return _rebuilt, (type(self), vars(self).copy())
 
 
 _DETAILS = ("problem", "setting", "path", "value", "remedy")
@@ -148,9 +145,8 @@ class MissingExtraError(NextcharError, ImportError):
         self.package = package
         self.extra = extra
         names = " ".join(f'"{each}"' for each in requirements_of(extra)) or package
-        super().__init__(
-            f"{feature} needs {package}", remedy=f"install it with: pip install {names}"
-        )
+        remedy = f"install it with: pip install {names}"
+        super().__init__(f"{feature} needs {package}", remedy=remedy)
 
 
 class NotFittedError(NextcharError, AttributeError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,8 +58,10 @@ class CharRNN(GenerationMixin, NotebookMixin):
             setattr(self, name, settings.get(name))
 
     def __repr__(self) -> str:
-        given = {name: value for name, value in self.get_params().items() if value is not None}
-        return f"CharRNN({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+        return f"CharRNN({', '.join(f'{name}={value!r}' for name, value in self._given().items())})"
+
+    def _given(self) -> dict[str, Any]:
+        return {name: value for name, value in self.get_params().items() if value is not None}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Every setting as it was given; None stands for the value of the preset."""
@@ -105,24 +108,17 @@ class CharRNN(GenerationMixin, NotebookMixin):
         """
         settings = self.settings()  # raises for a wrong setting before any text is read
         progress = ConsoleProgress(quiet=not verbose)
-        with stop_on_interrupt() as should_stop:
-            try:
-                request = RunRequest(
-                    text_input(X, text, settings),
-                    preset=self.preset,
-                    given={
-                        name: getattr(self, name)
-                        for name in FIELDS
-                        if getattr(self, name) is not None
-                    },
-                    validation=text_input(validation, None, settings),
-                    base=_base(start_from),
-                    out=None if out is None else Path(out),
-                    resume=resume,
-                )
-                trained = train(request, Hooks(progress, should_stop, write_sample))
-            finally:
-                progress.close()
+        with stop_on_interrupt() as should_stop, closing(progress):
+            request = RunRequest(
+                text_input(X, text, settings),
+                preset=self.preset,
+                given={name: value for name, value in self._given().items() if name != "preset"},
+                validation=text_input(validation, None, settings),
+                base=_base(start_from),
+                out=None if out is None else Path(out),
+                resume=resume,
+            )
+            trained = train(request, Hooks(progress, should_stop, write_sample))
         self._set_fitted(trained)
         return self
 
@@ -131,9 +127,8 @@ class CharRNN(GenerationMixin, NotebookMixin):
         self.settings_: Settings = trained.settings
         self.records_ = trained.records
         self.loss_curve_ = [record.train_loss for record in trained.records]
-        self.validation_scores_ = [
-            record.val_loss for record in trained.records if record.val_loss is not None
-        ]
+        losses = (record.val_loss for record in trained.records)
+        self.validation_scores_ = [loss for loss in losses if loss is not None]
         self.best_loss_: float = trained.best_loss
         self.n_iter_: int = trained.steps
 
@@ -153,9 +148,8 @@ class CharRNN(GenerationMixin, NotebookMixin):
         """Score of a text: nats, bits, perplexity and accuracy."""
         model = self._fitted()
         if isinstance(text, bytes) and not model.vocabulary.is_bytes:
-            raise TextError(
-                "a model of characters needs a str, got bytes", remedy="decode them first"
-            )
+            problem = "a model of characters needs a str, got bytes"
+            raise TextError(problem, remedy="decode them first")
         whole = bytes_of(text) if model.vocabulary.is_bytes else text
         return evaluate(model, preprocess([whole], model.text), unknown=unknown)[0]
 
@@ -176,9 +170,8 @@ class CharRNN(GenerationMixin, NotebookMixin):
     def _fitted(self) -> Model:
         model: Model | None = getattr(self, "model_", None)
         if model is None:
-            raise NotFittedError(
-                "this CharRNN is not fitted", remedy="call fit or CharRNN.load first"
-            )
+            remedy = "call fit or CharRNN.load first"
+            raise NotFittedError("this CharRNN is not fitted", remedy=remedy)
         return model
 
 

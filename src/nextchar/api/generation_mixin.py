@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
 from nextchar.generation.autocomplete import Suggestions, SuggestionSettings, complete
-from nextchar.generation.generation_settings import generation_settings
+from nextchar.generation.generation_settings import GenerationSettings, generation_settings
 
 if TYPE_CHECKING:
     from nextchar.generation.generate import Generated
@@ -130,16 +130,12 @@ class GenerationMixin:
         from nextchar.generation.requests import RequestOptions
 
         request = RequestOptions(stop, logit_bias, pattern, unknown)
-        each_prompt = [prompts] if isinstance(prompts, str | bytes) else list(prompts)
-        if novel:
-            answers = self._novel(each_prompt, request, options, training_text)
-        else:
-            answers = self._samples(each_prompt, request, options)
+        given = [prompts] if isinstance(prompts, str | bytes) else list(prompts)
+        answers = self._samples(given, request, options, novel=novel, texts=training_text)
+        seed = self.last_seed_
         return [
-            GeneratedText(
-                prompt, each.text, each.data, self.last_seed_, each.finish_reason, each.logprobs
-            )
-            for prompt, samples in zip(each_prompt, answers, strict=True)
+            GeneratedText(prompt, each.text, each.data, seed, each.finish_reason, each.logprobs)
+            for prompt, samples in zip(given, answers, strict=True)
             for each in samples
         ]
 
@@ -157,18 +153,9 @@ class GenerationMixin:
 
         The arguments are those of `generate`, and so is the text of all parts together.
         """
-        from nextchar.generation.generate import choose_seed, stream
         from nextchar.generation.requests import RequestOptions
 
-        settings = generation_settings(options)
-        if settings.samples > 1:
-            raise SettingsError(
-                "must be 1, since one text is streamed", setting="samples", value=settings.samples
-            )
-        model = self._fitted()
-        self.last_seed_ = choose_seed(settings.seed)
-        request = RequestOptions(stop, logit_bias, pattern, unknown)
-        return stream(model, prompt, settings, request, seed=self.last_seed_)
+        return self._stream(prompt, RequestOptions(stop, logit_bias, pattern, unknown), options)
 
     def complete(
         self,
@@ -192,35 +179,48 @@ class GenerationMixin:
         settings = SuggestionSettings(count=count, length=length, to=to, beams=beams)
         return complete(self._fitted(), prefix, settings, unknown=unknown)
 
+    def _stream(
+        self, prompt: str | bytes, request: RequestOptions, options: Mapping[str, Any]
+    ) -> Iterator[str]:
+        from nextchar.generation.generate import stream
+
+        settings, model, seed = self._begin(options)
+        if settings.samples > 1:
+            problem = "must be 1, since one text is streamed"
+            raise SettingsError(problem, setting="samples", value=settings.samples)
+        return stream(model, prompt, settings, request, seed=seed)
+
     def _samples(
-        self, prompts: Sequence[str | bytes], request: RequestOptions, options: Mapping[str, Any]
-    ) -> list[list[Generated]]:
-        from nextchar.generation.generate import choose_seed, generate_many
-        from nextchar.generation.requests import make_request
-
-        settings = generation_settings(options)
-        model = self._fitted()
-        self.last_seed_ = seed = choose_seed(settings.seed)
-        requests = (make_request(model, each, settings, request, seed=seed) for each in prompts)
-        return list(generate_many(model, requests))
-
-    def _novel(
         self,
         prompts: Sequence[str | bytes],
         request: RequestOptions,
         options: Mapping[str, Any],
-        training_text: Sequence[str],
+        *,
+        novel: bool = False,
+        texts: Sequence[str] = (),
     ) -> list[list[Generated]]:
-        from nextchar.apps.memorisation.novelty import novel_records
+        """Texts of each prompt; if novel, new records, compared with the training texts."""
+        from nextchar.generation.generate import generate_many
+        from nextchar.generation.requests import make_request
+
+        settings, model, seed = self._begin(options)
+        if novel:
+            from nextchar.apps.memorisation.novelty import novel_records
+
+            return [
+                novel_records(model, each, settings, request, seed=seed, texts=texts).records
+                for each in prompts
+            ]
+        requests = (make_request(model, each, settings, request, seed=seed) for each in prompts)
+        return list(generate_many(model, requests))
+
+    def _begin(self, options: Mapping[str, Any]) -> tuple[GenerationSettings, Model, int]:
+        """Settings, model and seed of a call; the seed is stored in `last_seed_`."""
         from nextchar.generation.generate import choose_seed
 
-        settings = generation_settings(options)
-        model = self._fitted()
-        self.last_seed_ = seed = choose_seed(settings.seed)
-        return [
-            novel_records(model, each, settings, request, seed=seed, texts=training_text).records
-            for each in prompts
-        ]
+        settings, model = generation_settings(options), self._fitted()
+        self.last_seed_ = choose_seed(settings.seed)
+        return settings, model, self.last_seed_
 
     def _earlier_form(
         self, prompt: Any, request: RequestOptions, options: dict[str, Any]
@@ -237,20 +237,11 @@ class GenerationMixin:
                 raise SettingsError(
                     "cannot be combined with samples, novel or a list of prompts", setting="stream"
                 )
-            return self.stream(
-                prompt,
-                stop=request.stop,
-                logit_bias=request.logit_bias,
-                pattern=request.pattern,
-                unknown=request.unknown,
-                **options,
-            )
+            return self._stream(prompt, request, options)
         prompts = prompt if is_list else [prompt]
-        if novel and not is_list:
-            answers = self._novel(prompts, request, options, texts)
-        else:
-            answers = self._samples(prompts, request, options)
+        novel = novel and not is_list
+        answers = self._samples(prompts, request, options, novel=novel, texts=texts)
         many = [[each.text for each in samples] for samples in answers]
-        if has_samples or (novel and not is_list):
+        if has_samples or novel:
             return many if is_list else many[0]
         return [texts[0] for texts in many] if is_list else many[0][0]

@@ -43,9 +43,8 @@ class NotebookMixin:
         from nextchar.apps.explain.explanation import explain_string
         from nextchar.settings.fields import require_known
 
-        known = ExplainSettings.__dataclass_fields__
         for name in options:
-            require_known(name, known, "option of explain")
+            require_known(name, ExplainSettings.__dataclass_fields__, "option of explain")
         return explain_string(self._fitted(), text, ExplainSettings(**options), unknown=unknown)
 
     def plot_loss(self) -> Any:
@@ -137,7 +136,6 @@ def card_of(estimator: NotebookMixin, model: Model, records: list[Evaluated]) ->
     cells = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows.items())
     curve = ""
     if len(records) > 1:
-        image = svg(loss_curves(records), NARROW)
-        curve = f'<div style="max-width:{NARROW}px">{image}</div>'
+        curve = f'<div style="max-width:{NARROW}px">{svg(loss_curves(records), NARROW)}</div>'
     body = f"<code>{escape(repr(estimator))}</code><table>{cells}</table>{curve}"
     return framed(body, title="CharRNN", height=140 + 30 * len(rows) + (280 if curve else 0))

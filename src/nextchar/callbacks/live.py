@@ -91,9 +91,7 @@ class LiveCurves:
     def _draw(self) -> None:
         self._drawn = self._clock()
         lines = self.screen(*_size(self._stream))
-        self._put(
-            "\x1b[H" + "".join(f"{line}\x1b[K\r\n" for line in lines[:-1]) + lines[-1] + "\x1b[J"
-        )
+        self._put("\x1b[H" + "\x1b[K\r\n".join(lines) + "\x1b[J")
 
     def _put(self, text: str) -> None:
         try:
@@ -142,14 +140,14 @@ class LiveCurves:
 
     def _notes(self, width: int) -> list[str]:
         """Return the last evaluation and the last note."""
-        lines = []
-        for event in reversed(self._held):
-            if isinstance(event, Evaluated) and event.val_loss is not None:
-                best = " · best" if event.is_best else ""
-                lines.append(f"validation {event.val_loss:.4f} nats at step {event.step:,}{best}")
-                break
-        lines += [f"note: {each.text}" for each in self._held if isinstance(each, Note)][-1:]
-        return [line[:width] for line in lines]
+        validations = [
+            f"validation {event.val_loss:.4f} nats at step {event.step:,}"
+            f"{' · best' if event.is_best else ''}"
+            for event in self._held
+            if isinstance(event, Evaluated) and event.val_loss is not None
+        ]
+        notes = [f"note: {each.text}" for each in self._held if isinstance(each, Note)]
+        return [line[:width] for line in (*validations[-1:], *notes[-1:])]
 
     def _sample_lines(self, width: int) -> list[str]:
         lines = [line for line in self._sample.splitlines() if line.strip()][:_SAMPLE_LINES]

@@ -11,17 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from nextchar.formatting.quantities import duration, megabytes, rough_duration, short_number
 from nextchar.formatting.units import to_bits
-from nextchar.training.events import (
-    Encoding,
-    Evaluated,
-    Event,
-    Finished,
-    Note,
-    Sampled,
-    Scored,
-    Started,
-    Stepped,
-)
+from nextchar.training import events
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -41,12 +31,12 @@ class ConsoleProgress:
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._bar: tqdm[Any] | None = None
-        self._started = Started(0, None, None)
-        self._first: Stepped | None = None
+        self._started = events.Started(0, None, None)
+        self._first: events.Stepped | None = None
         self._line_at = self._drawn_at = time.monotonic()
         self._is_lost = False
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         """Print an event."""
         if not self._is_lost:
             with self._ending_on_error():
@@ -60,27 +50,27 @@ class ConsoleProgress:
         except OSError:
             self._is_lost, self._bar = True, None
 
-    def _show(self, event: Event) -> None:
+    def _show(self, event: events.Event) -> None:
         match event:
-            case Note() if not (self._quiet and event.is_by_the_way):
+            case events.Note() if not (self._quiet and event.is_by_the_way):
                 self._line(f"note: {event.text}")
             case _ if self._quiet:
                 return
-            case Encoding():
+            case events.Encoding():
                 self._encode(event)
-            case Started():
+            case events.Started():
                 self.close()  # removes the bar of the encoding
                 self._start(event)
-            case Stepped():
+            case events.Stepped():
                 self._step(event)
-            case Evaluated():
+            case events.Evaluated():
                 self._line(self._evaluation(event))
-            case Sampled():
+            case events.Sampled():
                 self._line(f"─── step {event.step} writes ───\n{event.text}\n───")
-            case Finished():
+            case events.Finished():
                 self.close()
                 self._line(_summary(event))
-            case Scored():
+            case events.Scored():
                 self._line(_test(event))
 
     def close(self) -> None:
@@ -90,7 +80,7 @@ class ConsoleProgress:
                 self._bar.close()
             self._bar = None
 
-    def _encode(self, event: Encoding) -> None:
+    def _encode(self, event: events.Encoding) -> None:
         done = megabytes(event.done, 0)
         if self._stream.isatty():
             if self._bar is not None and event.done < self._bar.n:  # another text begins
@@ -99,35 +89,26 @@ class ConsoleProgress:
                 from tqdm import tqdm
 
                 self._bar = tqdm(
-                    desc="encoding the text",
-                    initial=event.done,
-                    total=event.total,
-                    file=self._stream,
-                    dynamic_ncols=True,
-                    leave=False,
-                    unit="B",
-                    unit_scale=True,
-                )
+                    desc="encoding the text", initial=event.done, total=event.total,
+                    unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False,
+                )  # fmt: skip
             self._bar.update(event.done - self._bar.n)
         elif time.monotonic() - self._line_at > LINE_SECONDS:
             of = f" of {megabytes(event.total, 0)}" if event.total else ""
             self._line(f"encoding the text: {done}{of}")
 
-    def _start(self, event: Started) -> None:
+    def _start(self, event: events.Started) -> None:
         self._started = event
         if not self._stream.isatty():
             return
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=1.0,
-            file=self._stream,
-            dynamic_ncols=True,
-            leave=False,
-            bar_format="{percentage:3.0f}% {bar} {desc}",
-        )
+            total=1.0, bar_format="{percentage:3.0f}% {bar} {desc}",
+            file=self._stream, dynamic_ncols=True, leave=False,
+        )  # fmt: skip
 
-    def _step(self, event: Stepped) -> None:
+    def _step(self, event: events.Stepped) -> None:
         self._first = self._first or event
         figures = (  # these and the bar fit into 80 columns
             f"loss {event.loss:.3f}, smoothed {event.smoothed_loss:.3f} "
@@ -148,11 +129,11 @@ class ConsoleProgress:
             bar.refresh()
             self._drawn_at = time.monotonic()
 
-    def _speed(self, event: Stepped) -> float:
+    def _speed(self, event: events.Stepped) -> float:
         first = self._first or event
         return (event.characters - first.characters) / max(event.seconds - first.seconds, 1e-9)
 
-    def _seconds_left(self, event: Stepped) -> float:
+    def _seconds_left(self, event: events.Stepped) -> float:
         """Estimate the seconds left: of the run's time, or at the speed of this process so far."""
         if self._started.seconds is not None:
             return max(self._started.seconds - event.seconds, 0.0)
@@ -165,7 +146,7 @@ class ConsoleProgress:
     def _of_total(self) -> str:
         return f"/{self._started.total}" if self._started.total else ""
 
-    def _evaluation(self, event: Evaluated) -> str:
+    def _evaluation(self, event: events.Evaluated) -> str:
         if event.val_loss is None:
             validation = "no validation"
         else:
@@ -186,7 +167,7 @@ class ConsoleProgress:
         self._stream.flush()
 
 
-def _summary(event: Finished) -> str:
+def _summary(event: events.Finished) -> str:
     text = (
         f"done: {event.step} steps, {short_number(event.characters)} characters in "
         f"{duration(event.seconds)}; best {event.best_loss:.4f} nats/char "
@@ -198,9 +179,7 @@ def _summary(event: Finished) -> str:
     return f"{text}\nkept in {event.directory}; write with: nextchar generate {where}"
 
 
-def _test(event: Scored) -> str:
+def _test(event: events.Scored) -> str:
     bits = to_bits(event.loss)
-    return (
-        f"test part: {event.loss:.4f} nats/char ({bits:.3f} bits), {event.characters:,} held-out "
-        "characters"
-    )
+    loss = f"{event.loss:.4f} nats/char ({bits:.3f} bits)"
+    return f"test part: {loss}, {event.characters:,} held-out characters"

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import click
 
 from nextchar.settings.config import GROUPS, option_of
-from nextchar.settings.fields import Setting, setting_of
+from nextchar.settings.fields import setting_of
 from nextchar.settings.presets import CHOSEN_BY_AUTO
 
 Command = Callable[..., Any]
 Options = TypeVar("Options")
 
 
-class SectionedCommand(click.Command):
+class SectionCommand(click.Command):
     """A command whose help shows its options in sections, in the order of their definition."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -47,14 +47,29 @@ def setting_options(
     aliases: another name → the name of a field.
     """
     aliases = {name: alias for alias, name in (aliases or {}).items()}
-    return _decorator([_option(field, aliases.get(field.name)) for field in fields])
+    return _decorator([_setting_option(field, aliases.get(field.name)) for field in fields])
+
+
+def option(help: str, *names: str, default: Any = None, **attributes: Any) -> Any:  # noqa: A002
+    """A dataclass field that is an option of a command: a flag if bool, repeatable if a tuple.
+
+    names: on the command line, if not that of the field. attributes: others of `click.option`.
+    """
+    metadata = {"names": names, "attributes": {"help": help, **attributes}}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def options_of(kind: type[Any]) -> Callable[[Command], Command]:
+    """A decorator that adds the options among the fields of a dataclass."""
+    fields = [field for field in dataclasses.fields(kind) if field.metadata]
+    return _decorator([_command_option(field) for field in fields])
 
 
 def training_options(omitted: Collection[str] = ()) -> Callable[[Command], Command]:
     """The options of all settings of training, in the sections of docs/settings.md."""
     return _decorator(
         [
-            _option(
+            _setting_option(
                 field,
                 default="chosen by auto" if field.name in CHOSEN_BY_AUTO else "",
                 section=group.title(),
@@ -107,7 +122,19 @@ def _decorator(options: Iterable[Callable[[Command], Command]]) -> Callable[[Com
     return decorate
 
 
-def _option(
+def _command_option(field: dataclasses.Field[Any]) -> Callable[[Command], Command]:
+    attributes = {"default": field.default, **field.metadata["attributes"]}
+    if field.type == "bool":
+        attributes |= {"is_flag": True, "default": False}
+    elif str(field.type).startswith("tuple"):
+        attributes["multiple"] = True
+    else:
+        attributes = {"type": _plain_type(field), "metavar": _metavar(field), **attributes}
+    names = field.metadata["names"] or [option_of(field.name)]
+    return click.option(*names, field.name, **attributes)
+
+
+def _setting_option(
     field: dataclasses.Field[Any],
     alias: str | None = None,
     default: str = "",
@@ -119,7 +146,8 @@ def _option(
         names, kind, metavar = [option_of(field.name)], None, None
     else:
         names = [option_of(field.name), *([option_of(alias)] if alias else []), field.name]
-        kind, metavar = _type(field, setting), None if setting.choices else setting.metavar
+        kind = click.Choice(setting.choices) if setting.choices else _plain_type(field)
+        metavar = None if setting.choices else setting.metavar or _metavar(field)
     return click.option(
         *names,
         cls=SettingOption,
@@ -132,7 +160,9 @@ def _option(
     )
 
 
-def _type(field: dataclasses.Field[Any], setting: Setting) -> Any:
-    if setting.choices:
-        return click.Choice(setting.choices)
+def _plain_type(field: dataclasses.Field[Any]) -> Any:
     return {"int": int, "float": float, "str": str}[str(field.type).removesuffix(" | None")]
+
+
+def _metavar(field: dataclasses.Field[Any]) -> str | None:
+    return {int: "N", float: "X", str: None}[_plain_type(field)]

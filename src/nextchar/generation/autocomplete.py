@@ -12,9 +12,10 @@ the best ones are found as soon as no untried prefix is more probable than the l
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ LANES = 16  # prefixes read in one step: a few in vain cost less than more steps
 Array = NDArray[Any]
 
 
+# a table of settings: default and help first, limits in the last line
+# fmt: off
 @dataclass(frozen=True, kw_only=True)
 class SuggestionSettings(Validated):
     """Settings of autocompletion."""
@@ -61,6 +64,9 @@ class SuggestionSettings(Validated):
         metavar="N",
         unset="8 for each continuation, at least 64",
     )
+
+
+# fmt: on
 
 
 DEFAULT_SUGGESTIONS = SuggestionSettings()
@@ -157,14 +163,11 @@ class _Terminators:
         if vocabulary.unknown_code is not None:  # it stands for no character
             self._known[vocabulary.unknown_code] = False
         self._line = self.classes.ends_line | self._record
+        has_letters, other = self.classes.is_word.any(), "choose another end"
         needs = {
             "record": (end is not None, "a model of records", "train with --records"),
-            "line": (self._line.any(), "a model that knows line breaks", "choose another end"),
-            "word": (
-                self.classes.is_word.any(),
-                "a model that knows letters",
-                "choose another end",
-            ),
+            "line": (self._line.any(), "a model that knows line breaks", other),
+            "word": (has_letters, "a model that knows letters", other),
         }
         is_possible, need, remedy = needs.get(self.to, (True, "", ""))
         if not is_possible:
@@ -199,13 +202,12 @@ class _Prefix:
     before: Snapshot | None = None
 
 
-@dataclass(order=True)
-class _FoundSuggestion:
+class _FoundSuggestion(NamedTuple):
     """A continuation; the best has the lowest cost."""
 
     cost: float
     codes: tuple[int, ...]
-    ends: bool = field(compare=False)
+    ends: bool
 
 
 class _PrefixSearch:
@@ -229,15 +231,10 @@ class _PrefixSearch:
             self._stepper.restore([each.before for each in batch if each.before is not None])
             self._stepper.step(np.array([each.codes[-1] for each in batch]))
             self._expand(batch)
-        suggestions = Suggestions(
-            Suggestion(
-                vocabulary.decode(each.codes),
-                float(np.exp(-each.cost)),
-                each.ends,
-                vocabulary.decode_bytes(each.codes),
-            )
-            for each in self._found
-        )
+        suggestions = Suggestions()
+        for each in self._found:
+            text, data = vocabulary.decode(each.codes), vocabulary.decode_bytes(each.codes)
+            suggestions.append(Suggestion(text, float(np.exp(-each.cost)), each.ends, data))
         suggestions.exact = self._best_omitted <= self._threshold
         return suggestions
 
@@ -288,8 +285,8 @@ class _PrefixSearch:
 
     def _record(self, codes: tuple[int, ...], logprob: float, *, ends: bool) -> None:
         if logprob > self._threshold:
-            self._found.append(_FoundSuggestion(-logprob, codes, ends))
-            self._found = sorted(self._found)[: self._settings.count]
+            insort(self._found, _FoundSuggestion(-logprob, codes, ends))
+            del self._found[self._settings.count :]
 
     def _omit(self, logprob: float) -> None:
         self._best_omitted = max(self._best_omitted, logprob)

@@ -70,16 +70,12 @@ def beam_search(model: Model, request: Request) -> list[TextDelta]:
     """
     finished = _BeamSearch(model, request).run()
     best = sorted(finished, key=lambda each: -each.rank)[: request.settings.samples]
-    return [
-        TextDelta(
-            n,
-            model.vocabulary.decode(each.beam.codes),
-            np.array(each.beam.codes, np.int64),
-            np.array(each.beam.logprobs),
-            finish_reason=each.reason,
-        )
-        for n, each in enumerate(best)
-    ]
+    deltas = []
+    for n, each in enumerate(best):
+        text = model.vocabulary.decode(each.beam.codes)
+        codes, logprobs = np.array(each.beam.codes, np.int64), np.array(each.beam.logprobs)
+        deltas.append(TextDelta(n, text, codes, logprobs, finish_reason=each.reason))
+    return deltas
 
 
 class _BeamSearch:

@@ -121,16 +121,10 @@ def stream(
     Characters that may become a stop string, and incomplete UTF-8 sequences, are held back until
     they are decided. The parts together are the text of `generate`.
     """
-    for name, value, is_off in (
-        ("num_beams", settings.num_beams, settings.num_beams == 1),
-        ("best_of", settings.best_of, settings.best_of is None),
-    ):
+    for name, is_off in (("num_beams", settings.num_beams == 1), ("best_of", not settings.best_of)):
         if not is_off:
-            raise SettingsError(
-                "is decided when a text is whole, and cannot be streamed",
-                setting=name,
-                value=value,
-            )
+            problem = "is decided when a text is whole, and cannot be streamed"
+            raise SettingsError(problem, setting=name, value=getattr(settings, name))
     request = make_request(model, prompt, replace(settings, samples=1), options, seed=seed)
     return _parts(model, request)  # a separate generator, so that mistakes are raised at once
 
@@ -196,9 +190,7 @@ def _generated(model: Model, deltas: list[TextDelta]) -> Generated:
         _concatenated([getattr(delta, name) for delta in deltas])
         for name in ("logprobs", "top_codes", "top_logprobs")
     )
-    data = bytes_of(text)
-    if model.vocabulary.is_bytes:
-        data = model.vocabulary.decode_bytes(codes)
+    data = model.vocabulary.decode_bytes(codes) if model.vocabulary.is_bytes else bytes_of(text)
     reason = deltas[-1].finish_reason
     assert reason is not None
     return Generated(text, data, reason, codes, logprobs, top_codes, top_logprobs)

@@ -108,16 +108,10 @@ def make_request(
     if options.pattern is not None:
         automaton = automaton_of(options.pattern, model.vocabulary, end_code=model.end_code)
         require_fits(automaton, settings.length)
-    return Request(
-        prompt=codes,
-        primed=primed,
-        settings=settings,
-        seed=seed,
-        stop=_checked_stops(options.stop),
-        bias=_bias(options.logit_bias, model.vocabulary) if options.logit_bias else None,
-        automaton=automaton,
-        prompt_logprobs=options.prompt_logprobs,
-    )
+    stop = _checked_stops(options.stop)
+    bias = _bias(options.logit_bias, model.vocabulary) if options.logit_bias else None
+    scored = options.prompt_logprobs
+    return Request(codes, primed, settings, seed, stop, bias, automaton, prompt_logprobs=scored)
 
 
 def _checked_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
@@ -152,16 +146,12 @@ def _bias(
     for symbol, value in logit_bias.items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (is_number and -MAX_BIAS <= value <= MAX_BIAS):
-            raise SettingsError(
-                f"must have numbers from -{MAX_BIAS} to {MAX_BIAS}",
-                setting="logit_bias",
-                value={symbol: value},
-            )
+            problem = f"must have numbers from -{MAX_BIAS} to {MAX_BIAS}"
+            raise SettingsError(problem, setting="logit_bias", value={symbol: value})
         bias[_code_of(symbol, vocabulary)] = -np.inf if value == -MAX_BIAS else value
     if np.isneginf(bias).all():
-        raise SettingsError(
-            "bans every character", setting="logit_bias", remedy="leave at least one"
-        )
+        remedy = "leave at least one"
+        raise SettingsError("bans every character", setting="logit_bias", remedy=remedy)
     return bias
 
 
@@ -173,8 +163,5 @@ def _code_of(symbol: str | int, vocabulary: Vocabulary) -> int | Codes:
         code = int(symbol)
         if 0 <= code < len(vocabulary):
             return code
-    raise SettingsError(
-        f"must name characters of the model or codes below {len(vocabulary)}",
-        setting="logit_bias",
-        value=symbol,
-    )
+    problem = f"must name characters of the model or codes below {len(vocabulary)}"
+    raise SettingsError(problem, setting="logit_bias", value=symbol)

@@ -21,13 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nextchar.generation import penalties
 from nextchar.generation.generation_settings import GenerationSettings
-from nextchar.generation.penalties import (
-    with_bias,
-    with_presence_and_frequency,
-    with_repetition_penalty,
-    without_repeated_ngrams,
-)
 from nextchar.model.loss import log_softmax
 
 Array = NDArray[Any]
@@ -51,7 +46,7 @@ def probabilities(
     """
     logits = logits.astype(np.float64)
     if bias is not None:
-        logits = with_bias(logits, bias)
+        logits = penalties.with_bias(logits, bias)
     if histories is not None:
         logits = apply_penalties(logits, settings, histories)
     if allowed is not None:
@@ -127,11 +122,11 @@ def apply_penalties(
     windows = [recent_codes(history, settings.repeat_last_n) for history in histories]
     presence, frequency = settings.presence_penalty, settings.frequency_penalty
     if settings.repetition_penalty != 1:
-        logits = with_repetition_penalty(logits, windows, settings.repetition_penalty)
+        logits = penalties.with_repetition_penalty(logits, windows, settings.repetition_penalty)
     if presence or frequency:
-        logits = with_presence_and_frequency(logits, windows, presence, frequency)
+        logits = penalties.with_presence_and_frequency(logits, windows, presence, frequency)
     if settings.no_repeat_ngram_size:
-        logits = without_repeated_ngrams(logits, histories, settings.no_repeat_ngram_size)
+        logits = penalties.without_repeated_ngrams(logits, histories, settings.no_repeat_ngram_size)
     return logits
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterator
-from typing import Self
 
 import numpy as np
 
 from nextchar.generation.requests import Request, TextDelta
 from nextchar.generation.sequence import PROMPT, SequenceState
+from nextchar.generation.stepper import DecoderUser
 from nextchar.kernels.decoding.decoder import LONGEST, RUNNING, Decoder, Lane, Snapshot
 from nextchar.kernels.threads import usable_cores
 from nextchar.model.file import Model
@@ -25,7 +25,7 @@ PATIENCE = 8  # a call returns when more than one lane in this many has ended
 KeyedDelta = tuple[Hashable, TextDelta]
 
 
-class BatchScheduler:
+class BatchScheduler(DecoderUser):
     """Requests that a model generates together; a context manager.
 
     The text of a request does not depend on the others in the batch. Not thread-safe: one thread
@@ -42,21 +42,12 @@ class BatchScheduler:
         unknown, end = model.vocabulary.unknown_code, model.end_code
         self._vocabulary = model.vocabulary
         self._decoder = Decoder(
-            model.parameters,
-            lanes=lanes,
-            threads=threads or usable_cores(),
+            model.parameters, lanes=lanes, threads=threads or usable_cores(),
             bfloat16=WEIGHTS_AS_BFLOAT16[dtype],
-            unknown=-1 if unknown is None else unknown,
-            end=-1 if end is None else end,
-        )
+            unknown=-1 if unknown is None else unknown, end=-1 if end is None else end,
+        )  # fmt: skip
         self._waiting: deque[SequenceState] = deque()
         self._running: list[tuple[SequenceState, Lane]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._decoder.__exit__(*error)
 
     def __len__(self) -> int:
         """Return the number of requests, running and waiting."""
@@ -83,9 +74,8 @@ class BatchScheduler:
             self._waiting += self._samples(key, request, start, is_streamed)
             return
         index = PROMPT if needs_reader else 0
-        self._waiting.append(
-            SequenceState(key, request, index, self._vocabulary, is_streamed=is_streamed)
-        )
+        first = SequenceState(key, request, index, self._vocabulary, is_streamed=is_streamed)
+        self._waiting.append(first)
 
     def cancel(self, key: Hashable) -> None:
         """Remove a request, if it is there; its lanes are free at once."""

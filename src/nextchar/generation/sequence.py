@@ -168,17 +168,11 @@ class SequenceState:
 
 def rule_values(settings: GenerationSettings) -> dict[str, float]:
     """Return the settings under the names of the kernels."""
-    penalises = (
-        settings.repetition_penalty != 1
-        or settings.presence_penalty != 0
-        or settings.frequency_penalty != 0
-    )
+    adds = settings.presence_penalty != 0 or settings.frequency_penalty != 0
+    penalises = settings.repetition_penalty != 1 or adds
+    same_names = ("temperature", "top_k", "top_p", "min_p", "typical_p")
     return {
-        "temperature": settings.temperature,
-        "top_k": settings.top_k,
-        "top_p": settings.top_p,
-        "min_p": settings.min_p,
-        "typical_p": settings.typical_p,
+        **{name: getattr(settings, name) for name in same_names},
         "repetition": min(max(settings.repetition_penalty, 1 / MAX_PENALTY), MAX_PENALTY),
         "presence": settings.presence_penalty,
         "frequency": settings.frequency_penalty,

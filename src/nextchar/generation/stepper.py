@@ -17,7 +17,19 @@ from nextchar.model.file import Model
 Array = NDArray[Any]
 
 
-class Stepper:
+class DecoderUser:
+    """A context manager that closes its decoder."""
+
+    _decoder: Decoder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._decoder.__exit__(*error)
+
+
+class Stepper(DecoderUser):
     """Any number of texts that a model reads in step; a context manager.
 
     lanes: most texts at once. bfloat16: as in `Decoder`.
@@ -26,12 +38,6 @@ class Stepper:
     def __init__(self, model: Model, *, lanes: int = 1, bfloat16: bool | None = None) -> None:
         self._decoder = Decoder(model.parameters, lanes=lanes, bfloat16=bfloat16)
         self._lanes = [self._decoder.enter()]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._decoder.__exit__(*error)
 
     def read(self, codes: Array) -> None:
         """Continue every text with the same codes (T,)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nextchar.errors import SettingsError
-from nextchar.settings.fields import require_known, suggestion
+from nextchar.settings.fields import require_at_most_one, require_known, suggestion
 from nextchar.settings.groups import (
     BUDGETS,
     CELLS,
@@ -22,27 +22,14 @@ from nextchar.settings.groups import (
     NetworkSettings,
     TextSettings,
     TrainingSettings,
-    require_one_budget,
 )
 from nextchar.settings.presets import AUTO, PRESETS
 
 __all__ = [
-    "BUDGETS",
-    "CELLS",
-    "FIELDS",
-    "GROUPS",
-    "INITIALISATIONS",
-    "OPTIMIZERS",
-    "RESERVED",
-    "SCHEDULES",
-    "NetworkSettings",
-    "Settings",
-    "TextSettings",
-    "TrainingSettings",
-    "fields",
-    "laid_over",
-    "option_of",
-]
+    "BUDGETS", "CELLS", "FIELDS", "GROUPS", "INITIALISATIONS", "OPTIMIZERS", "RESERVED",
+    "SCHEDULES", "NetworkSettings", "Settings", "TextSettings", "TrainingSettings",
+    "fields", "laid_over", "option_of",
+]  # fmt: skip
 
 GROUPS: Mapping[str, type[Any]] = {
     "text": TextSettings,
@@ -68,28 +55,21 @@ class Settings:
         one), a wrong type or a value out of range.
         """
         flat = laid_over(preset, given)
-        return cls(
-            **{
-                group: kind(**{n: flat[n] for n in _names(kind) if n in flat})
-                for group, kind in GROUPS.items()
-            }
-        )
+        groups = {
+            group: kind(**{name: flat[name] for name in _names(kind) if name in flat})
+            for group, kind in GROUPS.items()
+        }
+        return cls(**groups)
 
     def flat(self) -> dict[str, Any]:
         """Every setting by name."""
-        return {
-            name: value
-            for group in GROUPS
-            for name, value in dataclasses.asdict(getattr(self, group)).items()
-        }
+        return {**vars(self.text), **vars(self.network), **vars(self.training)}
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Every setting that is not None, by group: the content of `config.toml`."""
         return {
-            group: {
-                n: v for n, v in dataclasses.asdict(getattr(self, group)).items() if v is not None
-            }
-            for group in GROUPS
+            group: {name: value for name, value in vars(settings).items() if value is not None}
+            for group, settings in vars(self).items()
         }
 
     @classmethod
@@ -129,15 +109,11 @@ def laid_over(preset: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         require_known(name, FIELDS, "setting")
-    require_one_budget(given)
+    require_at_most_one(BUDGETS, given)
     preset = AUTO if preset is None else preset
     if preset not in PRESETS:
-        raise SettingsError(
-            f"must be one of {', '.join(PRESETS)}",
-            setting="preset",
-            value=preset,
-            remedy=suggestion(preset, PRESETS),
-        )
+        problem, remedy = f"must be one of {', '.join(PRESETS)}", suggestion(preset, PRESETS)
+        raise SettingsError(problem, setting="preset", value=preset, remedy=remedy)
     return _with_one_budget(_with_one_budget({}, PRESETS[preset]), given)
 
 

@@ -7,12 +7,13 @@ import difflib
 import math
 import numbers
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nextchar.errors import SettingsError
 
+_NOUNS = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "a string"}
 MOST = 2**31 - 1  # upper bound of an integer without one: compiled code receives it
 
 
@@ -21,7 +22,8 @@ class Setting:
     """Metadata of a field besides its name, type and default.
 
     low, high: inclusive bounds; above: an exclusive lower bound; below: an exclusive upper one.
-    unset: the default in words, where it is None.
+    unset: the default in words, where it is None. metavar: placeholder of the value in the help, by
+    default N for an int and X for a float.
     """
 
     help: str
@@ -67,6 +69,15 @@ def require_known(name: str, known: Iterable[str], what: str) -> None:
     raise SettingsError(f"is not {article} {what}", setting=name, remedy=remedy)
 
 
+def require_at_most_one(names: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Raise SettingsError where more than one of two or more settings is given."""
+    first, *others = [name for name in names if values.get(name) is not None] or [""]
+    if others:
+        problem = f"cannot be combined with {' and '.join(others)}"
+        remedy = f"give one of {', '.join(names[:-1])} and {names[-1]}"
+        raise SettingsError(problem, setting=first, remedy=remedy)
+
+
 def suggestion(name: str, known: Iterable[str]) -> str | None:
     """`did you mean NAME?` with the nearest known name, where one is near."""
     near = difflib.get_close_matches(str(name), list(known), n=1)
@@ -89,10 +100,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
 
 def _as_type(kind: str, value: Any) -> Any:
     """The value as int, float, bool or str, or None where the conversion would change it."""
-    if kind == "bool":
-        return bool(value) if isinstance(value, bool) else None
-    if kind == "str":
-        return value if isinstance(value, str) else None
+    if kind in ("bool", "str"):
+        return value if isinstance(value, bool if kind == "bool" else str) else None
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number:
         return None
@@ -121,25 +130,13 @@ def _accepted(kind: str, setting: Setting) -> str:
     """The accepted values in words: `a whole number from 1 to 1000`."""
     if setting.choices:
         return "one of " + ", ".join(setting.choices)
-    noun = {
-        "int": "a whole number",
-        "float": "a number",
-        "bool": "True or False",
-        "str": "a string",
-    }
+    noun = _NOUNS[kind]
     if setting.low is not None and setting.high is not None:
-        return f"{noun[kind]} from {_plain(setting.low)} to {_plain(setting.high)}"
-    bounds = [
-        f"{word} {_plain(bound)}"
-        for word, bound in (
-            ("of at least", setting.low),
-            ("above", setting.above),
-            ("at most", setting.high),
-            ("below", setting.below),
-        )
-        if bound is not None
-    ]
-    return " ".join([noun[kind], " and ".join(bounds)]).strip()
+        return f"{noun} from {_plain(setting.low)} to {_plain(setting.high)}"
+    words = {"of at least": setting.low, "above": setting.above, "at most": setting.high}
+    words["below"] = setting.below
+    bounds = [f"{word} {_plain(bound)}" for word, bound in words.items() if bound is not None]
+    return " ".join([noun, " and ".join(bounds)]).strip()
 
 
 def _plain(bound: float) -> str:
@@ -171,7 +168,6 @@ def seconds_of(duration: str, setting: str = "time") -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", duration.strip())
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
     if not 0 < seconds < math.inf:
-        raise SettingsError(
-            "must be a duration such as 90s, 5m or 2h", setting=setting, value=duration
-        )
+        problem = "must be a duration such as 90s, 5m or 2h"
+        raise SettingsError(problem, setting=setting, value=duration)
     return seconds

@@ -6,12 +6,17 @@ tables of the documentation. Each default is written once, here. Nothing heavy i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nextchar.errors import SettingsError
-from nextchar.settings.fields import Validated, escaped, seconds_of, setting, unescaped
+from nextchar.settings.fields import (
+    Validated,
+    escaped,
+    require_at_most_one,
+    seconds_of,
+    setting,
+    unescaped,
+)
 
 CELLS = ("rnn", "lstm", "gru")
 INITIALISATIONS = ("uniform", "glorot", "orthogonal", "normal")
@@ -21,16 +26,16 @@ RESERVED = "\ufdd0"  # a noncharacter; ends a record where the delimiter is no s
 BUDGETS = ("epochs", "steps", "time")  # exactly one of them ends a run
 
 
+# a table of settings: default and help first, limits in the last line
+# fmt: off
 @dataclass(frozen=True, kw_only=True)
 class TextSettings(Validated):
     """Conversion of files into characters, and of characters into codes."""
 
     encoding: str = setting("utf-8", "Encoding of the text files.", metavar="NAME")
     normalize: str | None = setting(
-        None,
-        "Unicode normalization form that the text is converted to.",
-        choices=("NFC", "NFD", "NFKC", "NFKD"),
-        unset="none",
+        None, "Unicode normalization form that the text is converted to.",
+        choices=("NFC", "NFD", "NFKC", "NFKD"), unset="none",
     )
     pattern: str = setting(
         "*",
@@ -44,18 +49,14 @@ class TextSettings(Validated):
         choices=("characters", "bytes"),
     )
     min_count: int = setting(
-        1,
-        "Replace characters that occur fewer than N times by one unknown symbol.",
-        low=1,
-        metavar="N",
+        1, "Replace characters that occur fewer than N times by one unknown symbol.", low=1
     )
     records: str | None = setting(
         None,
         "Read the text as a list of records and learn where each one begins and ends: line (one "
         "per line), file (one per file), or the delimiter between two, such as '%%' or '\\n\\n'. "
         "The seed shuffles the records before the validation part is split off.",
-        metavar="line|file|TEXT",
-        unset="running text",
+        metavar="line|file|TEXT", unset="running text",
     )
 
     def __post_init__(self) -> None:
@@ -72,12 +73,9 @@ def _records(value: str, alphabet: str) -> str:
     if not delimiter or RESERVED in delimiter:
         raise SettingsError("must be line, file or a delimiter", setting="records", value=value)
     if alphabet == "bytes" and (value == "file" or len(delimiter) > 1 or delimiter > "\xff"):
-        raise SettingsError(
-            "must be line or a single byte with the bytes alphabet",
-            setting="records",
-            value=value,
-            remedy="separate the records by a byte that they lack, such as '\\0'",
-        )
+        problem = "must be line or a single byte with the bytes alphabet"
+        remedy = "separate the records by a byte that they lack, such as '\\0'"
+        raise SettingsError(problem, setting="records", value=value, remedy=remedy)
     return escaped(delimiter)
 
 
@@ -86,14 +84,11 @@ class NetworkSettings(Validated):
     """Architecture of the network, apart from the size of the vocabulary."""
 
     cell: str = setting("lstm", "Recurrent cell.", choices=CELLS)
-    hidden_size: int = setting(
-        256, "Hidden units of each layer (H).", low=1, high=10**5, metavar="N"
-    )
-    num_layers: int = setting(2, "Recurrent layers (L).", low=1, high=1000, metavar="N")
+    hidden_size: int = setting(256, "Hidden units of each layer (H).", low=1, high=10**5)
+    num_layers: int = setting(2, "Recurrent layers (L).", low=1, high=1000)
     embedding_size: int = setting(
-        0, "Width of a learnt input embedding (E); 0 is one-hot input.", low=0, high=10**5,
-        metavar="N",
-    )  # fmt: skip
+        0, "Width of a learnt input embedding (E); 0 is one-hot input.", low=0, high=10**5
+    )
     tied: bool = setting(
         False, "Use the embedding as output weights too; needs embedding_size = hidden_size."
     )
@@ -104,12 +99,10 @@ class NetworkSettings(Validated):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.tied and self.embedding_size != self.hidden_size:
-            raise SettingsError(
-                "needs embedding_size equal to hidden_size, not "
-                f"{self.embedding_size} and {self.hidden_size}",
-                setting="tied",
-                remedy=f"set embedding_size to {self.hidden_size}",
-            )
+            sizes = f"{self.embedding_size} and {self.hidden_size}"
+            problem = f"needs embedding_size equal to hidden_size, not {sizes}"
+            remedy = f"set embedding_size to {self.hidden_size}"
+            raise SettingsError(problem, setting="tied", remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +110,9 @@ class TrainingSettings(Validated):
     """Training and evaluation of the network."""
 
     seq_length: int = setting(
-        64, "Characters that the gradient is propagated back through (T).", low=1, metavar="N"
+        64, "Characters that the gradient is propagated back through (T).", low=1
     )
-    batch_size: int = setting(32, "Sequences of a batch, called lanes (B).", low=1, metavar="N")
+    batch_size: int = setting(32, "Sequences of a batch, called lanes (B).", low=1)
     batching: str = setting(
         "stream",
         "stream: each lane reads its own part of the text and carries its state from batch to "
@@ -131,7 +124,6 @@ class TrainingSettings(Validated):
         "Reset each lane's state to zero every N batches, so that the model also sees the state "
         "that evaluation and generation start from; 0 disables it.",
         low=0,
-        metavar="N",
     )
     lane_starts: str = setting(
         "random",
@@ -140,45 +132,34 @@ class TrainingSettings(Validated):
         choices=("random", "fixed"),
     )
     stride: int | None = setting(
-        None,
-        "Characters from the start of a window to the start of the next.",
-        low=1,
-        metavar="N",
-        unset="seq_length",
+        None, "Characters from the start of a window to the start of the next.",
+        low=1, unset="seq_length",
     )
     optimizer: str = setting("adam", "Optimizer that updates the weights.", choices=OPTIMIZERS)
-    learning_rate: float = setting(0.01, "Peak learning rate.", above=0.0, metavar="X")
+    learning_rate: float = setting(0.01, "Peak learning rate.", above=0.0)
     momentum: float = setting(
-        0.9, "Momentum coefficient, with --optimizer momentum.", low=0.0, below=1.0, metavar="X"
+        0.9, "Momentum coefficient, with --optimizer momentum.", low=0.0, below=1.0
     )
     schedule: str = setting(
         "cosine",
-        "Course of the learning rate after the warm-up: constant, dropping in steps, or falling "
-        "to zero along half a cosine or a line.",
+        "Course of the learning rate after the warm-up: constant, dropping in steps, or falling to "
+        "zero along half a cosine or a line.",
         choices=SCHEDULES,
     )
     warmup: int = setting(
-        100, "Steps over which the learning rate rises linearly from zero.", low=0, metavar="N"
+        100, "Steps over which the learning rate rises linearly from zero.", low=0
     )
     decay_every: float = setting(
-        0.1,
-        "Fraction of the run between two drops of the learning rate, with --schedule step.",
+        0.1, "Fraction of the run between two drops of the learning rate, with --schedule step.",
         above=0.0,
-        metavar="X",
     )
     decay_factor: float = setting(
-        0.5,
-        "Factor by which each drop multiplies the learning rate, with --schedule step.",
-        above=0.0,
-        high=1.0,
-        metavar="X",
+        0.5, "Factor by which each drop multiplies the learning rate, with --schedule step.",
+        above=0.0, high=1.0,
     )
-    clip: float = setting(
-        1.0, "Threshold of gradient clipping; 0 disables it.", low=0.0, metavar="X"
-    )
+    clip: float = setting(1.0, "Threshold of gradient clipping; 0 disables it.", low=0.0)
     clip_by: str = setting(
-        "norm",
-        "Clip the global norm of the gradient, or each of its values.",
+        "norm", "Clip the global norm of the gradient, or each of its values.",
         choices=("value", "norm"),
     )
     on_divergence: str = setting(
@@ -191,75 +172,49 @@ class TrainingSettings(Validated):
         0.0, "Probability of dropping a hidden unit in training.", low=0.0, below=1.0, metavar="P"
     )
     weight_decay: float = setting(
-        0.0,
-        "Weight decay of the weight matrices; decoupled from the gradient in adamw.",
-        low=0.0,
-        metavar="X",
+        0.0, "Weight decay of the weight matrices; decoupled from the gradient in adamw.", low=0.0
     )
-    epochs: float | None = setting(
-        None, "Stop after X passes over the text.", above=0.0, metavar="X"
-    )
-    steps: int | None = setting(3000, "Stop after N steps.", low=1, metavar="N")
+    epochs: float | None = setting(None, "Stop after X passes over the text.", above=0.0)
+    steps: int | None = setting(3000, "Stop after N steps.", low=1)
     time: str | None = setting(
         None, "Stop after this time, evaluations included: 90s, 5m, 2h.", metavar="T"
     )
     val_fraction: float = setting(
-        0.1,
-        "Fraction of the text held out for validation, at its end.",
-        low=0.0,
-        below=1.0,
-        metavar="X",
+        0.1, "Fraction of the text held out for validation, at its end.", low=0.0, below=1.0
     )
     test_fraction: float = setting(
         0.0,
         "Fraction held out as a test set, just before the validation part; evaluated once, at the "
         "end.",
-        low=0.0,
-        below=1.0,
-        metavar="X",
+        low=0.0, below=1.0,
     )
     eval_every: int | None = setting(
-        None,
-        "Steps between evaluations.",
-        low=1,
-        metavar="N",
-        unset="20 a run, or as --time allows",
+        None, "Steps between evaluations.", low=1, unset="20 a run, or as --time allows"
     )
     patience: int | None = setting(
-        None,
-        "Early stopping: stop after N evaluations in a row without a new best.",
-        low=1,
-        metavar="N",
-        unset="off",
+        None, "Early stopping: stop after N evaluations in a row without a new best.",
+        low=1, unset="off",
     )
     sample_every: int | None = setting(
-        None, "Print a text of the model every N steps.", low=1, metavar="N", unset="never"
+        None, "Print a text of the model every N steps.", low=1, unset="never"
     )
     keep_samples: int = setting(
         8,
         "Store up to N texts of the model in the run directory, written in the course of the run; "
         "0 stores none.",
-        low=0,
-        high=1000,
-        metavar="N",
+        low=0, high=1000,
     )
     eval_characters: int = setting(
         200_000,
         "Evaluate on the first N characters of the validation part; on fewer where --time is "
         "short.",
         low=2,
-        metavar="N",
     )
     seed: int = setting(
-        1,
-        "Seed of all random numbers: initial weights, order of records and windows, dropout.",
-        low=0,
-        high=2**63 - 1,
-        metavar="N",
+        1, "Seed of all random numbers: initial weights, order of records and windows, dropout.",
+        low=0, high=2**63 - 1,
     )
-    threads: int | None = setting(
-        None, "Worker threads.", low=1, metavar="N", unset="the usable physical cores"
-    )
+    threads: int | None = setting(None, "Worker threads.", low=1, unset="the usable physical cores")
     compress_gradients: str = setting(
         "none",
         "Compression of the gradients that the ranks of mpiexec exchange: bf16 halves the bytes.",
@@ -274,26 +229,15 @@ class TrainingSettings(Validated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_one_budget(vars(self))
+        require_at_most_one(BUDGETS, vars(self))
         if all(getattr(self, name) is None for name in BUDGETS):
             raise SettingsError("one of epochs, steps and time is needed to end the run")
         if self.time is not None:
             seconds_of(self.time)
         if self.val_fraction + self.test_fraction >= 1:
-            raise SettingsError(
-                f"must be below 1 together with val_fraction, which is {self.val_fraction:g}",
-                setting="test_fraction",
-                value=self.test_fraction,
-                remedy="leave a part of the text to train on",
-            )
+            fraction, remedy = self.test_fraction, "leave a part of the text to train on"
+            problem = f"must be below 1 together with val_fraction, which is {self.val_fraction:g}"
+            raise SettingsError(problem, setting="test_fraction", value=fraction, remedy=remedy)
 
 
-def require_one_budget(settings: Mapping[str, Any]) -> None:
-    """Raise SettingsError where more than one of epochs, steps and time is given."""
-    first, *others = [name for name in BUDGETS if settings.get(name) is not None] or [""]
-    if others:
-        raise SettingsError(
-            f"cannot be combined with {' and '.join(others)}",
-            setting=first,
-            remedy="give one of epochs, steps and time",
-        )
+# fmt: on

@@ -26,27 +26,19 @@ def command(clear: bool, as_json: bool) -> None:
     if as_json:
         texts = [
             {
-                "name": entry.name,
-                "bytes": entry.size,
-                "made": _timestamp(entry.made),
-                "characters": entry.characters,
-                "text": entry.inputs,
+                "name": entry.name, "bytes": entry.size, "made": _timestamp(entry.made),
+                "characters": entry.characters, "text": entry.inputs,
             }
             for entry in listed
-        ]
+        ]  # fmt: skip
         document = {"folder": str(folder), "bytes": size, "cleared": clear, "texts": texts}
         click.echo(json.dumps(document))
         return
     for entry in listed:
-        click.echo(
-            f"{entry.name}  {_megabytes(entry.size)}  {_timestamp(entry.made)}  {entry.inputs}"
-        )
-    total = f"{len(listed)} text{'' if len(listed) == 1 else 's'}, {_megabytes(size).strip()}"
+        size_and_time = f"{megabytes(entry.size):>13}  {_timestamp(entry.made)}"
+        click.echo(f"{entry.name}  {size_and_time}  {entry.inputs}")
+    total = f"{len(listed)} text{'' if len(listed) == 1 else 's'}, {megabytes(size)}"
     click.echo(f"{total}, {'removed from' if clear else 'in'} {folder}")
-
-
-def _megabytes(size: int) -> str:
-    return f"{megabytes(size):>13}"
 
 
 def _timestamp(seconds: float) -> str:

@@ -21,13 +21,7 @@ def command(time: str) -> None:
     directory = str(free_name(["pydoc"]))
     click.echo(f"training on Python's documentation topics for {time} …", err=True)
     context = click.get_current_context()
-    context.invoke(train_command.command, files=("pydoc",), out=directory, time=time, val=())
+    context.invoke(train_command.command, files=("pydoc",), out=directory, time=time)
     click.echo(f"\ngenerated after {PROMPT!r}:\n", err=True)
-    context.invoke(
-        generate_command.command,
-        model=directory,
-        prompt=PROMPT,
-        echo=True,
-        temperature=0.7,
-        stop=(),
-    )
+    generate = generate_command.command
+    context.invoke(generate, model=directory, prompt=PROMPT, echo=True, temperature=0.7)

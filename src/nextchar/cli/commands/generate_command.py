@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextchar.cli.options import setting_options, split_params, unknown_option
+from nextchar.cli.options import option, options_of, setting_options, split_params, unknown_option
 from nextchar.cli.output.compile_notice import announce_compilation_on_stderr
 from nextchar.cli.output.copied_passages import copied_summary
 from nextchar.cli.output.generated_texts import announce_seed, print_samples, sample_as_json
 from nextchar.cli.output.text_io import as_text, biases_of, lines_of, print_text, read_text
 from nextchar.errors import SettingsError, TextError
 from nextchar.generation.generation_settings import ALIASES, GenerationSettings
+from nextchar.settings.fields import require_at_most_one
 
 if TYPE_CHECKING:
     from nextchar.apps.memorisation.passages import Passages
@@ -26,23 +27,45 @@ if TYPE_CHECKING:
     from nextchar.text.vocabulary import Unknown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GenerateOptions:
     """Parameters of `nextchar generate` that are not settings of generation."""
 
     model: str
-    prompt: str | None
-    prompt_file: str | None
-    prompts: str | None
-    stop: tuple[str, ...]
-    logit_bias: tuple[str, ...]
-    pattern: str | None
     unknown: Unknown
-    novel: bool
-    training_text: tuple[str, ...]
-    echo: bool
-    as_json: bool
-    interactive: bool
+    prompt: str | None = option("Text to continue; may be empty.", metavar="TEXT")
+    prompt_file: str | None = option(
+        "Read the prompt from a file; - is standard input.", metavar="FILE"
+    )
+    prompts: str | None = option(
+        "Continue each line of a file (- is standard input); prints a line of JSON for each, in "
+        "order.",
+        metavar="FILE",
+    )
+    stop: tuple[str, ...] = option("End the text before this; repeatable.", metavar="TEXT")
+    logit_bias: tuple[str, ...] = option(
+        "Add X, -100 to 100, to the logit of a character; -100 bans it; repeatable.",
+        metavar="CHAR=X",
+    )
+    pattern: str | None = option(
+        "Regular expression that the whole text must match; other characters are never sampled.",
+        metavar="REGEX",
+    )
+    novel: bool = option(
+        "Generate only records that are not in the training text; in running text, mark copied "
+        "passages.",
+    )
+    training_text: tuple[str, ...] = option(
+        "Text that --novel compares with.  [default: the files of the training; repeatable]",
+        metavar="FILE",
+    )
+    echo: bool = option("Print the prompt before the text.")
+    as_json: bool = option("Print texts, seed and settings as JSON.", "--json")
+    interactive: bool = option(
+        "Write together with the model in the terminal: type, choose, undo, let it continue. The "
+        "whole text is printed at the end. Ctrl-D ends with status 0, Ctrl-C with 130; F1 shows "
+        "help.",
+    )
 
 
 @dataclass(frozen=True)
@@ -57,50 +80,9 @@ class _Task:
 
 @click.command("generate")
 @click.argument("model")
-@click.option("--prompt", metavar="TEXT", help="Text to continue; may be empty.")
-@click.option(
-    "--prompt-file", metavar="FILE", help="Read the prompt from a file; - is standard input."
-)
-@click.option(
-    "--prompts",
-    metavar="FILE",
-    help="Continue each line of a file (- is standard input); prints a line of JSON for each, in "
-    "order.",
-)
-@setting_options(dataclasses.fields(GenerationSettings), ALIASES)
-@click.option("--stop", multiple=True, metavar="TEXT", help="End the text before this; repeatable.")
-@click.option(
-    "--logit-bias",
-    multiple=True,
-    metavar="CHAR=X",
-    help="Add X, -100 to 100, to the logit of a character; -100 bans it; repeatable.",
-)
-@click.option(
-    "--pattern",
-    metavar="REGEX",
-    help="Regular expression that the whole text must match; other characters are never sampled.",
-)
+@options_of(GenerateOptions)
 @unknown_option
-@click.option(
-    "--novel",
-    is_flag=True,
-    help="Generate only records that are not in the training text; in running text, mark copied "
-    "passages.",
-)
-@click.option(
-    "--training-text",
-    multiple=True,
-    metavar="FILE",
-    help="Text that --novel compares with.  [default: the files of the training; repeatable]",
-)
-@click.option("--echo", is_flag=True, help="Print the prompt before the text.")
-@click.option("--json", "as_json", is_flag=True, help="Print texts, seed and settings as JSON.")
-@click.option(
-    "--interactive",
-    is_flag=True,
-    help="Write together with the model in the terminal: type, choose, undo, let it continue. The "
-    "whole text is printed at the end. Ctrl-D ends with status 0, Ctrl-C with 130; F1 shows help.",
-)
+@setting_options(dataclasses.fields(GenerationSettings), ALIASES)
 def command(**params: Any) -> None:
     """Generate text with MODEL, a model file or a run directory.
 
@@ -133,25 +115,15 @@ def command(**params: Any) -> None:
 
 
 def _require_consistent(options: GenerateOptions, settings: GenerationSettings) -> None:
-    """Raise SettingsError for options that cannot be combined."""
-    prompts = ("prompt", "prompt_file", "prompts")
-    first, *others = [name for name in prompts if getattr(options, name) is not None] or [""]
-    if others:
-        raise SettingsError(
-            f"cannot be combined with {' and '.join(others)}",
-            setting=first,
-            remedy="give one of prompt, prompt_file and prompts",
-        )
+    require_at_most_one(("prompt", "prompt_file", "prompts"), vars(options))
     if settings.logprobs is not None and options.prompts is None and not options.as_json:
         raise SettingsError("is printed by --json only", setting="logprobs", remedy="add --json")
     if options.novel and options.prompts is not None:
-        raise SettingsError(
-            "cannot be combined with prompts", setting="novel", remedy="give --prompt instead"
-        )
+        problem = "cannot be combined with prompts"
+        raise SettingsError(problem, setting="novel", remedy="give --prompt instead")
     if options.training_text and not options.novel:
-        raise SettingsError(
-            "is used by --novel only", setting="training_text", remedy="add --novel"
-        )
+        problem = "is used by --novel only"
+        raise SettingsError(problem, setting="training_text", remedy="add --novel")
 
 
 def _write_together(task: _Task, prompt: str | bytes, options: GenerateOptions) -> None:
@@ -165,7 +137,6 @@ def _write_together(task: _Task, prompt: str | bytes, options: GenerateOptions) 
 
 
 def _continue_prompt(task: _Task, prompt: str | bytes, options: GenerateOptions) -> None:
-    """Generate the texts of one prompt and print them."""
     from nextchar.generation.generate import stream
 
     model, settings = task.model, task.settings
@@ -184,16 +155,12 @@ def _continue_prompt(task: _Task, prompt: str | bytes, options: GenerateOptions)
         print_samples(model, lead, samples, passages)
         return
     spans = passages.spans if passages else [None] * len(samples)
-    document = {
-        "prompt": as_text(prompt),
-        **dataclasses.asdict(settings),
-        "seed": task.seed,
-        "samples": [
-            sample_as_json(model.vocabulary, as_text(lead), *each)
-            for each in zip(samples, spans, strict=True)
-        ],
-    }
-    click.echo(json.dumps(document))
+    objects = [
+        sample_as_json(model.vocabulary, as_text(lead), *each)
+        for each in zip(samples, spans, strict=True)
+    ]
+    given = dataclasses.asdict(settings) | {"seed": task.seed}
+    click.echo(json.dumps({"prompt": as_text(prompt), **given, "samples": objects}))
     if passages:
         click.echo(copied_summary(passages), err=True)
 
@@ -216,10 +183,8 @@ def _generate(
     novel = novel_records(*asked, seed=seed, texts=options.training_text)
     if len(novel.records) < task.settings.samples:
         count = f"{len(novel.records)} of {task.settings.samples}"
-        click.echo(
-            f"note: only {count} were new in {novel.tries} tries: the model has memorised its text",
-            err=True,
-        )
+        found = f"only {count} were new in {novel.tries} tries"
+        click.echo(f"note: {found}: the model has memorised its text", err=True)
     return novel.records, None
 
 
@@ -231,25 +196,20 @@ def _continue_lines(task: _Task, source: str, *, echo: bool) -> None:
     from nextchar.generation.generate import generate_many
     from nextchar.generation.requests import make_request
 
-    waiting: list[str] = []
+    model, waiting = task.model, list[str]()
 
     def requests() -> Iterator[Request]:
         for number, prompt in enumerate(lines_of(source), 1):
             try:
-                request = make_request(
-                    task.model, prompt, task.settings, task.options, seed=task.seed
-                )
+                request = make_request(model, prompt, task.settings, task.options, seed=task.seed)
             except TextError as error:
                 raise error.located(f"{source}: line {number}") from error
             waiting.append(prompt)
             yield request
 
-    for samples in generate_many(task.model, requests()):
+    for samples in generate_many(model, requests()):
         prompt = waiting.pop(0)
         lead = prompt if echo else ""
-        line = {
-            "prompt": prompt,
-            "seed": task.seed,
-            "samples": [sample_as_json(task.model.vocabulary, lead, each) for each in samples],
-        }
+        texts = [sample_as_json(model.vocabulary, lead, each) for each in samples]
+        line = {"prompt": prompt, "seed": task.seed, "samples": texts}
         print_text(json.dumps(line, ensure_ascii=False) + "\n")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from nextchar.cli.options import setting_options, split_params
+from nextchar.cli.options import option, options_of, setting_options, split_params
 from nextchar.formatting.quantities import megabytes
 from nextchar.settings.config import FIELDS, Settings
 
@@ -23,17 +22,37 @@ _SETTINGS = (
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanOptions:
-    """Parameters of `nextchar plan` that are not settings of training."""
+    """Options of `nextchar plan` that are not settings of training."""
 
-    vocabulary: int
-    nodes: int
-    gbits: Sequence[float]
-    latency: float
-    gflops: float | None
-    overlap: float
-    as_json: bool
+    vocabulary: int = option(
+        "Distinct characters of the text.  [default: 100]", default=100, type=click.IntRange(2)
+    )
+    nodes: int = option(
+        "Largest number of machines.  [default: 1024]", default=1024, type=click.IntRange(1)
+    )
+    gbits: tuple[float, ...] = option(
+        "Bandwidth of the network in Gbit/s; repeatable.  [default: 1, 10, 100]",
+        type=_POSITIVE,
+        metavar="X",
+    )
+    latency: float = option(
+        "Latency of a message in microseconds; 30 with TCP, 2 with InfiniBand.  [default: 30]",
+        default=30.0,
+        type=_POSITIVE,
+        metavar="US",
+    )
+    gflops: float | None = option(
+        "Speed of a machine in billions of operations per second.  [default: measured here]",
+        type=_POSITIVE,
+    )
+    overlap: float = option(
+        "Fraction of communication that overlaps with computation.  [default: 1]",
+        default=1.0,
+        type=click.FloatRange(0, 1),
+    )
+    as_json: bool = option("Print the forecast as JSON.", "--json")
 
 
 class _Plan(NamedTuple):
@@ -51,48 +70,7 @@ class _Plan(NamedTuple):
 
 @click.command("plan")
 @setting_options(FIELDS[name] for name in _SETTINGS)
-@click.option(
-    "--vocabulary",
-    type=click.IntRange(2),
-    default=100,
-    metavar="N",
-    help="Distinct characters of the text.  [default: 100]",
-)
-@click.option(
-    "--nodes",
-    type=click.IntRange(1),
-    default=1024,
-    metavar="N",
-    help="Largest number of machines.  [default: 1024]",
-)
-@click.option(
-    "--gbits",
-    type=_POSITIVE,
-    multiple=True,
-    metavar="X",
-    help="Bandwidth of the network in Gbit/s; repeatable.  [default: 1, 10, 100]",
-)
-@click.option(
-    "--latency",
-    type=_POSITIVE,
-    default=30.0,
-    metavar="US",
-    help="Latency of a message in microseconds; 30 with TCP, 2 with InfiniBand.  [default: 30]",
-)
-@click.option(
-    "--gflops",
-    type=_POSITIVE,
-    metavar="X",
-    help="Speed of a machine in billions of operations per second.  [default: measured here]",
-)
-@click.option(
-    "--overlap",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    metavar="X",
-    help="Fraction of communication that overlaps with computation.  [default: 1]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the forecast as JSON.")
+@options_of(PlanOptions)
 def command(**params: Any) -> None:
     """Forecast the speed of training on many machines, each one rank of mpiexec.
 
@@ -108,7 +86,8 @@ def command(**params: Any) -> None:
     machine = _machine(options, settings)
     plans = _plans(options, settings, work, machine)
     if options.as_json:
-        click.echo(json.dumps(_document(work, plans)))
+        networks = [_document(plan) for plan in plans]
+        click.echo(json.dumps({"weights": work.weights, "networks": networks}))
         return
     click.echo(_heading(work, machine, settings))
     for plan in plans:
@@ -118,7 +97,6 @@ def command(**params: Any) -> None:
 def _plans(
     options: PlanOptions, settings: Settings, work: Workload, machine: Machine
 ) -> list[_Plan]:
-    """The forecast for each network."""
     from nextchar.distributed.cost_model import CostModel, Network, pays_up_to
 
     training, plans = settings.training, []
@@ -183,28 +161,18 @@ def _table(plan: _Plan, latency: float) -> str:
     return "\n".join(lines)
 
 
-def _document(work: Workload, plans: list[_Plan]) -> dict[str, Any]:
+def _document(plan: _Plan) -> dict[str, Any]:
     return {
-        "weights": work.weights,
-        "networks": [
+        "gbits": plan.bandwidth,
+        "pays_up_to": plan.pays_up_to,
+        "efficient_lanes": plan.efficient_lanes,
+        "rows": [
             {
-                "gbits": plan.bandwidth,
-                "pays_up_to": plan.pays_up_to,
-                "efficient_lanes": plan.efficient_lanes,
-                "rows": [
-                    {
-                        "nodes": row.ranks,
-                        "lanes": row.lanes,
-                        "seconds": row.step.seconds,
-                        "waiting": row.step.waiting,
-                        "bytes_sent": row.step.sent,
-                        "chars_per_second": row.speed,
-                        "speedup": row.speedup,
-                        "efficiency": row.efficiency,
-                    }
-                    for row in plan.rows
-                ],
+                "nodes": row.ranks, "lanes": row.lanes,
+                "seconds": row.step.seconds, "waiting": row.step.waiting,
+                "bytes_sent": row.step.sent, "chars_per_second": row.speed,
+                "speedup": row.speedup, "efficiency": row.efficiency,
             }
-            for plan in plans
+            for row in plan.rows
         ],
-    }
+    }  # fmt: skip

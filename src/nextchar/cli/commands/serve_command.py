@@ -59,25 +59,18 @@ def command(models: tuple[str, ...], aliases: tuple[str, ...], **options: Any) -
 
 
 def _from_environment() -> dict[str, Any]:
-    values: dict[str, Any] = {
-        name: os.environ[variable]
-        for name, variable in _ENVIRONMENT.items()
-        if os.environ.get(variable)
-    }
+    given = ((name, os.environ.get(variable)) for name, variable in _ENVIRONMENT.items())
+    values: dict[str, Any] = {name: value for name, value in given if value}
     if "port" in values:
         try:
             values["port"] = int(values["port"])
         except ValueError:
-            raise SettingsError(
-                "must be a whole number from 0 to 65535",
-                setting=_ENVIRONMENT["port"],
-                value=values["port"],
-            ) from None
+            problem, variable = "must be a whole number from 0 to 65535", _ENVIRONMENT["port"]
+            raise SettingsError(problem, setting=variable, value=values["port"]) from None
     return values
 
 
 def _log_to_stderr(settings: ServerSettings) -> None:
-    """Send the server's log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("nextchar: %(message)s"))
     for name, level in (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextchar.cli.options import SectionedCommand, split_params, training_options
+from nextchar.cli.options import SectionCommand, option, options_of, split_params, training_options
 from nextchar.cli.output.error_output import report_rank_error
 from nextchar.errors import SettingsError
 from nextchar.settings.presets import PRESET_HELP, PRESETS
@@ -20,46 +21,34 @@ if TYPE_CHECKING:
     from nextchar.training.session import Trained
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """Parameters of `nextchar train` that are not settings."""
 
     files: tuple[str, ...]
-    val: tuple[str, ...]
-    out: str | None = None
-    preset: str | None = None
-    start_from: str | None = None
-    resume: bool = False
-    quiet: bool = False
-    live: bool = False
-    tensorboard: bool = False
-    as_json: bool = False
+    out: str | None = option("Run directory.  [default: runs/NAME of the text]", metavar="DIR")
+    preset: str | None = option(
+        "; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()) + ".",
+        type=click.Choice(list(PRESETS)),
+    )
+    val: tuple[str, ...] = option("Validate on this text instead; repeatable.", metavar="FILE")
+    start_from: str | None = option(
+        "Fine-tune this model, a file or a run directory. Its network is kept; characters that "
+        "are new to it are added to its vocabulary.",
+        "--from",
+        metavar="MODEL",
+    )
+    resume: bool = option("Continue the run in --out.")
+    quiet: bool = option("Show no progress.")
+    live: bool = option("Draw loss curves in the terminal.")
+    tensorboard: bool = option("Write an event file for TensorBoard.")
+    as_json: bool = option("Print the result as JSON.", "--json")
 
 
-@click.command("train", cls=SectionedCommand)
+@click.command("train", cls=SectionCommand)
 @click.argument("files", nargs=-1, metavar="FILE...")
-@click.option("--out", metavar="DIR", help="Run directory.  [default: runs/NAME of the text]")
-@click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    help="; ".join(f"{name}: {text}" for name, text in PRESET_HELP.items()) + ".",
-)
-@click.option(
-    "--val", multiple=True, metavar="FILE", help="Validate on this text instead; repeatable."
-)
-@click.option(
-    "--from",
-    "start_from",
-    metavar="MODEL",
-    help="Fine-tune this model, a file or a run directory. Its network is kept; characters that "
-    "are new to it are added to its vocabulary.",
-)
-@click.option("--resume", is_flag=True, help="Continue the run in --out.")
+@options_of(TrainOptions)
 @training_options()
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-@click.option("--live", is_flag=True, help="Draw loss curves in the terminal.")
-@click.option("--tensorboard", is_flag=True, help="Write an event file for TensorBoard.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(**params: Any) -> None:
     """Train a model on FILEs: text files (also .gz, .bz2, .xz, .zst), folders, - for standard
     input, or a data set: pydoc, stdlib, shakespeare.
@@ -71,9 +60,8 @@ def command(**params: Any) -> None:
     """  # noqa: D205
     options, settings = split_params(TrainOptions, params)
     if not options.files and not options.resume:
-        raise click.UsageError(
-            "Missing argument 'FILE...': a text file, a folder, - or a data set."
-        )
+        problem = "Missing argument 'FILE...': a text file, a folder, - or a data set."
+        raise click.UsageError(problem)
 
     from nextchar.distributed.join import join_process_group
     from nextchar.model.file import BEST
@@ -83,13 +71,9 @@ def command(**params: Any) -> None:
         callbacks = group.on_all_ranks(lambda: _callbacks(group, directory, options))
         trained = _train(options, settings, directory, group, callbacks)
     if options.as_json and group.share.rank == 0:
-        summary = {
-            "directory": str(directory),
-            "steps": trained.steps,
-            "best_loss": trained.best_loss,
-            "test_loss": trained.test_loss,
-            "model": str(directory / BEST),
-        }
+        losses = {"best_loss": trained.best_loss, "test_loss": trained.test_loss}
+        summary = {"directory": str(directory), "steps": trained.steps, **losses}
+        summary["model"] = str(directory / BEST)
         click.echo(json.dumps(summary))
 
 
@@ -126,17 +110,14 @@ def _train(
     from nextchar.training.signals import stop_on_interrupt
 
     source = options.start_from
-    with stop_on_interrupt(also=group.share.size > 1) as should_stop:
-        try:
-            request = RunRequest(
-                text_from_paths(options.files) if options.files else None,
-                preset=options.preset,
-                given=settings,
-                validation=text_from_paths(options.val) if options.val else None,
-                base=group.on_rank_zero(lambda: load_base_model(source) if source else None),
-                out=directory,
-                resume=options.resume,
-            )
-            return train(request, Hooks(callbacks, should_stop, write_sample), group)
-        finally:
-            callbacks.close()
+    with stop_on_interrupt(also=group.share.size > 1) as should_stop, closing(callbacks):
+        request = RunRequest(
+            text_from_paths(options.files) if options.files else None,
+            preset=options.preset,
+            given=settings,
+            validation=text_from_paths(options.val) if options.val else None,
+            base=group.on_rank_zero(lambda: load_base_model(source) if source else None),
+            out=directory,
+            resume=options.resume,
+        )
+        return train(request, Hooks(callbacks, should_stop, write_sample), group)

@@ -136,7 +136,8 @@ class Controller:
         def on_answer(typed: str) -> None:
             self.session.change(**{name: _number(name, convert, typed)})
 
-        self._ask(f"{name} ({getattr(self.session.settings, name)})", on_answer)
+        label = f"{name} ({getattr(self.session.settings, name)})"
+        self.question = Question(label, on_answer)
 
     def ask_seed(self) -> None:
         """Ask for a seed; an empty answer chooses a random one."""
@@ -144,11 +145,13 @@ class Controller:
         def on_answer(typed: str) -> None:
             self.session.reseed(choose_seed(_number("seed", int, typed) if typed else None))
 
-        self._ask("seed (empty: random)", on_answer)
+        self.question = Question("seed (empty: random)", on_answer)
 
     def ask_file(self) -> None:
         """Ask for a file to save the text in."""
-        self._ask("save as", lambda typed: self._save(Path(typed)) if typed else None)
+        self.question = Question(
+            "save as", lambda typed: self._save(Path(typed)) if typed else None
+        )
 
     def enter(self) -> None:
         """Answer the question, or add a line break."""
@@ -169,9 +172,6 @@ class Controller:
         """Show the help, or the text again."""
         self.shows_help, self.scrolled = not self.shows_help, 0
 
-    def _ask(self, label: str, on_answer: Callable[[str], None]) -> None:
-        self.question = Question(label, on_answer)
-
     def _save(self, path: Path, replaces: bool = False) -> None:
         if path.exists() and not replaces:
 
@@ -179,7 +179,7 @@ class Controller:
                 if typed.lower() in ("y", "yes"):
                     self._save(path, replaces=True)
 
-            self._ask(f"{path} exists; replace it? (y/n)", on_answer)
+            self.question = Question(f"{path} exists; replace it? (y/n)", on_answer)
             return
         try:
             write_atomically(path, self.session.data)

@@ -33,12 +33,8 @@ def bindings_for(controller: Controller) -> KeyBindings:
     for key, step in (("up", -1), ("down", 1)):
         move = partial(_move, controller=controller, step=step)
         bindings.add(key, filter=~asks)(_handler(controller, move))
-    for keys, action in {
-        "enter": controller.enter,
-        "c-j": controller.enter,
-        "backspace": controller.erase,
-        "escape": controller.dismiss,
-    }.items():
+    edits = {"enter": controller.enter, "c-j": controller.enter, "backspace": controller.erase}
+    for keys, action in (edits | {"escape": controller.dismiss}).items():
         bindings.add(keys)(_handler(controller, _without_event(action)))
     for key in ("<any>", "<bracketed-paste>"):
         bindings.add(key)(_handler(controller, partial(_type, controller=controller)))

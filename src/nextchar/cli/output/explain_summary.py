@@ -53,17 +53,13 @@ def _places(explanation: TextAnalysis) -> str:
 
 def _place(explanation: TextAnalysis, place: Surprising) -> str:
     vocabulary, passage, at = explanation.model.vocabulary, place.passage, place.index
+    spans = (max(0, at - AROUND), at), (at, at + 1), (at + 1, at + AROUND)
     before, here, after = (
-        "".join(map(visible, glyphs(vocabulary, codes).text))
-        for codes in (
-            passage.codes[max(0, at - AROUND) : at],
-            passage.codes[at : at + 1],
-            passage.codes[at + 1 : at + AROUND],
-        )
+        "".join(map(visible, glyphs(vocabulary, passage.codes[start:end]).text))
+        for start, end in spans
     )
-    expected = guesses_text(
-        vocabulary, passage.guesses[at][:3].tolist(), passage.chances[at][:3].tolist()
-    )
+    guesses, chances = passage.guesses[at][:3].tolist(), passage.chances[at][:3].tolist()
+    expected = guesses_text(vocabulary, guesses, chances)
     context = f"{before}‹{here}›{after}".replace("␣", " ")
     return f"  {place.where!s:>12}  {place.bits:5.1f} bits  {context}   expected {expected}"
 
@@ -85,10 +81,5 @@ def _memory(explanation: TextAnalysis) -> str:
         f"  the last {length:>4}  {bits:.3f} bits"
         for length, bits in zip(found.lengths, to_bits(found.loss).tolist(), strict=True)
     ]
-    return "\n".join(
-        [
-            "loss by context length, in characters:",
-            *lines,
-            f"  all            {to_bits(found.full_loss):.3f} bits",
-        ]
-    )
+    last = f"  all            {to_bits(found.full_loss):.3f} bits"
+    return "\n".join(["loss by context length, in characters:", *lines, last])

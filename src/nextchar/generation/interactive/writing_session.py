@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,11 @@ from nextchar.generation.interactive.character_classes import (
     CharacterClasses,
     character_sizes,
 )
-from nextchar.generation.interactive.symbols import (
-    NOT_SCORED,
-    Alternative,
-    Edit,
-    Symbol,
-    mean_bits,
-)
+from nextchar.generation.interactive.symbols import NOT_SCORED, Alternative, Edit, Symbol, mean_bits
 from nextchar.generation.requests import Request
 from nextchar.generation.sampling import probabilities, sample
 from nextchar.generation.scheduler import WEIGHTS_AS_BFLOAT16
+from nextchar.generation.stepper import DecoderUser
 from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
@@ -49,7 +44,7 @@ DEFAULT = GenerationSettings()
 _RESERVED = bytes_of(RESERVED)
 
 
-class WritingSession:
+class WritingSession(DecoderUser):
     """One text in progress, and the model that has read it; a context manager.
 
     request: its prompt begins the text, its settings say how characters are drawn.
@@ -59,15 +54,13 @@ class WritingSession:
 
     def __init__(self, model: Model, request: Request) -> None:
         if request.automaton is not None:
-            raise SettingsError(
-                "cannot be combined with interactive", setting="pattern", remedy="leave it out"
-            )
+            problem = "cannot be combined with interactive"
+            raise SettingsError(problem, setting="pattern", remedy="leave it out")
         self.model, self.settings, self.symbols = model, request.settings, list[Symbol]()
         self._lead, prompt = request.prompt[: request.primed], request.prompt[request.primed :]
         self._classes = CharacterClasses(model.vocabulary)
-        self._decoder = Decoder(
-            model.parameters, bfloat16=WEIGHTS_AS_BFLOAT16[request.settings.dtype]
-        )
+        bfloat16 = WEIGHTS_AS_BFLOAT16[request.settings.dtype]
+        self._decoder = Decoder(model.parameters, bfloat16=bfloat16)
         self._lane = self._decoder.enter()
         self._decoder.read(self._lead)
         self._snapshots = [self._decoder.snapshot(self._lane)]  # one each SNAPSHOT_INTERVAL symbols
@@ -77,12 +70,6 @@ class WritingSession:
         self._undone: list[Edit] = []
         self._uniform: float | None = None  # drawn and not yet used
         self.reseed(request.seed)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._decoder.__exit__(*error)
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -122,11 +109,8 @@ class WritingSession:
         codes = self.model.vocabulary.encode(text).tolist()
         if self.model.vocabulary.unknown_code in codes:
             position = codes.index(self.model.vocabulary.unknown_code)
-            raise UnknownCharacterError(
-                f"the character {text[position]!r} is not in the model's vocabulary",
-                text[position],
-                position,
-            )
+            problem = f"the character {text[position]!r} is not in the model's vocabulary"
+            raise UnknownCharacterError(problem, text[position], position)
         if codes:
             self._edit(0, codes)
 
@@ -264,7 +248,6 @@ class WritingSession:
         self._undone.clear()
 
     def _append(self, code: int) -> None:
-        """Score a code and add it."""
         self._extend([Symbol(code, float(self.logprobs[code]))])
 
     def _extend(self, symbols: Sequence[Symbol]) -> None:

@@ -13,8 +13,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.errors import SettingsError
-from nextchar.generation.pattern.syntax_tree import CharacterSet, Item
+from nextchar.generation.pattern.syntax_tree import CharacterSet, Item, pattern_error
 from nextchar.generation.pattern.utf8 import row_of_one, row_of_set
 from nextchar.generation.pattern.work_limit import WorkLimit
 from nextchar.text.vocabulary import Vocabulary
@@ -131,9 +130,7 @@ class Alphabet:
         key = row.tobytes()
         if key not in self._node_of_row:
             if len(self._rows) >= min(MOST_NODES, MOST_CELLS // max(self._count, 1)):
-                raise SettingsError(
-                    "has too many different characters", setting="pattern", remedy="simplify it"
-                )
+                raise pattern_error("has too many different characters", "simplify it")
             self._node_of_row[key] = len(self._rows)
             self._rows.append(row)
         return self._node_of_row[key]

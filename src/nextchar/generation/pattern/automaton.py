@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.errors import SettingsError
 from nextchar.generation.pattern.alphabet import NONE, Alphabet
 from nextchar.generation.pattern.assertions import ASCII_WORD, NEWLINE, WORD, bits_for
 from nextchar.generation.pattern.dfa import Determinizer
 from nextchar.generation.pattern.diagnostics import refuse_impossible
 from nextchar.generation.pattern.nfa import NFA
 from nextchar.generation.pattern.parser import parse
+from nextchar.generation.pattern.syntax_tree import pattern_error
 from nextchar.generation.pattern.work_limit import WorkLimit
 from nextchar.text.vocabulary import Vocabulary
 
@@ -53,18 +53,15 @@ def automaton_of(pattern: str, vocabulary: Vocabulary, *, end_code: int | None =
     try:
         return _automaton(pattern, vocabulary, end_code)
     except RecursionError:
-        raise SettingsError("has groups nested too deeply", setting="pattern") from None
+        raise pattern_error("has groups nested too deeply") from None
 
 
 def require_fits(automaton: Automaton, length: int) -> None:
     """Raise SettingsError if every match is longer than length."""
     shortest = automaton.distance[0]
     if shortest > length:
-        raise SettingsError(
-            f"has no match of fewer than {shortest} characters, and length is {length}",
-            setting="pattern",
-            remedy="raise the length",
-        )
+        problem = f"has no match of fewer than {shortest} characters, and length is {length}"
+        raise pattern_error(problem, "raise the length")
 
 
 def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Automaton:
@@ -81,11 +78,7 @@ def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Au
     if len(table) == 0:
         refuse_impossible(pattern, nodes, alphabet)
     if (table < 0).all():
-        raise SettingsError(
-            "matches only the empty text",
-            setting="pattern",
-            remedy="let it match some character",
-        )
+        raise pattern_error("matches only the empty text", "let it match some character")
     classes = np.full(len(vocabulary), -1, dtype=np.int32)
     kept, firsts = _equal_columns(table)
     used = (table[:, firsts] >= 0).any(axis=0)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.errors import SettingsError
 from nextchar.generation.pattern.alphabet import DONE, NONE
 from nextchar.generation.pattern.assertions import EDGE, END, NEWLINE, holds
 from nextchar.generation.pattern.nfa import NFA
+from nextchar.generation.pattern.syntax_tree import pattern_error
 from nextchar.generation.pattern.work_limit import WorkLimit
 
 MOST_STATES = 50_000
@@ -72,11 +72,8 @@ class Determinizer:
         if key not in self._states:
             C = self._steps.shape[1]
             if len(self._states) >= min(MOST_STATES, MOST_CELLS // max(C, 1) + 1):
-                raise SettingsError(
-                    f"grows past {len(self._states):,} states",
-                    setting="pattern",
-                    remedy="repeat fewer times, or narrow the part before a repeat",
-                )
+                remedy = "repeat fewer times, or narrow the part before a repeat"
+                raise pattern_error(f"grows past {len(self._states):,} states", remedy)
             self._states[key] = len(self._states)
             self._todo.append(key)
         return self._states[key]

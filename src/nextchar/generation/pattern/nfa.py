@@ -8,18 +8,9 @@ atomic groups are refused unless they match the same texts as plain ones.
 from __future__ import annotations
 
 from nextchar.errors import NO_VALUE, SettingsError
+from nextchar.generation.pattern import syntax_tree as tree
 from nextchar.generation.pattern.alphabet import Alphabet
 from nextchar.generation.pattern.assertions import OF_WORDS
-from nextchar.generation.pattern.syntax_tree import (
-    UNLIMITED,
-    Assertion,
-    Branch,
-    CharacterSet,
-    Group,
-    Nodes,
-    PatternNode,
-    Repeat,
-)
 from nextchar.generation.pattern.work_limit import WorkLimit
 
 MOST_STATES = 50_000
@@ -34,14 +25,16 @@ class NFA:
     free: states reached without a character.
     """
 
-    def __init__(self, pattern: str, nodes: Nodes, alphabet: Alphabet, limit: WorkLimit) -> None:
+    def __init__(
+        self, pattern: str, nodes: tree.Nodes, alphabet: Alphabet, limit: WorkLimit
+    ) -> None:
         self.roots: list[int] = []
         self.targets: list[int] = []
         self.conditions: list[int] = []
         self.free: list[list[int]] = []
         self._pattern, self._alphabet, self._limit = pattern, alphabet, limit
-        self._repeats: list[Repeat] = []  # around the node that is being built
-        self._possessive: list[tuple[int, Repeat]] = []  # with the state after each
+        self._repeats: list[tree.Repeat] = []  # around the node that is being built
+        self._possessive: list[tuple[int, tree.Repeat]] = []  # with the state after each
         self.final = self._sequence(nodes, self._state())
         self._require_nothing_given_back()
 
@@ -52,11 +45,10 @@ class NFA:
         if len(self) >= MOST_STATES:
             repeat = self._repeats[0] if self._repeats else None
             where = f"at position {repeat.start} " if repeat else ""
-            raise SettingsError(
-                f"is too long {where}when its repeats are written out",
-                setting="pattern",
-                value=repeat.text(self._pattern) if repeat else NO_VALUE,
-                remedy="repeat fewer times, or without an upper bound",
+            problem = f"is too long {where}when its repeats are written out"
+            remedy = "repeat fewer times, or without an upper bound"
+            raise tree.pattern_error(
+                problem, remedy, repeat.text(self._pattern) if repeat else NO_VALUE
             )
         self.roots.append(-1)
         self.targets.append(-1)
@@ -64,23 +56,23 @@ class NFA:
         self.free.append([])
         return len(self) - 1
 
-    def _sequence(self, nodes: Nodes, at: int) -> int:
+    def _sequence(self, nodes: tree.Nodes, at: int) -> int:
         """Build some nodes after a state without a role, and return the state after them."""
         for node in nodes:
             self._limit.spend(8)
             at = self._build(node, at)
         return at
 
-    def _build(self, node: PatternNode, at: int) -> int:
-        if isinstance(node, CharacterSet):
+    def _build(self, node: tree.PatternNode, at: int) -> int:
+        if isinstance(node, tree.CharacterSet):
             return self._atom(self._alphabet.root(node), at)
-        if isinstance(node, Branch):
+        if isinstance(node, tree.Branch):
             return self._branch(node, at)
-        if isinstance(node, Group):
+        if isinstance(node, tree.Group):
             return self._group(node, at)
-        if isinstance(node, Repeat):
+        if isinstance(node, tree.Repeat):
             return self._repeat(node, at)
-        if isinstance(node, Assertion):
+        if isinstance(node, tree.Assertion):
             return self._assertion(node, at)
         return self._state()  # Never: no state leads there
 
@@ -89,7 +81,7 @@ class NFA:
         self.roots[at], self.targets[at] = root, end
         return end
 
-    def _branch(self, node: Branch, at: int) -> int:
+    def _branch(self, node: tree.Branch, at: int) -> int:
         return self._joined([self._sequence(each, self._after(at)) for each in node.alternatives])
 
     def _after(self, at: int) -> int:
@@ -104,25 +96,24 @@ class NFA:
             self.free[end].append(state)
         return state
 
-    def _assertion(self, node: Assertion, at: int) -> int:
+    def _assertion(self, node: tree.Assertion, at: int) -> int:
         if node.condition in OF_WORDS and self._alphabet.is_bytes:
-            raise SettingsError(
-                f"needs whole characters at position {node.start}, which a model of bytes has not",
-                setting="pattern",
-                value=node.text(self._pattern),
-                remedy="put (?a) in front of the pattern for boundaries of ASCII words",
+            raise tree.pattern_error(
+                f"needs whole characters at position {node.start}, which a model of bytes lacks",
+                "put (?a) in front of the pattern for boundaries of ASCII words",
+                node.text(self._pattern),
             )
         end = self._state()
         self.conditions[at], self.targets[at] = node.condition, end
         return end
 
-    def _group(self, node: Group, at: int) -> int:
+    def _group(self, node: tree.Group, at: int) -> int:
         """Build a group; an atomic one must take the same number of characters anyway."""
         if node.is_atomic and not _has_one_width(node):
             raise self._gives_nothing_back(node, "an atomic group", "write (?: in place of (?>")
         return self._sequence(node.nodes, at)
 
-    def _repeat(self, node: Repeat, at: int) -> int:
+    def _repeat(self, node: tree.Repeat, at: int) -> int:
         """Build a repeat.
 
         That a possessive one gives no character back changes nothing where it takes the same number
@@ -132,16 +123,16 @@ class NFA:
         end = self._copies(node, at)
         self._repeats.pop()
         if node.is_possessive and not _has_one_width(node):
-            if len(node.nodes) != 1 or not isinstance(node.nodes[0], CharacterSet):
+            if len(node.nodes) != 1 or not isinstance(node.nodes[0], tree.CharacterSet):
                 raise self._possessive_error(node)
             self._possessive.append((end, node))
         return end
 
-    def _copies(self, node: Repeat, at: int) -> int:
+    def _copies(self, node: tree.Repeat, at: int) -> int:
         for _ in range(node.low):
             self._limit.spend(8)
             at = self._sequence(node.nodes, at)
-        if node.high == UNLIMITED:
+        if node.high == tree.UNLIMITED:
             hub = self._after(at)
             self.free[self._sequence(node.nodes, self._after(hub))].append(hub)
             return self._after(hub)
@@ -154,7 +145,7 @@ class NFA:
     def _require_nothing_given_back(self) -> None:
         for state, node in self._possessive:
             (characters,) = node.nodes
-            assert isinstance(characters, CharacterSet)
+            assert isinstance(characters, tree.CharacterSet)
             for root in {self.roots[after] for after in self._reached(state)} - {-1}:
                 if self._alphabet.share_characters(characters, root):
                     raise self._possessive_error(node)
@@ -170,21 +161,17 @@ class NFA:
             seen.update(there)
         return seen
 
-    def _possessive_error(self, node: Repeat) -> SettingsError:
+    def _possessive_error(self, node: tree.Repeat) -> SettingsError:
         remedy = "write it without the + that makes it possessive"
         return self._gives_nothing_back(node, "a possessive repeat", remedy)
 
-    def _gives_nothing_back(self, node: PatternNode, what: str, remedy: str) -> SettingsError:
-        return SettingsError(
-            f"has {what} at position {node.start}, whose end is not known while generating",
-            setting="pattern",
-            value=node.text(self._pattern),
-            remedy=remedy,
-        )
+    def _gives_nothing_back(self, node: tree.PatternNode, what: str, remedy: str) -> SettingsError:
+        problem = f"has {what} at position {node.start}, whose end is not known while generating"
+        return tree.pattern_error(problem, remedy, node.text(self._pattern))
 
 
-def _has_one_width(node: PatternNode) -> bool:
+def _has_one_width(node: tree.PatternNode) -> bool:
     """Return True if all matches have the same number of characters, in the same repeats."""
     shortest, longest = node.width
-    is_fixed = not isinstance(node, Repeat) or node.low == node.high
-    return is_fixed and shortest == longest < UNLIMITED
+    is_fixed = not isinstance(node, tree.Repeat) or node.low == node.high
+    return is_fixed and shortest == longest < tree.UNLIMITED

@@ -11,22 +11,12 @@ back-references and conditional groups are refused, since no finite automaton fo
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from nextchar.errors import SettingsError
+from nextchar.generation.pattern import syntax_tree as tree
 from nextchar.generation.pattern.assertions import ASSERTIONS, condition_of
 from nextchar.generation.pattern.escapes import ESCAPE, ESCAPE_IN_SET, code_point
-from nextchar.generation.pattern.syntax_tree import (
-    UNLIMITED,
-    Assertion,
-    Branch,
-    CharacterSet,
-    Group,
-    Item,
-    Never,
-    Nodes,
-    PatternNode,
-    Repeat,
-)
 
 MOST_CHARACTERS = 20_000
 
@@ -37,7 +27,7 @@ _OF_SET = re.IGNORECASE | re.ASCII
 _COMMENT = re.compile(r"\(\?#(?:[^)\\]|\\.)*\)", re.DOTALL)
 _SPACE = re.compile(r"[ \t\n\r\v\f]+|#(?:[^\n\\]|\\.)*\n?", re.DOTALL)  # under (?x)
 _REPEAT = re.compile(r"(?:([*+?])|\{(?!\})([0-9]*)(?:(,)([0-9]*))?\})([?+]?)")
-_BOUNDS = {"*": (0, UNLIMITED), "+": (1, UNLIMITED), "?": (0, 1)}
+_BOUNDS = {"*": (0, tree.UNLIMITED), "+": (1, tree.UNLIMITED), "?": (0, 1)}
 _GLOBAL_FLAGS = re.compile(r"\(\?([a-zA-Z]+)\)")
 _GROUP = re.compile(
     r"\((?!\?)|\(\?(?:"
@@ -46,13 +36,13 @@ _GROUP = re.compile(
 )
 
 
-def parse(pattern: str) -> Nodes:
+def parse(pattern: str) -> tree.Nodes:
     """Return the nodes of a pattern, or raise SettingsError with the position of a mistake."""
     if not isinstance(pattern, str):
-        raise SettingsError("must be a text", setting="pattern", value=pattern)
+        raise tree.pattern_error("must be a text", value=pattern)
     if len(pattern) > MOST_CHARACTERS:
         problem = f"must have at most {MOST_CHARACTERS:,} characters"
-        raise SettingsError(problem, setting="pattern", value=len(pattern))
+        raise tree.pattern_error(problem, value=len(pattern))
     return _Parser(pattern).run()
 
 
@@ -63,7 +53,7 @@ class _Parser:
         self._pattern, self._at = pattern, 0
         self._names: set[str] = set()
 
-    def run(self) -> Nodes:
+    def run(self) -> tree.Nodes:
         """Parse the whole pattern."""
         nodes = self._alternatives(self._global_flags())
         if self._at < len(self._pattern):
@@ -81,15 +71,15 @@ class _Parser:
             self._skip_comments(flags)
         return flags
 
-    def _alternatives(self, flags: int) -> Nodes:
+    def _alternatives(self, flags: int) -> tree.Nodes:
         start = self._at
         alternatives = [self._sequence(flags)]
         while self._accept("|"):
             alternatives.append(self._sequence(flags))
         return _branch(alternatives, start, self._at)
 
-    def _sequence(self, flags: int) -> list[PatternNode]:
-        nodes: list[PatternNode] = []
+    def _sequence(self, flags: int) -> list[tree.PatternNode]:
+        nodes: list[tree.PatternNode] = []
         while True:
             self._skip_comments(flags)
             if self._peek() in ("", "|", ")"):
@@ -101,23 +91,23 @@ class _Parser:
                 self._at = match.end()
                 nodes[-1:] = [self._repeat(nodes[-1] if nodes else None, match)]
 
-    def _repeat(self, node: PatternNode | None, match: re.Match[str]) -> Repeat:
-        if node is None or isinstance(node, Assertion):
+    def _repeat(self, node: tree.PatternNode | None, match: re.Match[str]) -> tree.Repeat:
+        if node is None or isinstance(node, tree.Assertion):
             remedy = "put something before it, or escape it with a backslash"
             raise self._error("nothing to repeat", match.start(), remedy, match[0])
-        if isinstance(node, Repeat):
+        if isinstance(node, tree.Repeat):
             remedy = "put the first one into (?:…)"
             raise self._error("a repeat of a repeat", match.start(), remedy, match[0])
         low, high = _BOUNDS.get(match[1]) or _bounds(match)
-        if low >= UNLIMITED or (match[4] and high >= UNLIMITED):
+        if low >= tree.UNLIMITED or (match[4] and high >= tree.UNLIMITED):
             raise self._error("too large a number", match.start(), "repeat fewer times", match[0])
         if low > high:
             remedy = "exchange the two numbers"
             raise self._error("a minimum above its maximum", match.start(), remedy, match[0])
         nodes = _without_parentheses(node)
-        return Repeat(node.start, self._at, nodes, low, high, match[5] == "+")
+        return tree.Repeat(node.start, self._at, nodes, low, high, match[5] == "+")
 
-    def _atom(self, flags: int) -> PatternNode:
+    def _atom(self, flags: int) -> tree.PatternNode:
         start, character = self._at, self._peek()
         if character == "(":
             return self._group(flags)
@@ -126,17 +116,17 @@ class _Parser:
         if character == ".":
             self._at += 1
             newline = () if flags & re.DOTALL else ((10, 10),)
-            return CharacterSet(start, self._at, newline, True, 0)
+            return tree.CharacterSet(start, self._at, newline, True, 0)
         symbol = self._pattern[start : start + 2] if character == "\\" else character
         if symbol in ASSERTIONS:
             self._at += len(symbol)
-            return Assertion(start, self._at, condition_of(symbol, flags))
+            return tree.Assertion(start, self._at, condition_of(symbol, flags))
         item = self._item(ESCAPE)
         items = (item if isinstance(item, str) else (item, item),)
-        return CharacterSet(start, self._at, items, False, flags & _OF_SET)
+        return tree.CharacterSet(start, self._at, items, False, flags & _OF_SET)
 
-    def _set(self, flags: int) -> CharacterSet:
-        start, items = self._at, list[Item]()
+    def _set(self, flags: int) -> tree.CharacterSet:
+        start, items = self._at, list[tree.Item]()
         self._at += 1
         negated = self._accept("^")
         while not (items and self._accept("]")):
@@ -153,7 +143,7 @@ class _Parser:
                 raise self._error("an impossible range", begin, remedy, text)
             items.append((low, high))
         unique = tuple(dict.fromkeys(items))
-        return CharacterSet(start, self._at, unique, negated, flags & _OF_SET)
+        return tree.CharacterSet(start, self._at, unique, negated, flags & _OF_SET)
 
     def _item(self, escape: re.Pattern[str], set_start: int = -1) -> int | str:
         """Read a character or an escape, and return a code point or the name of a class."""
@@ -176,7 +166,7 @@ class _Parser:
         self._at = match.end()
         return point
 
-    def _group(self, flags: int) -> PatternNode:
+    def _group(self, flags: int) -> tree.PatternNode:
         start = self._at
         match = _GROUP.match(self._pattern, start)
         if match is None:
@@ -198,8 +188,8 @@ class _Parser:
             what = f"a {'negative ' * ('!' in look)}look-{'behind' if '<' in look else 'ahead'}"
             raise self._not_regular(what, start, self._at)
         if look and "!" in look:
-            return Never(start, self._at)
-        return Group(start, self._at, nodes, match["atomic"] is not None)
+            return tree.Never(start, self._at)
+        return tree.Group(start, self._at, nodes, match["atomic"] is not None)
 
     def _define(self, name: str, start: int) -> None:
         if not name.isidentifier() or name in self._names:
@@ -250,20 +240,12 @@ class _Parser:
         return self._error("an unknown kind of group", start, r"escape the ( as \(", text)
 
     def _not_regular(self, what: str, start: int, end: int) -> SettingsError:
-        return SettingsError(
-            f"has {what} at position {start}, which cannot be followed while generating",
-            setting="pattern",
-            value=self._pattern[start:end],
-            remedy="write the pattern without it",
-        )
+        problem = f"has {what} at position {start}, which cannot be followed while generating"
+        return tree.pattern_error(problem, "write the pattern without it", self._pattern[start:end])
 
     def _error(self, what: str, start: int, remedy: str, text: str = "") -> SettingsError:
-        return SettingsError(
-            f"has {what} at position {start}",
-            setting="pattern",
-            value=text or self._pattern[start : start + 20],
-            remedy=remedy,
-        )
+        text = text or self._pattern[start : start + 20]
+        return tree.pattern_error(f"has {what} at position {start}", remedy, text)
 
 
 def _bounds(match: re.Match[str]) -> tuple[int, int]:
@@ -272,27 +254,25 @@ def _bounds(match: re.Match[str]) -> tuple[int, int]:
     lowest = int(low or 0)
     if match[3] is None:
         return lowest, lowest
-    return lowest, int(high or 0) if match[4] else UNLIMITED
+    return lowest, int(high or 0) if match[4] else tree.UNLIMITED
 
 
-def _without_parentheses(node: PatternNode) -> Nodes:
-    return node.nodes if isinstance(node, Group) and not node.is_atomic else (node,)
+def _without_parentheses(node: tree.PatternNode) -> tree.Nodes:
+    return node.nodes if isinstance(node, tree.Group) and not node.is_atomic else (node,)
 
 
-def _branch(alternatives: list[list[PatternNode]], start: int, end: int) -> Nodes:
+def _branch(alternatives: list[list[tree.PatternNode]], start: int, end: int) -> tree.Nodes:
     """Join alternatives: a common beginning comes first, single characters become a set."""
     if len(alternatives) == 1:
         return tuple(alternatives[0])
-    length = 0
-    for column in zip(*alternatives, strict=False):
-        if any(node != column[0] for node in column):
-            break
-        length += 1
+    columns = zip(*alternatives, strict=False)
+    common = takewhile(lambda column: all(node == column[0] for node in column), columns)
+    length = sum(1 for _ in common)
     prefix, rests = alternatives[0][:length], [tuple(each[length:]) for each in alternatives]
-    sets = [each[0] for each in rests if len(each) == 1 and isinstance(each[0], CharacterSet)]
+    sets = [each[0] for each in rests if len(each) == 1 and isinstance(each[0], tree.CharacterSet)]
     if len(sets) == len(rests) and not any(each.negated for each in sets):
         flags = {each.flags for each in sets}
         if len(flags) == 1:
             items = tuple(dict.fromkeys(item for each in sets for item in each.items))
-            return (*prefix, CharacterSet(start, end, items, False, flags.pop()))
-    return (*prefix, Branch(start, end, tuple(rests)))
+            return (*prefix, tree.CharacterSet(start, end, items, False, flags.pop()))
+    return (*prefix, tree.Branch(start, end, tuple(rests)))

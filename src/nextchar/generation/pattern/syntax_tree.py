@@ -7,10 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
+
+from nextchar.errors import NO_VALUE, SettingsError
 
 UNLIMITED = 2**32 - 1  # upper bound of a repeat or a width without one
 
 Item = tuple[int, int] | str  # first and last code point of a range, or a class such as \d
+
+
+def pattern_error(problem: str, remedy: str | None = None, value: Any = NO_VALUE) -> SettingsError:
+    """An error of the setting `pattern`."""
+    return SettingsError(problem, setting="pattern", value=value, remedy=remedy)
 
 
 @dataclass(frozen=True)

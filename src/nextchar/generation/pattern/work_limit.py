@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nextchar.errors import SettingsError
+from nextchar.generation.pattern.syntax_tree import pattern_error
 
 MOST_WORK = 10_000_000  # units of some tenths of a microsecond
 
@@ -17,8 +17,4 @@ class WorkLimit:
         """Use some of the work. Raises SettingsError where too little is left."""
         self._left -= work
         if self._left < 0:
-            raise SettingsError(
-                "takes too long to prepare",
-                setting="pattern",
-                remedy="repeat fewer times, or simplify it",
-            )
+            raise pattern_error("takes too long to prepare", "repeat fewer times, or simplify it")
