@@ -28,10 +28,7 @@ class NetworkCache(NamedTuple):
 
 
 def forward(
-    parameters: Parameters,
-    codes: NDArray[Any],
-    state: Array,
-    masks: list[Array] | None = None,
+    parameters: Parameters, codes: NDArray[Any], state: Array, masks: list[Array] | None = None
 ) -> tuple[Array, Array, NetworkCache]:
     """Return the logits of the next character after each of the given ones.
 

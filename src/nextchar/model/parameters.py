@@ -108,6 +108,10 @@ class Parameters:
         """Float type of all parameters."""
         return self.flat.dtype
 
+    def copy(self) -> Parameters:
+        """Return a copy that shares no array."""
+        return Parameters(self.architecture, self.flat.copy())
+
     def zero_state(self, lanes: int) -> Array:
         """Return a zero state of shape (L, STATES, B, H)."""
         return np.zeros(self.architecture.state_shape(lanes), self.dtype)

@@ -109,10 +109,8 @@ def score(
     """
     pairs = len(codes) - 1
     if pairs < 1:
-        raise TextError(
-            f"nothing to score: the text has {len(codes)} known character"
-            f"{'' if len(codes) == 1 else 's'}, and the first one is only read"
-        )
+        length = f"{len(codes)} known character{'' if len(codes) == 1 else 's'}"
+        raise TextError(f"nothing to score: the text has {length}, and the first one is only read")
     lanes = max(1, min(lanes, pairs // (4 * WARM_UP)))
     starts = np.linspace(0, pairs, lanes + 1).astype(np.int64)
     forwards = forwards or [_plain_forward(parameters)]

@@ -60,12 +60,9 @@ def settings_from(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cannot_change(name: str, own: Any, value: Any) -> SettingsError:
-    return SettingsError(
-        f"must be {own!r} as in the model to start from",
-        setting=name,
-        value=value,
-        remedy="leave it out, or train from scratch",
-    )
+    problem = f"must be {own!r} as in the model to start from"
+    remedy = "leave it out, or train from scratch"
+    return SettingsError(problem, setting=name, value=value, remedy=remedy)
 
 
 def extended(model: Model, vocabulary: Vocabulary, dtype: Any) -> Parameters:

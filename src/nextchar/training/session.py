@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from nextchar.model.file import BEST, START, Model, load_model
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.settings.config import Settings
-from nextchar.text.batches import Batches, Share
+from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
 from nextchar.training.auto.choose import precision_of
 from nextchar.training.evaluation import score_over_ranks
@@ -77,7 +75,7 @@ def train_corpus(
     threads = threads_of(settings, batches.batch_size, group.share)
     precision = precision_of(settings)
     with (
-        _explained(directory),
+        explain_write_errors(directory.path if directory else None),
         Engine(
             start.parameters.architecture,
             threads=threads,
@@ -132,33 +130,24 @@ def _begin(
     group, directory, on_event = context.group, context.directory, context.hooks.on_event
 
     def begin() -> tuple[Checkpoint, list[Evaluated]] | None:
-        loaded: tuple[Checkpoint, list[Evaluated]] | None = None
         if directory is None:
-            return loaded
+            return None
+        loaded = None
         if resume:
             start = load_or_start(directory, settings, fresh, on_event, group.share.size)
             loaded = start, load_history(directory, start.progress, on_event)
-        with _explained(directory):
+        with explain_write_errors(directory.path):
             if base and not resume:
                 directory.save_model(START, base)
             directory.write_config(settings, prepared.source, group.share.size)
         return loaded
 
+    def lanes_of_rank(state: Array) -> Array:
+        first, end = group.share.of(state.shape[2])
+        return np.ascontiguousarray(state[:, :, first:end])
+
     start, records = group.on_rank_zero(begin) or (fresh, [])
-    return with_states(partial(_lanes_of_rank, group.share), start), records
-
-
-def _lanes_of_rank(share: Share, state: Array) -> Array:
-    """Return the states of a rank's lanes."""
-    first, end = share.of(state.shape[2])
-    return np.ascontiguousarray(state[:, :, first:end])
-
-
-def _explained(directory: RunDirectory | None) -> AbstractContextManager[None]:
-    """Context in which the error of a failed write says how to continue."""
-    if directory is None:
-        return nullcontext()
-    return explain_write_errors(directory.path, directory.checkpoint)
+    return with_states(lanes_of_rank, start), records
 
 
 def _adapt(

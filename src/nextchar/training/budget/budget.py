@@ -108,9 +108,9 @@ class TimeBudget:
     def record(self, name: str, seconds: float) -> None:
         """Record the duration of a step, or of a task that the end of the run will repeat.
 
-        A "rehearsal" is a step whose result is discarded, before the first one.
+        A "dry run" is a step whose result is discarded, before the first one.
         """
-        if name in {"step", "rehearsal"}:
+        if name in {"step", "dry run"}:
             self._recent.append(seconds)
             self._step = median(self._recent)
         else:

@@ -108,8 +108,6 @@ def _restore(good: Checkpoint, now: Checkpoint) -> None:
 
 
 def _copy(point: Checkpoint) -> Checkpoint:
-    parameters = Parameters(point.parameters.architecture, point.parameters.flat.copy())
     slots = {name: slot.copy() for name, slot in point.slots.items()}
-    return Checkpoint(
-        parameters, slots, point.state.copy(), copy.copy(point.progress), point.text_sha256
-    )
+    arrays = point.parameters.copy(), slots, point.state.copy()
+    return Checkpoint(*arrays, copy.copy(point.progress), point.text_sha256)

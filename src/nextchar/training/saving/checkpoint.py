@@ -145,10 +145,8 @@ def load_checkpoint(
         if "good" in document:
             good = _good(tensors, document["good"], fresh)
     except (KeyError, TypeError, ValueError) as error:
-        reason = in_one_line(error)
-        raise ModelFileError(
-            f"does not belong to this run's settings ({reason})", path=path
-        ) from error
+        problem = f"does not belong to this run's settings ({in_one_line(error)})"
+        raise ModelFileError(problem, path=path) from error
     return Checkpoint(parameters, slots, state, progress, fresh.text_sha256, settings, good)
 
 
@@ -203,8 +201,6 @@ def _require_same_text(path: Path, before: str, now: str) -> None:
     if not re.fullmatch(r"[0-9a-f+]+", before):
         raise ValueError("text_sha256 is not a digest")
     old, new = ("+".join(f"{part[:8]}…" for part in sha.split("+")) for sha in (before, now))
-    raise RunError(
-        f"the checkpoint was made for another text (sha256 {old}, now {new})",
-        path=path.parent,
-        remedy="resume with the original one, or start again with another --out",
-    )
+    problem = f"the checkpoint was made for another text (sha256 {old}, now {new})"
+    remedy = "resume with the original one, or start again with another --out"
+    raise RunError(problem, path=path.parent, remedy=remedy)
