@@ -12,11 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nextchar.model.parameters import Architecture, Parameters
-
-Array = NDArray[Any]
+from nextchar.model.parameters import Architecture, Array, Parameters
 
 
 def initialise(architecture: Architecture, seed: int, dtype: Any = np.float32) -> Parameters:

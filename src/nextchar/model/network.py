@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.loss import cross_entropy
-from nextchar.model.parameters import Parameters
-
-Array = NDArray[Any]
+from nextchar.model.parameters import Array, Parameters
 
 
 class NetworkCache(NamedTuple):

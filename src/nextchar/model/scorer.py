@@ -18,11 +18,10 @@ from nextchar.errors import TextError
 from nextchar.formatting.units import to_bits
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
-from nextchar.model.parameters import Parameters
+from nextchar.model.parameters import Array, Parameters
 from nextchar.text.batches import ALL, Share
 from nextchar.text.vocabulary import Codes
 
-Array = NDArray[Any]
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 # codes (T, B) and the state before them → logits (T, B, V) and the state after
 Forward = Callable[[Codes, Array], tuple[Array, Array]]

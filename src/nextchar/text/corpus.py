@@ -126,19 +126,13 @@ def prepare(
     train_codes, _ = _renumbered(replace(corpus, codes=train), vocabulary)
     validation_codes, left_out = _renumbered(validation or replace(corpus, codes=rest), vocabulary)
     test_codes, left_out_of_test = _renumbered(replace(corpus, codes=test), vocabulary)
-    return Prepared(
-        vocabulary,
-        train_codes,
-        validation_codes,
-        test_codes,
-        left_out + left_out_of_test,
-        sha256=corpus.sha256 + (f"+{validation.sha256}" if validation else ""),
-        by_position=boundary is not None and not shuffles and len(rest) > 1,
-    )
+    sha256 = corpus.sha256 + (f"+{validation.sha256}" if validation else "")
+    by_position = boundary is not None and not shuffles and len(rest) > 1
+    parts = train_codes, validation_codes, test_codes
+    return Prepared(vocabulary, *parts, left_out + left_out_of_test, sha256, by_position)
 
 
 def _boundary(corpus: Corpus, settings: TextSettings) -> int | None:
-    """The code of the boundary; None without records."""
     boundary = boundary_of(settings)
     if boundary is None or not len(corpus.points):
         return None
@@ -186,8 +180,7 @@ def _vocabulary(
     return Vocabulary.of_counts(points[seen], counts[seen], settings.min_count)
 
 
-def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:
-    """(K,) number of occurrences of each code."""
+def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:  # (K,)
     if isinstance(codes, DiskCodes):
         return codes.counts()
     counts = np.zeros(symbols, dtype=np.int64)

@@ -13,16 +13,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from numpy.typing import NDArray
-
 from nextchar.kernels.threads import usable_cores
+from nextchar.model.parameters import Array
 from nextchar.text.batches import ALL, Share
 from nextchar.text.corpus import Corpus
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import GradientAllReduce
 
-Array = NDArray[Any]
 T = TypeVar("T")
 
 

@@ -35,7 +35,6 @@ def make_rank_batches(
 def _batches_of_share(prepared: Prepared, settings: Settings, share: Share) -> Batches:
     from nextchar.training.budget.memory_estimate import require_memory
 
-    precision = precision_of(settings)
     batches = make_batches(prepared.train, settings.training, share)
     lanes = batches.batch_size
     if lanes < share.size:
@@ -43,14 +42,11 @@ def _batches_of_share(prepared: Prepared, settings: Settings, share: Share) -> B
         remedy = "give a larger --batch-size, a longer text or fewer ranks"
         problem = f"{batch} cannot be split over {share.size} ranks"
         raise SettingsError(problem, remedy=remedy)
+    architecture = Architecture(settings.network, len(prepared.vocabulary))
+    T, B, threads = batches.seq_length, -(-lanes // share.size), threads_of(settings, lanes, share)
+    dtype, pairs = precision_of(settings)
     require_memory(
-        Architecture(settings.network, len(prepared.vocabulary)),
-        settings.training,
-        T=batches.seq_length,
-        B=-(-lanes // share.size),
-        threads=threads_of(settings, lanes, share),
-        dtype=precision.dtype,
-        pairs=precision.bfloat16,
+        architecture, settings.training, T=T, B=B, threads=threads, dtype=dtype, pairs=pairs
     )
     return PrefetchedBatches(batches) if isinstance(prepared.train, DiskCodes) else batches
 
@@ -62,7 +58,6 @@ def threads_of(settings: Settings, lanes: int, share: Share) -> int:
 
 
 def _report_limits(prepared: Prepared, batches: Batches, settings: Settings, hooks: Hooks) -> None:
-    """Report where the text does not allow the settings, or does not look like text."""
     training = settings.training
     if warning := decoding_warning(prepared.vocabulary, prepared.train, settings.text):
         hooks.note(warning)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.model.file import BEST, START, Model, load_model
 from nextchar.model.initialise import initialise
-from nextchar.model.parameters import Architecture, Parameters
+from nextchar.model.parameters import Architecture, Array, Parameters
 from nextchar.settings.config import Settings
 from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
@@ -29,8 +28,6 @@ from nextchar.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -73,17 +70,12 @@ def train_corpus(
     start, records = _begin(fresh, settings, prepared, base, resume, context)
     group.set_compression(settings.training.compress_gradients)
     threads = threads_of(settings, batches.batch_size, group.share)
-    precision = precision_of(settings)
-    with (
-        explain_write_errors(directory.path if directory else None),
-        Engine(
-            start.parameters.architecture,
-            threads=threads,
-            dtype=precision.dtype,
-            bfloat16=precision.bfloat16,
-            all_reduce=group.all_reduce,
-        ) as engine,
-    ):
+    dtype, bfloat16 = precision_of(settings)
+    architecture, all_reduce = start.parameters.architecture, group.all_reduce
+    engine = Engine(
+        architecture, threads=threads, dtype=dtype, bfloat16=bfloat16, all_reduce=all_reduce
+    )
+    with explain_write_errors(directory.path if directory else None), engine:
         if base and start.progress.step == 0:
             _adapt(start.parameters, base, prepared, settings, engine, context)
         trainer = Trainer(prepared, batches, settings, engine, start, records, context)
@@ -105,14 +97,9 @@ def initial_checkpoint(
     else:
         architecture = Architecture(settings.network, len(prepared.vocabulary))
         parameters = initialise(architecture, settings.training.seed, dtype)
-    return Checkpoint(
-        parameters,
-        make_slots(settings.training.optimizer, parameters.flat),
-        parameters.zero_state(batches.batch_size),
-        Progress(),
-        prepared.sha256,
-        settings.flat(),
-    )
+    slots = make_slots(settings.training.optimizer, parameters.flat)
+    state, sha256 = parameters.zero_state(batches.batch_size), prepared.sha256
+    return Checkpoint(parameters, slots, state, Progress(), sha256, settings.flat())
 
 
 def _begin(
@@ -123,10 +110,7 @@ def _begin(
     resume: bool,
     context: RunContext,
 ) -> tuple[Checkpoint, list[Evaluated]]:
-    """Return the checkpoint to start from, with this rank's lanes, and earlier evaluations.
-
-    Rank 0 writes `config.toml`, and `start.safetensors` if there is a base model.
-    """
+    """Return the checkpoint to start from, for this rank's lanes; rank 0 writes the first files."""
     group, directory, on_event = context.group, context.directory, context.hooks.on_event
 
     def begin() -> tuple[Checkpoint, list[Evaluated]] | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.errors import DivergedError
 from nextchar.model.file import Model
-from nextchar.model.parameters import Parameters
+from nextchar.model.parameters import Array, Parameters
 from nextchar.model.scorer import Score
 from nextchar.settings.config import Settings
 from nextchar.text.batches import Batches
@@ -37,8 +36,6 @@ from nextchar.training.signals import interrupted
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
-
-Array = NDArray[Any]
 
 EXPLODED = 1000.0  # nats per character: a loss that only diverged weights have
 
@@ -146,7 +143,6 @@ class Trainer:
             self._evaluate()
 
     def _step(self) -> None:
-        """One batch: loss, gradient, update."""
         progress, settings = self.progress, self._settings
         batch = self._batches.at(progress.step)
         if batch.fresh or self._state.shape[2] != batch.inputs.shape[1]:
@@ -177,15 +173,12 @@ class Trainer:
         self._hooks.on_event(event)
 
     def _learning_rate(self) -> float:
-        budget, progress = self._budget, self.progress
+        budget, step, total = self._budget, self.progress.step, self._budget.total
+        now, after = budget.fraction(self.progress), budget.fraction(self.progress, ahead=1)
         rate = learning_rate(
-            self._settings,
-            step=progress.step,
-            fraction=budget.fraction(progress),
-            total=budget.total,
-            fraction_after=budget.fraction_after_next_step(progress),
+            self._settings, step=step, fraction=now, total=total, fraction_after=after
         )
-        return rate * backoff_factor(progress.retries)
+        return rate * backoff_factor(self.progress.retries)
 
     def _evaluate(self) -> None:
         """Score the validation part; write metrics, models and a checkpoint."""
@@ -193,12 +186,10 @@ class Trainer:
         require_finite_weights(self.parameters, progress.step)
         with self._budget.timed("scoring"):
             score = self._score(progress.eval_characters or self._settings.eval_characters)
+        rate, epoch = self._learning_rate(), progress.step / self._batches.steps_per_epoch
+        seconds = self._clock() - self._began
         record = record_evaluation(
-            progress,
-            score,
-            steps_per_epoch=self._batches.steps_per_epoch,
-            learning_rate=self._learning_rate(),
-            seconds=self._clock() - self._began,
+            progress, score, epoch=epoch, learning_rate=rate, seconds=seconds
         )
         with self._budget.timed("models"):
             self._keep(record)
@@ -215,12 +206,10 @@ class Trainer:
         self._save()
 
     def _score(self, characters: int) -> Score | None:
-        """Score the first characters of the validation part."""
         codes = self._prepared.validation[:characters]
         return score_over_ranks(self._group, self._engine, self.parameters, codes)
 
     def _keep(self, record: Evaluated) -> None:
-        """Keep a record and the model that it scored."""
         self.records.append(record)
         model = self.model()
         if record.is_best:

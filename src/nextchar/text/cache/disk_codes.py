@@ -111,10 +111,9 @@ class RepairingReader:
             return read(self._file)  # another thread may have repaired it meanwhile
         except DamagedError as error:
             if self._repair is None:
-                raise TextError(
-                    f"the encoded text on disk was damaged while it was used ({error})",
-                    remedy="start again with the same text; --resume continues a run",
-                ) from error
+                problem = f"the encoded text on disk was damaged while it was used ({error})"
+                remedy = "start again with the same text; --resume continues a run"
+                raise TextError(problem, remedy=remedy) from error
             self._file = self._repair()
             return read(self._file)
 

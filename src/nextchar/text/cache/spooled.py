@@ -72,7 +72,6 @@ class SpooledCodes:
         return CodeFile(self._file.file, index)
 
     def _roll_over(self) -> None:
-        """Move the codes from memory to a file."""
         self._file = NewFile(is_kept=self._name is not None)
         if self._file.reason:
             self._name = None

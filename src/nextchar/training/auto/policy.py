@@ -121,7 +121,6 @@ def _batches(network: NetworkSettings, characters: float, *, is_trained: bool) -
 def _characters(
     settings: Settings, given: Mapping[str, Any], facts: DataFacts, affordable: float
 ) -> float:
-    """Return the number of characters that the run trains on."""
     training = settings.training
     if "steps" in given:
         return float(training.batch_size * training.seq_length * given["steps"])

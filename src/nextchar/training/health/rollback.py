@@ -10,18 +10,14 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.errors import DivergedError
-from nextchar.model.parameters import Parameters
+from nextchar.model.parameters import Array, Parameters
 from nextchar.settings.config import TrainingSettings
 from nextchar.training.run_context import RunContext
 from nextchar.training.saving.checkpoint import Checkpoint, Progress
-
-Array = NDArray[Any]
 
 MOST_RETRIES = 3
 BACKOFF = 0.5  # factor of the learning rate at each rollback

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from nextchar.model.parameters import Array
 from nextchar.settings.config import TrainingSettings
 from nextchar.training.saving.checkpoint import Progress
-
-Array = NDArray[Any]
 
 
 def count_norm(
@@ -37,15 +33,16 @@ def _norm_of_clipped(gradient: Array, limit: float) -> float:
 
 
 def take_norms(progress: Progress) -> dict[str, float | None]:
-    """Return a record's known fields about the steps since the last one, and reset the sums."""
-    norms: dict[str, float | None] = {}
-    if steps := progress.norm_steps:  # none after a resume from a checkpoint without the sums
-        norms = {
-            "gradient_norm": progress.norm_sum / steps,
-            "gradient_norm_max": progress.norm_max,
-            "gradient_norm_clipped": (progress.norm_sum - progress.norm_cut) / steps,
-            "clipped_share": progress.norm_clipped / steps,
-        }
+    """Return the fields of a record about the steps since the last one, and reset the sums."""
+    steps = progress.norm_steps
+    known = steps > 0  # not after a resume from a checkpoint without the sums
+    after = progress.norm_sum - progress.norm_cut
+    norms = {
+        "gradient_norm": progress.norm_sum / steps if known else None,
+        "gradient_norm_max": progress.norm_max if known else None,
+        "gradient_norm_clipped": after / steps if known else None,
+        "clipped_share": progress.norm_clipped / steps if known else None,
+    }
     progress.norm_steps = progress.norm_clipped = 0
     progress.norm_sum = progress.norm_max = progress.norm_cut = 0.0
     return norms

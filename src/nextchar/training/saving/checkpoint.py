@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, RunError, in_one_line
 from nextchar.model import container
-from nextchar.model.parameters import Parameters
+from nextchar.model.parameters import Array, Parameters
 from nextchar.training.optim.optimizers import Slots
-
-Array = NDArray[Any]
 
 SMOOTHING = 0.99  # share of the old value in the smoothed loss
 
@@ -172,10 +169,7 @@ def _to_document(progress: Progress) -> dict[str, Any]:
 
 
 def _progress(document: Mapping[str, Any]) -> Progress:
-    """Return the progress in a document.
-
-    Raises TypeError or ValueError if a field is missing, unknown or of another type.
-    """
+    """Restore the progress. Raises TypeError or ValueError if a field is not as it was written."""
     names = {in_file: name for name, in_file in _NAMES_IN_FILE.items()}
     progress = Progress(**{names.get(name, name): value for name, value in document.items()})
     for each in dataclasses.fields(Progress):
