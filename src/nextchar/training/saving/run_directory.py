@@ -25,15 +25,7 @@ from nextchar.errors import DivergedError, RunError
 from nextchar.files import remove_leftovers, write_atomically
 from nextchar.model.file import BEST, LAST, START, Model, save_model
 from nextchar.runs.metrics_file import MetricsFile
-from nextchar.runs.run_files import (
-    CHECKPOINT,
-    CONFIG,
-    FORMAT,
-    LOCK,
-    METRICS,
-    SAMPLES,
-    read_metrics,
-)
+from nextchar.runs.run_files import CHECKPOINT, CONFIG, FORMAT, LOCK, METRICS, SAMPLES, read_metrics
 from nextchar.settings.config import Settings
 from nextchar.training.events import Evaluated
 from nextchar.training.saving.checkpoint import Progress
