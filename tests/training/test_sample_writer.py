@@ -68,7 +68,7 @@ def test_none_are_kept_where_none_are_wanted(tmp_path: Path, small_model: Model)
     with RunDirectory.create(tmp_path / "run") as directory:
         writer = writer_of(directory, [], keep_samples=0)
         writer.keep_if_due(0, 0.0, lambda: small_model)
-        assert writer.rehearsal(small_model) is None
+        assert writer.trial_sample(small_model) is None
         assert not (directory.path / SAMPLES).exists()
 
 

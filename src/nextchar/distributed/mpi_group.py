@@ -23,6 +23,7 @@ from nextchar.kernels.threads import usable_cores
 from nextchar.text.batches import Share
 from nextchar.text.cache.disk_codes import DiskCodes
 from nextchar.text.corpus import Corpus
+from nextchar.training.process_group import ProcessGroup
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import GradientAllReduce
@@ -35,7 +36,7 @@ T = TypeVar("T")
 _BATCH_SYSTEM_SIGNALS = [getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR1")]
 
 
-class MPIProcessGroup:
+class MPIProcessGroup(ProcessGroup):
     """The processes of a launch.
 
     mpi: the module mpi4py.MPI. rank_name: this rank and its machine, as shown in messages.

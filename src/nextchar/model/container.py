@@ -69,9 +69,8 @@ def read(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def _incomplete(path: Path, kind: str, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"is not a complete {kind} file written by nextchar ({reason})", path=path
-    )
+    problem = f"is not a complete {kind} file written by nextchar ({reason})"
+    return ModelFileError(problem, path=path)
 
 
 def _require_possible(path: Path, kind: str) -> None:
@@ -96,10 +95,8 @@ def _require_loadable(path: Path, tensors: Sequence[Any]) -> None:
             raise ModelFileError(f"is damaged: it claims a tensor of shape {shape}", path=path)
     size, memory = path.stat().st_size, _memory()
     if memory and size > memory:  # a sparse file takes no space on disk
-        raise ModelFileError(
-            f"holds {memory_size(size)}, more than this machine's memory ({memory_size(memory)})",
-            path=path,
-        )
+        limit = f"this machine's memory ({memory_size(memory)})"
+        raise ModelFileError(f"holds {memory_size(size)}, more than {limit}", path=path)
 
 
 def _memory() -> int:
@@ -115,17 +112,14 @@ def _document(path: Path, kind: str, metadata: Mapping[str, str] | None) -> dict
         document = json.loads((metadata or {})["nextchar"], parse_constant=_no_number)
         version, actual_kind = document["format"], document["kind"]
     except KeyError:
-        raise ModelFileError(
-            "is a safetensors file that nextchar did not write", path=path
-        ) from None
+        problem = "is a safetensors file that nextchar did not write"
+        raise ModelFileError(problem, path=path) from None
     except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError("is damaged: its description cannot be read", path=path) from error
     if version != FORMAT:
-        raise ModelFileError(
-            f"has format {version!r:.20}, but this version of nextchar reads {FORMAT}",
-            path=path,
-            remedy="use the version that wrote it, or create the file again",
-        )
+        problem = f"has format {version!r:.20}, but this version of nextchar reads {FORMAT}"
+        remedy = "use the version that wrote it, or create the file again"
+        raise ModelFileError(problem, path=path, remedy=remedy)
     if actual_kind != kind:
         raise ModelFileError(f"is a {actual_kind!s:.20}, not a {kind}", path=path)
     return dict(document)

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.model.parameters import Architecture
+from nextchar.model.parameters import Architecture, Array
 
-Array = NDArray[Any]
 Hashes = NDArray[np.uint32]
 
 

@@ -53,17 +53,13 @@ class Model:
 
 def save_model(path: str | PathLike[str], model: Model) -> None:
     """Write a model file atomically. Raises ModelFileError if it cannot be written."""
-    container.write(
-        Path(path),
-        "model",
-        model.parameters.views,
-        {
-            "network": dataclasses.asdict(model.architecture.settings),
-            "vocabulary": model.vocabulary.to_json(),
-            "text": dataclasses.asdict(model.text),
-            "training": dict(model.training),
-        },
-    )
+    document = {
+        "network": dataclasses.asdict(model.architecture.settings),
+        "vocabulary": model.vocabulary.to_json(),
+        "text": dataclasses.asdict(model.text),
+        "training": dict(model.training),
+    }
+    container.write(Path(path), "model", model.parameters.views, document)
 
 
 def load_model(path: str | PathLike[str]) -> Model:
@@ -84,9 +80,8 @@ def load_model(path: str | PathLike[str]) -> Model:
         if boundary_of(text) and not vocabulary.is_bytes and boundary_of(text) not in vocabulary:
             raise ValueError("its vocabulary lacks the boundary of its records")
     except (KeyError, TypeError, ValueError, SettingsError, ModelFileError) as error:
-        raise ModelFileError(
-            f"is damaged: its description is incomplete ({in_one_line(error)})", path=path
-        ) from error
+        problem = f"is damaged: its description is incomplete ({in_one_line(error)})"
+        raise ModelFileError(problem, path=path) from error
     if {name: tensor.shape for name, tensor in tensors.items()} != dict(architecture.shapes):
         raise ModelFileError("is damaged: its tensors do not match its description", path=path)
     dtypes = {tensor.dtype for tensor in tensors.values()}
@@ -96,11 +91,8 @@ def load_model(path: str | PathLike[str]) -> Model:
     for name, tensor in tensors.items():
         parameters[name][:] = tensor
     if not np.isfinite(parameters.flat).all():
-        raise ModelFileError(
-            "is damaged: its weights are not finite, as after training that diverged",
-            path=path,
-            remedy="train the model again",
-        )
+        problem = "is damaged: its weights are not finite, as after training that diverged"
+        raise ModelFileError(problem, path=path, remedy="train the model again")
     return Model(parameters, vocabulary, text, training)
 
 
@@ -110,6 +102,5 @@ def _model_path(path: Path) -> Path:
     for name in (BEST, LAST):
         if (path / name).is_file():
             return path / name
-    raise ModelFileError(
-        f"is a folder without a model (no {BEST})", path=path, remedy="train one first"
-    )
+    problem = f"is a folder without a model (no {BEST})"
+    raise ModelFileError(problem, path=path, remedy="train one first")

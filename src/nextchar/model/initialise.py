@@ -9,67 +9,45 @@ normal       normal with standard deviation 0.01, a common choice in introductio
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nextchar.model.parameters import Architecture, Parameters
-
-Array = NDArray[Any]
-Draw = Callable[[np.random.Generator, tuple[int, int], int, bool], Array]
+from nextchar.model.parameters import Architecture, Array, Parameters
 
 
 def initialise(architecture: Architecture, seed: int, dtype: Any = np.float32) -> Parameters:
     """Draw parameters from a seed: the same in every precision, up to rounding."""
     rng = np.random.default_rng(seed)
     parameters = Parameters(architecture, dtype=dtype)
-    draw = _DRAWS[architecture.settings.initialisation]
-    hidden, gates = architecture.settings.hidden_size, architecture.cell.GATES
+    method, hidden = architecture.settings.initialisation, architecture.settings.hidden_size
     for name, view in parameters.views.items():
         if view.ndim != 2:
             continue
-        blocks = gates if name.startswith("layer") else 1
+        blocks = architecture.cell.GATES if name.startswith("layer") else 1
         shape = (view.shape[0], view.shape[1] // blocks)
         recurrent = name.endswith("W_hh")
-        view[:] = np.hstack([draw(rng, shape, hidden, recurrent) for _ in range(blocks)])
+        gates = [_draw(method, rng, shape, hidden, recurrent=recurrent) for _ in range(blocks)]
+        view[:] = np.hstack(gates)
     for layer in parameters.layers:
         architecture.cell.init(layer)
     return parameters
 
 
-def _uniform(
-    rng: np.random.Generator, shape: tuple[int, int], hidden: int, recurrent: bool
+def _draw(
+    method: str, rng: np.random.Generator, shape: tuple[int, int], hidden: int, *, recurrent: bool
 ) -> Array:
-    return rng.uniform(-(hidden**-0.5), hidden**-0.5, shape)
-
-
-def _glorot(
-    rng: np.random.Generator, shape: tuple[int, int], hidden: int, recurrent: bool
-) -> Array:
-    bound = (6 / sum(shape)) ** 0.5
-    return rng.uniform(-bound, bound, shape)
-
-
-def _orthogonal(
-    rng: np.random.Generator, shape: tuple[int, int], hidden: int, recurrent: bool
-) -> Array:
-    if not recurrent:
-        return _glorot(rng, shape, hidden, recurrent)
-    q, r = np.linalg.qr(rng.standard_normal(shape))
-    return q * np.sign(np.diag(r))  # the signs make the distribution uniform (Mezzadri, 2007)
-
-
-def _normal(
-    rng: np.random.Generator, shape: tuple[int, int], hidden: int, recurrent: bool
-) -> Array:
-    return 0.01 * rng.standard_normal(shape)
-
-
-_DRAWS: dict[str, Draw] = {
-    "uniform": _uniform,
-    "glorot": _glorot,
-    "orthogonal": _orthogonal,
-    "normal": _normal,
-}
+    """Draw the matrix (inputs, outputs) of one gate."""
+    match method:
+        case "uniform":
+            return rng.uniform(-(hidden**-0.5), hidden**-0.5, shape)
+        case "normal":
+            return 0.01 * rng.standard_normal(shape)
+        case "orthogonal" if recurrent:
+            q, r = np.linalg.qr(rng.standard_normal(shape))
+            return q * np.sign(
+                np.diag(r)
+            )  # the signs make the distribution uniform (Mezzadri, 2007)
+        case _:
+            bound = (6 / sum(shape)) ** 0.5
+            return rng.uniform(-bound, bound, shape)

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.model.loss import cross_entropy
-from nextchar.model.parameters import Parameters
-
-Array = NDArray[Any]
+from nextchar.model.parameters import Array, Parameters
 
 
 class NetworkCache(NamedTuple):
@@ -28,10 +26,7 @@ class NetworkCache(NamedTuple):
 
 
 def forward(
-    parameters: Parameters,
-    codes: NDArray[Any],
-    state: Array,
-    masks: list[Array] | None = None,
+    parameters: Parameters, codes: NDArray[Any], state: Array, masks: list[Array] | None = None
 ) -> tuple[Array, Array, NetworkCache]:
     """Return the logits of the next character after each of the given ones.
 

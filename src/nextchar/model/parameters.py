@@ -87,13 +87,11 @@ class Parameters:
         for name, shape in architecture.shapes.items():
             self.views[name] = self.flat[start : start + prod(shape)].reshape(shape)
             start += prod(shape)
+        prefixes = (f"layer{n}." for n in range(architecture.settings.num_layers))
+        views = self.views.items()
         self.layers: list[dict[str, Array]] = [
-            {
-                name.removeprefix(prefix): view
-                for name, view in self.views.items()
-                if name.startswith(prefix)
-            }
-            for prefix in (f"layer{n}." for n in range(architecture.settings.num_layers))
+            {name.removeprefix(prefix): view for name, view in views if name.startswith(prefix)}
+            for prefix in prefixes
         ]
 
     def __reduce__(self) -> tuple[type[Parameters], tuple[Architecture, Array]]:
@@ -107,6 +105,10 @@ class Parameters:
     def dtype(self) -> np.dtype[Any]:
         """Float type of all parameters."""
         return self.flat.dtype
+
+    def copy(self) -> Parameters:
+        """Return a copy that shares no array."""
+        return Parameters(self.architecture, self.flat.copy())
 
     def zero_state(self, lanes: int) -> Array:
         """Return a zero state of shape (L, STATES, B, H)."""

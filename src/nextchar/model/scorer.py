@@ -18,11 +18,10 @@ from nextchar.errors import TextError
 from nextchar.formatting.units import to_bits
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
-from nextchar.model.parameters import Parameters
+from nextchar.model.parameters import Array, Parameters
 from nextchar.text.batches import ALL, Share
 from nextchar.text.vocabulary import Codes
 
-Array = NDArray[Any]
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 # codes (T, B) and the state before them → logits (T, B, V) and the state after
 Forward = Callable[[Codes, Array], tuple[Array, Array]]
@@ -109,10 +108,8 @@ def score(
     """
     pairs = len(codes) - 1
     if pairs < 1:
-        raise TextError(
-            f"nothing to score: the text has {len(codes)} known character"
-            f"{'' if len(codes) == 1 else 's'}, and the first one is only read"
-        )
+        length = f"{len(codes)} known character{'' if len(codes) == 1 else 's'}"
+        raise TextError(f"nothing to score: the text has {length}, and the first one is only read")
     lanes = max(1, min(lanes, pairs // (4 * WARM_UP)))
     starts = np.linspace(0, pairs, lanes + 1).astype(np.int64)
     forwards = forwards or [_plain_forward(parameters)]

@@ -28,7 +28,6 @@ def describe(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
 
 
 def _cpu(cpuinfo: Path) -> str:
-    """Return the model name of the processor."""
     try:
         match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
     except (OSError, UnicodeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def read_config(path: Path) -> tuple[Settings, dict[str, Any]]:
     except FileNotFoundError:
         raise RunError(f"no run there (no {CONFIG})", path=path) from None
     except OSError as error:
-        raise _unreadable(path / CONFIG, _reason(error)) from error
+        raise _unreadable(path / CONFIG, error.strerror or str(error)) from error
     except KeyError as error:
         raise _unreadable(path / CONFIG, f"no table {error}") from error
     except (TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -71,11 +72,9 @@ def read_ranks(path: Path) -> int:
 
 def _require_format(path: Path, number: Any) -> None:
     if number != FORMAT:
-        raise RunError(
-            f"is a run of format {number!r:.20}, this version of nextchar reads {FORMAT}",
-            path=path,
-            remedy="use the version that started it, or start again with another --out",
-        )
+        problem = f"is a run of format {number!r:.20}, this version of nextchar reads {FORMAT}"
+        remedy = "use the version that started it, or start again with another --out"
+        raise RunError(problem, path=path, remedy=remedy)
 
 
 def _source(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise _unreadable(path / METRICS, _reason(error)) from error
+        raise _unreadable(path / METRICS, error.strerror or str(error)) from error
     except ValueError as error:
         raise unreadable_metrics(path, error) from error
 
@@ -120,14 +119,8 @@ def read_samples(path: Path) -> list[dict[str, Any]]:
 
 
 def _sample(line: str) -> dict[str, Any] | None:
-    try:
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
         sample = json.loads(line)
         if type(sample["step"]) is int and isinstance(sample["text"], str):
             return {**sample, "fraction": float(sample["fraction"])}
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
     return None
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

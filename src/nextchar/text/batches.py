@@ -123,7 +123,8 @@ class StreamBatches:
         epoch, index = divmod(step, self.steps_per_epoch)
         start = index * self.seq_length
         length = min(self.seq_length, self._lane_length - start)
-        starts = (self._start_of_pass(epoch) + self._lanes + start) % self._pairs  # (B,)
+        origin = _start_of_lane_0(self._seed, epoch, self._pairs)
+        starts = (origin + self._lanes + start) % self._pairs  # (B,)
         if starts.max() + length <= self._pairs:
             inputs, targets = _windows(self._codes, starts, length)
         else:
@@ -131,15 +132,11 @@ class StreamBatches:
             inputs, targets = self._codes[positions], self._codes[positions + 1]  # (T, B)
         return Batch(inputs, targets, start == 0, self._share[0], self.batch_size)
 
-    def _start_of_pass(self, epoch: int) -> int:
-        """Start of lane 0 in a pass."""
-        if self._seed is None or epoch == 0:
-            return 0
-        return _random_start(self._seed, epoch, self._pairs)
-
 
 @lru_cache(maxsize=4)  # building a generator takes as long as the rest of a batch
-def _random_start(seed: int, epoch: int, pairs: int) -> int:
+def _start_of_lane_0(seed: int | None, epoch: int, pairs: int) -> int:
+    if seed is None or epoch == 0:
+        return 0
     return int(np.random.default_rng([seed, epoch]).integers(pairs))
 
 

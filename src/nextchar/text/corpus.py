@@ -66,11 +66,8 @@ def text_corpus(text: str | bytes, settings: TextSettings) -> Corpus:
     """Return the corpus of a text in memory."""
     whole = bytes_of(text) if settings.alphabet == "bytes" else text
     if isinstance(whole, bytes) and settings.alphabet != "bytes":
-        raise TextError(
-            "must be a str, not bytes",
-            setting="text",
-            remedy='use alphabet="bytes" to train on bytes',
-        )
+        remedy = 'use alphabet="bytes" to train on bytes'
+        raise TextError("must be a str, not bytes", setting="text", remedy=remedy)
     pieces = (whole[start : start + PIECE] for start in range(0, len(whole), PIECE))
     return corpus_of_pieces(preprocess(pieces, settings))
 
@@ -83,9 +80,9 @@ def corpus_of_pieces(pieces: Iterable[str] | Iterable[bytes], limit: int | None 
     """
     with SpooledCodes(limit) as spool:
         encoder = encode(pieces, spool)
-        codes = spool.finish()
+        codes: AnyCodes | CodeFile = spool.finish()
     if isinstance(codes, CodeFile):
-        return Corpus(DiskCodes.whole(RepairingReader(codes)), encoder.points, encoder.sha256)
+        codes = DiskCodes.whole(RepairingReader(codes))
     return Corpus(codes, encoder.points, encoder.sha256)
 
 
@@ -123,27 +120,19 @@ def prepare(
         corpus = replace(corpus, codes=shuffled)
     train, test, rest = _parts(corpus.codes, boundary, settings, splits=validation is None)
     if len(train) < 2:
-        raise TextError(
-            f"the training part has {len(train)} character{'' if len(train) == 1 else 's'}; at "
-            "least 2 are needed, one to read and one to predict"
-        )
+        part = f"the training part has {len(train)} character{'' if len(train) == 1 else 's'}"
+        raise TextError(f"{part}; at least 2 are needed, one to read and one to predict")
     vocabulary = _vocabulary(corpus.points, train, settings.text, known)
     train_codes, _ = _renumbered(replace(corpus, codes=train), vocabulary)
     validation_codes, left_out = _renumbered(validation or replace(corpus, codes=rest), vocabulary)
     test_codes, left_out_of_test = _renumbered(replace(corpus, codes=test), vocabulary)
-    return Prepared(
-        vocabulary,
-        train_codes,
-        validation_codes,
-        test_codes,
-        left_out + left_out_of_test,
-        sha256=corpus.sha256 + (f"+{validation.sha256}" if validation else ""),
-        by_position=boundary is not None and not shuffles and len(rest) > 1,
-    )
+    sha256 = corpus.sha256 + (f"+{validation.sha256}" if validation else "")
+    by_position = boundary is not None and not shuffles and len(rest) > 1
+    parts = train_codes, validation_codes, test_codes
+    return Prepared(vocabulary, *parts, left_out + left_out_of_test, sha256, by_position)
 
 
 def _boundary(corpus: Corpus, settings: TextSettings) -> int | None:
-    """The code of the boundary; None without records."""
     boundary = boundary_of(settings)
     if boundary is None or not len(corpus.points):
         return None
@@ -191,8 +180,7 @@ def _vocabulary(
     return Vocabulary.of_counts(points[seen], counts[seen], settings.min_count)
 
 
-def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:
-    """(K,) number of occurrences of each code."""
+def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:  # (K,)
     if isinstance(codes, DiskCodes):
         return codes.counts()
     counts = np.zeros(symbols, dtype=np.int64)
@@ -203,11 +191,10 @@ def _counts(codes: AnyCodes, symbols: int) -> NDArray[np.int64]:
 
 def _renumbered(corpus: Corpus, vocabulary: Vocabulary) -> tuple[AnyCodes, int]:
     """The codes of a corpus in a vocabulary, and the number of characters that were left out."""
-    code_of = (
-        corpus.points.astype(np.int64)
-        if vocabulary.is_bytes
-        else vocabulary.codes_of_points(corpus.points)
-    )
+    if vocabulary.is_bytes:
+        code_of = corpus.points.astype(np.int32)
+    else:
+        code_of = vocabulary.codes_of_points(corpus.points)
     if vocabulary.unknown_code is not None:
         code_of = np.where(code_of < 0, vocabulary.unknown_code, code_of)
     lacking = code_of < 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sysconfig
 import tokenize
-from collections.abc import Callable
 from pathlib import Path
 
 from nextchar.errors import TextError
@@ -62,35 +61,20 @@ def download(url: str, sha256: str, name: str, folder: Path | None = None) -> Pa
 
     folder = folder or cache_folder()
     pooch.get_logger().setLevel("ERROR")
+    downloader, checksum = pooch.HTTPDownloader(timeout=30), f"sha256:{sha256}"
     try:
-        return Path(
-            pooch.retrieve(
-                url,
-                known_hash=f"sha256:{sha256}",
-                fname=name,
-                path=folder,
-                downloader=pooch.HTTPDownloader(timeout=30),
-            )
-        )
+        return Path(pooch.retrieve(url, checksum, name, folder, downloader=downloader))
     except ValueError as error:
-        raise TextError(
-            "the downloaded file is not the expected one (its SHA-256 differs)",
-            path=url,
-            remedy="try again later, or download it by hand and give its path",
-        ) from error
+        problem = "the downloaded file is not the expected one (its SHA-256 differs)"
+        remedy = "try again later, or download it by hand and give its path"
+        raise TextError(problem, path=url, remedy=remedy) from error
     except OSError as error:  # requests' errors are of this family
         if (answer := getattr(error, "response", None)) is not None:
             answer.close()  # pooch leaves the connection of an HTTP error open
-        raise TextError(
-            f"could not be downloaded ({type(error).__name__})",
-            path=url,
-            remedy="check the network, or give the path of a text file of your own",
-        ) from error
+        problem = f"could not be downloaded ({type(error).__name__})"
+        remedy = "check the network, or give the path of a text file of your own"
+        raise TextError(problem, path=url, remedy=remedy) from error
 
 
-_LOADERS: dict[str, Callable[[], bytes]] = {
-    "pydoc": _pydoc,
-    "stdlib": _stdlib,
-    "shakespeare": _shakespeare,
-}
+_LOADERS = {"pydoc": _pydoc, "stdlib": _stdlib, "shakespeare": _shakespeare}
 NAMES = tuple(_LOADERS)

@@ -12,18 +12,8 @@ import re
 SAMPLE = 1 << 16  # bytes examined, at most
 
 _MULTIBYTE = ("utf-8", "gb18030", "big5", "cp932", "euc_jp", "cp949")
-_COMMON = [
-    *_MULTIBYTE,
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "iso8859_2",
-    "koi8_r",
-    "utf_16",
-    "utf_16_le",
-    "utf_16_be",
-    "utf_32",
-]
+_SINGLE_BYTE = ("cp1252", "cp1250", "cp1251", "iso8859_2", "koi8_r")
+_COMMON = [*_MULTIBYTE, *_SINGLE_BYTE, "utf_16", "utf_16_le", "utf_16_be", "utf_32"]
 # ą, ł, š, ś, ş, ť, ž, ź and ż inside a word, in either encoding; in cp1252 they are signs
 _CENTRAL = re.compile(rb"[A-Za-z][\x9a\x9e\x9f\xb1\xb3\xb5\xb6\xb9\xba\xbc\xbe\xbf][A-Za-z]")
 _ALIASES = {"cp932": "Shift-JIS", "cp949": "Korean", "cp1252": "Windows, Latin"}
@@ -41,15 +31,11 @@ def suggest_encoding(data: bytes, position: int, encoding: str) -> str:
         option = likely.replace("_", "-")
         verb = "may be" if _is_short(sample) else "looks like"
         return f"it {verb} {option}{alias}: give --encoding {option} if that is what it is"
+    start = "give the file's own encoding (--encoding NAME), "
     if b"\0" in sample:
-        return (
-            "it contains NUL bytes and does not look like text; choose files of a folder by name "
-            "(--pattern GLOB), or train on any bytes (--alphabet bytes)"
-        )
-    return (
-        "give the file's own encoding (--encoding NAME), choose files of a folder by name "
-        "(--pattern GLOB), or train on any bytes (--alphabet bytes)"
-    )
+        start = "it contains NUL bytes and does not look like text; "
+    rest = "choose files of a folder by name (--pattern GLOB), or train on any bytes"
+    return f"{start}{rest} (--alphabet bytes)"
 
 
 def _sample(data: bytes, position: int) -> bytes:

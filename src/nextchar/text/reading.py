@@ -87,7 +87,7 @@ class _Reader:
         try:
             entry = open_entry(name)
         except DamagedError as error:
-            self._report_damage(error)
+            self._report_damage(str(error))
             return None
         if entry is None:
             return None
@@ -113,24 +113,18 @@ class _Reader:
     def _encode_again(self, points: NDArray[np.uint32], sha256: str) -> CodeFile:
         """Replace the damaged file. Raises TextError if the text has changed."""
         self._report_damage("")
-        # without progress: a run shows its own
-        text = replace(self, callbacks=ReadCallbacks(self.callbacks.note))._encode(
-            self._entry_name()
-        )
+        callbacks = ReadCallbacks(self.callbacks.note)  # without progress: a run shows its own
+        text = replace(self, callbacks=callbacks)._encode(self._entry_name())
         is_same = text.sha256 == sha256 and np.array_equal(text.points, points)
         if not (is_same and isinstance(text.codes, CodeFile)):
-            raise TextError(
-                "the encoded text in the cache is damaged, and the text itself has changed since",
-                path=self.label,
-                remedy="start again",
-            )
+            change = "the text itself has changed since"
+            problem = f"the encoded text in the cache is damaged, and {change}"
+            raise TextError(problem, path=self.label, remedy="start again")
         return text.codes
 
-    def _report_damage(self, error: DamagedError | str) -> None:
-        reason = f" ({error})" if str(error) else ""
-        self.callbacks.note(
-            f"{self.label}: the encoded text in the cache is damaged{reason}; encoding it again"
-        )
+    def _report_damage(self, error: str) -> None:
+        problem = "the encoded text in the cache is damaged" + (f" ({error})" if error else "")
+        self.callbacks.note(f"{self.label}: {problem}; encoding it again")
 
 
 def _size(sources: Sequence[Source], compression: int) -> int:

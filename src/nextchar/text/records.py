@@ -48,11 +48,8 @@ def append_boundary(pieces: Iterable[Any], settings: TextSettings, name: str) ->
     boundary = _Delimiters.of(settings).boundary
     for piece in pieces:
         if boundary == RESERVED and RESERVED in piece:
-            raise TextError(
-                "contains the code point U+FDD0, which is reserved as the boundary of records",
-                path=name,
-                remedy="remove it, or give --records line",
-            )
+            problem = "contains the code point U+FDD0, which is reserved as the boundary of records"
+            raise TextError(problem, path=name, remedy="remove it, or give --records line")
         yield piece
     yield boundary
 

@@ -57,11 +57,9 @@ def _nul_warning(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str |
     nuls = int(counts[points == 0].sum())
     if nuls <= 0.2 * counts.sum():
         return None
-    return (
-        f"{_share(nuls, counts)} of the text are NUL characters: it is a binary file or in "
-        "another encoding (--encoding utf-16-le or utf-16-be); or train on any bytes "
-        "(--alphabet bytes)"
-    )
+    problem = f"{_share(nuls, counts)} of the text are NUL characters: it is a binary file"
+    encodings = "in another encoding (--encoding utf-16-le or utf-16-be)"
+    return f"{problem} or {encodings}; or train on any bytes (--alphabet bytes)"
 
 
 def _strange_warning(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> str | None:
@@ -79,14 +77,11 @@ def _strange_warning(points: NDArray[np.uint32], counts: NDArray[np.int64]) -> s
 
 
 def _is_strange(point: int) -> bool:
-    """Return whether a code point does not occur in normal text.
-
-    Unassigned ones in planes 1 to 3 are accepted: emoji and rare Chinese characters are assigned
-    there every year, and this Python may be older than the text.
-    """
     if point in _IN_TEXT:
         return False
     category = unicodedata.category(chr(point))
+    # unassigned ones in planes 1 to 3 are accepted: emoji and rare Chinese characters are assigned
+    # there every year, and this Python may be older than the text
     if category == "Cn":
         return point < 0x10000 or point >= 0x40000 or point & 0xFFFE == 0xFFFE
     return category in {"Cc", "Co", "Cs"} or point == 0xFFFD

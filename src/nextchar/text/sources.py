@@ -19,7 +19,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -38,12 +40,11 @@ else:
 ANY_NAME = "*"  # the default pattern: every text file
 PIECE = 1 << 20  # bytes read at once: large enough for speed, small compared with any model
 
-# opened here, closed by read_bytes
-_OPENERS: dict[str, Callable[[Path], Any]] = {
-    ".gz": lambda path: gzip.open(path, "rb"),  # noqa: SIM115
-    ".bz2": lambda path: bz2.open(path, "rb"),  # noqa: SIM115
-    ".xz": lambda path: lzma.open(path, "rb"),  # noqa: SIM115
-    ".zst": lambda path: zstd.open(path, "rb"),
+_OPENERS: dict[str, Callable[..., Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": zstd.open,
 }
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdError)
 
@@ -108,23 +109,17 @@ def _in_folder(folder: Path, settings: TextSettings) -> list[Source]:
     try:
         matches = list(folder.rglob(pattern))
     except (ValueError, NotImplementedError):
-        raise TextError(
-            "must match names inside the folder, such as *.txt", setting="pattern", value=pattern
-        ) from None
+        problem = "must match names inside the folder, such as *.txt"
+        raise TextError(problem, setting="pattern", value=pattern) from None
     _require_listable(folder)
-    only_text = pattern == ANY_NAME and settings.alphabet != "bytes" and _is_utf8(settings)
-    visible = sorted(
-        path
-        for path in matches
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    is_utf8 = _codec(settings.encoding).name.startswith("utf-8")
+    only_text = pattern == ANY_NAME and settings.alphabet != "bytes" and is_utf8
+    names = ((path, path.relative_to(folder).parts) for path in matches)
+    visible = sorted(path for path, parts in names if not any(p.startswith(".") for p in parts))
     for path in visible:
         if path.is_symlink() and not path.exists():
-            raise TextError(
-                "cannot be read (broken symbolic link)",
-                path=path,
-                remedy="remove it, or choose files by name (--pattern GLOB)",
-            )
+            remedy = "remove it, or choose files by name (--pattern GLOB)"
+            raise TextError("cannot be read (broken symbolic link)", path=path, remedy=remedy)
     files = [path for path in visible if path.is_file() and not (only_text and _is_binary(path))]
     if not files:
         raise TextError(f"no file in this folder matches the pattern {pattern!r}", path=folder)
@@ -141,10 +136,6 @@ def _require_listable(folder: Path) -> None:
         folders[:] = [name for name in folders if not name.startswith(".")]
 
 
-def _is_utf8(settings: TextSettings) -> bool:
-    return _codec(settings.encoding).name.startswith("utf-8")
-
-
 def _is_binary(path: Path) -> bool:
     """Return whether a file's beginning contains a NUL, which real texts in UTF-8 do not."""
     if path.suffix.lower() in _OPENERS:
@@ -155,12 +146,8 @@ def _is_binary(path: Path) -> bool:
 
 def _file(path: Path) -> Source:
     opener = _OPENERS.get(path.suffix.lower())
-    return Source(
-        str(path),
-        lambda: opener(path) if opener else path.open("rb"),
-        path=path,
-        is_compressed=opener is not None,
-    )
+    open_file: Callable[[], Any] = partial(opener or Path.open, path, mode="rb")
+    return Source(str(path), open_file, path=path, is_compressed=opener is not None)
 
 
 def read_pieces(
@@ -169,12 +156,8 @@ def read_pieces(
     """Read all sources as training and scoring need them: characters or bytes, split by records."""
     if settings.alphabet != "bytes":
         return read_text(sources, settings)
-    pieces = (
-        piece
-        for source in sources
-        for piece in append_boundary(read_bytes([source]), settings, source.name)
-    )
-    return split_records(pieces, settings)
+    texts = (append_boundary(read_bytes([each]), settings, each.name) for each in sources)
+    return split_records(chain.from_iterable(texts), settings)
 
 
 def preprocess(
@@ -211,13 +194,11 @@ def read_text(sources: Sequence[Source], settings: TextSettings) -> Iterator[str
     `settings.encoding`. Data sets have their own encoding.
     """
     _codec(settings.encoding)  # an unknown name is an error even if no source needs it
-    pieces = (
-        piece
-        for source in sources
-        for piece in append_boundary(
-            _decode(source, source.encoding or settings.encoding), settings, source.name
-        )
+    texts = (
+        append_boundary(_decode(each, each.encoding or settings.encoding), settings, each.name)
+        for each in sources
     )
+    pieces = chain.from_iterable(texts)
     return split_records(normalized(pieces, settings.normalize), settings)
 
 
@@ -250,11 +231,8 @@ def _decode(source: Source, encoding: str) -> Iterator[str]:
             reason = f"{error.reason} at byte {done - len(data) + position}"
             with suppress(TextError):  # a larger sample allows a better guess
                 data += next(pieces, b"")
-        raise TextError(
-            f"not {encoding}: {reason}",
-            path=source.name,
-            remedy=suggest_encoding(data, position, encoding),
-        ) from None
+        remedy = suggest_encoding(data, position, encoding)
+        raise TextError(f"not {encoding}: {reason}", path=source.name, remedy=remedy) from None
 
 
 _LAST_ASCII = re.compile(r"[\x00-\x7f][^\x00-\x7f]*\Z")

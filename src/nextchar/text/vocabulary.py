@@ -8,7 +8,7 @@ the last, may stand for every character that is not in the vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,7 @@ class Vocabulary:
         self, points: Iterable[int] = (), *, has_unknown: bool = False, is_bytes: bool = False
     ) -> None:
         self.is_bytes = is_bytes
-        self.points: NDArray[np.uint32] = (
-            np.arange(256, dtype=np.uint32) if is_bytes else np.fromiter(points, dtype=np.uint32)
-        )
+        self.points = np.fromiter(range(256) if is_bytes else points, dtype=np.uint32)
         if len(self.points) > 1 and not np.all(self.points[1:] > self.points[:-1]):
             raise ValueError("points must ascend strictly")
         self.unknown_code: int | None = len(self.points) if has_unknown else None
@@ -47,20 +45,15 @@ class Vocabulary:
         return cls.of_counts(*np.unique(points_of(text), return_counts=True), min_count=min_count)
 
     @classmethod
-    def of_counts(
-        cls, points: NDArray[Any], counts: NDArray[Any], min_count: int = 1
-    ) -> Vocabulary:
+    def of_counts(cls, points: NDArray[Any], counts: NDArray[Any], min_count: int = 1) -> Self:
         """Return the vocabulary of the code points that occur at least `min_count` times.
 
         A `min_count` above 1 folds the others into the unknown symbol.
         """
         kept = np.sort(points[counts >= min_count])
         if len(kept) == 0 and len(points) > 0:
-            raise TextError(
-                f"must be at most {counts.max()}, the count of the most frequent character",
-                setting="min_count",
-                value=min_count,
-            )
+            problem = f"must be at most {counts.max()}, the count of the most frequent character"
+            raise TextError(problem, setting="min_count", value=min_count)
         return cls(kept.tolist(), has_unknown=min_count > 1)
 
     def extended(self, points: NDArray[Any], *, has_unknown: bool = False) -> Vocabulary:
@@ -115,11 +108,8 @@ class Vocabulary:
         if self.is_bytes:
             return np.frombuffer(bytes_of(text), dtype=np.uint8).copy()
         if isinstance(text, bytes):
-            raise TextError(
-                "must be a str for a model of characters, not bytes",
-                setting="text",
-                remedy="decode it first",
-            )
+            problem = "must be a str for a model of characters, not bytes"
+            raise TextError(problem, setting="text", remedy="decode it first")
         points = points_of(text)
         codes = self.codes_of_points(points)
         is_unknown = codes < 0

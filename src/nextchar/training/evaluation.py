@@ -37,16 +37,12 @@ def score_over_ranks(
 
 
 def record_evaluation(
-    progress: Progress,
-    score: Score | None,
-    *,
-    steps_per_epoch: int,
-    learning_rate: float,
-    seconds: float,
+    progress: Progress, score: Score | None, *, epoch: float, learning_rate: float, seconds: float
 ) -> Evaluated:
     """Return the record of an evaluation, and reset the sums since the last one.
 
     score: on the validation part; without one the training loss decides which model is best.
+    epoch: passes over the text so far.
     seconds: of training so far, this evaluation included. Raises DivergedError.
     """
     train_loss = progress.loss_sum / progress.loss_characters
@@ -58,7 +54,7 @@ def record_evaluation(
     progress.seconds = progress.since_seconds = seconds
     return Evaluated(
         step=progress.step,
-        epoch=progress.step / steps_per_epoch,
+        epoch=epoch,
         characters=progress.characters,
         seconds=seconds,
         train_loss=train_loss,

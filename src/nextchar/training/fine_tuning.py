@@ -21,7 +21,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError
 from nextchar.model.file import Model
@@ -30,9 +29,7 @@ from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.text.cache.disk_codes import AnyCodes
 from nextchar.text.records import boundary_of
-from nextchar.text.vocabulary import Vocabulary
-
-Codes = NDArray[Any]
+from nextchar.text.vocabulary import Codes, Vocabulary
 
 _LENGTH, _LANES = 128, 16  # of the sample on which the probability of symbols is measured
 UNSEEN = -16.0  # log of the probability of all new characters together, at most
@@ -60,12 +57,9 @@ def settings_from(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cannot_change(name: str, own: Any, value: Any) -> SettingsError:
-    return SettingsError(
-        f"must be {own!r} as in the model to start from",
-        setting=name,
-        value=value,
-        remedy="leave it out, or train from scratch",
-    )
+    problem = f"must be {own!r} as in the model to start from"
+    remedy = "leave it out, or train from scratch"
+    return SettingsError(problem, setting=name, value=value, remedy=remedy)
 
 
 def extended(model: Model, vocabulary: Vocabulary, dtype: Any) -> Parameters:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from nextchar.errors import SettingsError
-from nextchar.kernels.precision import Precision
 from nextchar.model.parameters import Architecture
 from nextchar.settings.config import Settings
 from nextchar.text.batches import Batches, Share, make_batches
@@ -28,34 +27,26 @@ def make_rank_batches(
 
     Raises SettingsError where the run needs more memory than there is.
     """
-    precision = precision_of(settings)
-    batches = group.on_all_ranks(lambda: batches_of(prepared, settings, precision, group.share))
+    batches = group.on_all_ranks(lambda: _batches_of_share(prepared, settings, group.share))
     _report_limits(prepared, batches, settings, hooks)
     return batches
 
 
-def batches_of(
-    prepared: Prepared, settings: Settings, precision: Precision, share: Share
-) -> Batches:
-    """Return a rank's share of all batches. Raises SettingsError where memory is too small."""
+def _batches_of_share(prepared: Prepared, settings: Settings, share: Share) -> Batches:
     from nextchar.training.budget.memory_estimate import require_memory
 
     batches = make_batches(prepared.train, settings.training, share)
     lanes = batches.batch_size
     if lanes < share.size:
-        raise SettingsError(
-            f"a batch of {lanes} lane{'' if lanes == 1 else 's'} cannot be split over "
-            f"{share.size} ranks",
-            remedy="give a larger --batch-size, a longer text or fewer ranks",
-        )
+        batch = f"a batch of {lanes} lane{'' if lanes == 1 else 's'}"
+        remedy = "give a larger --batch-size, a longer text or fewer ranks"
+        problem = f"{batch} cannot be split over {share.size} ranks"
+        raise SettingsError(problem, remedy=remedy)
+    architecture = Architecture(settings.network, len(prepared.vocabulary))
+    T, B, threads = batches.seq_length, -(-lanes // share.size), threads_of(settings, lanes, share)
+    dtype, pairs = precision_of(settings)
     require_memory(
-        Architecture(settings.network, len(prepared.vocabulary)),
-        settings.training,
-        T=batches.seq_length,
-        B=-(-lanes // share.size),
-        threads=threads_of(settings, lanes, share),
-        dtype=precision.dtype,
-        pairs=precision.bfloat16,
+        architecture, settings.training, T=T, B=B, threads=threads, dtype=dtype, pairs=pairs
     )
     return PrefetchedBatches(batches) if isinstance(prepared.train, DiskCodes) else batches
 
@@ -67,7 +58,6 @@ def threads_of(settings: Settings, lanes: int, share: Share) -> int:
 
 
 def _report_limits(prepared: Prepared, batches: Batches, settings: Settings, hooks: Hooks) -> None:
-    """Report where the text does not allow the settings, or does not look like text."""
     training = settings.training
     if warning := decoding_warning(prepared.vocabulary, prepared.train, settings.text):
         hooks.note(warning)
@@ -79,9 +69,9 @@ def _report_limits(prepared: Prepared, batches: Batches, settings: Settings, hoo
             "part; they are left out of the loss"
         )
     if batches.batch_size < training.batch_size or batches.seq_length < training.seq_length:
+        lanes = f"{batches.batch_size} lane{'' if batches.batch_size == 1 else 's'}"
         hooks.note(
-            f"the text is short: training uses {batches.batch_size} "
-            f"lane{'' if batches.batch_size == 1 else 's'} and sequences of {batches.seq_length} "
+            f"the text is short: training uses {lanes} and sequences of {batches.seq_length} "
             f"characters, not {training.batch_size} and {training.seq_length}"
         )
     if len(prepared.validation) < 2:

@@ -123,19 +123,13 @@ def train(
     resolved = resolve_request(request, group)
     with _opened(request, group) as directory:
         prepared = read_text(resolved, hooks, group)
+        base, is_trained = resolved.base, resolved.base is not None
         with compilation_reported(hooks):
             settings = choose_settings(
-                prepared,
-                resolved.settings,
-                resolved.given,
-                hooks,
-                group,
-                is_trained=resolved.base is not None,
+                prepared, resolved.settings, resolved.given, hooks, group, is_trained=is_trained
             )
             context = RunContext(hooks, directory, group)
-            return train_corpus(
-                prepared, settings, context, base=resolved.base, resume=request.resume
-            )
+            return train_corpus(prepared, settings, context, base=base, resume=request.resume)
 
 
 def resolve_request(request: RunRequest, group: ProcessGroup = SINGLE_PROCESS) -> ResolvedRequest:
@@ -154,15 +148,9 @@ def resolve_request(request: RunRequest, group: ProcessGroup = SINGLE_PROCESS) -
         "validation": list(validation.names if validation else ()),
         **({"from": base.name} if base else {}),
     }
-    chooses = not request.resume and request.preset in {None, AUTO}
-    return ResolvedRequest(
-        settings,
-        given if chooses else None,
-        text,
-        validation,
-        base.model if base else None,
-        source,
-    )
+    kept = given if not request.resume and request.preset in {None, AUTO} else None
+    model = base.model if base else None
+    return ResolvedRequest(settings, kept, text, validation, model, source)
 
 
 class _Resolved(NamedTuple):
@@ -177,11 +165,8 @@ class _Resolved(NamedTuple):
 def _settings_of(request: RunRequest, ranks: int) -> _Resolved:
     out, base, given = request.out, request.base, request.given
     if request.resume and base:
-        raise SettingsError(
-            "cannot be combined with resume: the run has started already",
-            setting="from",
-            remedy="leave it out",
-        )
+        problem = "cannot be combined with resume: the run has started already"
+        raise SettingsError(problem, setting="from", remedy="leave it out")
     if base:
         given = settings_from(base.model, given)
     if not request.resume:
@@ -192,12 +177,9 @@ def _settings_of(request: RunRequest, ranks: int) -> _Resolved:
         changed = laid_over(request.preset, given) if request.preset or given else {}
         settings, source = resumed_settings(out, changed, ranks)
     if request.text is None and "-" in source.get("inputs", ()):
-        raise RunError(
-            "was trained from standard input",
-            path=out,
-            remedy="give the same text again: "
-            f"nextchar train - --out {shlex.quote(str(out))} --resume",
-        )
+        resume = f"nextchar train - --out {shlex.quote(str(out))} --resume"
+        remedy = f"give the same text again: {resume}"
+        raise RunError("was trained from standard input", path=out, remedy=remedy)
     if request.text is None and not source.get("inputs"):
         raise SettingsError("a text to train on is needed", remedy="give a path, or text=")
     if out is not None and "from" in source:
@@ -210,13 +192,13 @@ def _opened(request: RunRequest, group: ProcessGroup) -> Iterator[RunDirectory |
     """Context with the run directory, open on rank 0."""
     directory: RunDirectory | None = None
 
-    def open_it() -> None:
+    def open_or_create() -> None:
         nonlocal directory
         if request.out is not None:
-            open_or_create = RunDirectory.open if request.resume else RunDirectory.create
-            directory = open_or_create(request.out)
+            opener = RunDirectory.open if request.resume else RunDirectory.create
+            directory = opener(request.out)
 
-    group.on_rank_zero(open_it)
+    group.on_rank_zero(open_or_create)
     with directory or nullcontext():
         yield directory
 
@@ -225,10 +207,9 @@ def read_text(
     resolved: ResolvedRequest, hooks: Hooks, group: ProcessGroup = SINGLE_PROCESS
 ) -> Prepared:
     """Read the texts of a run and split them. Raises TextError, or InterruptedRun on request."""
-    settings, base = resolved.settings, resolved.base
+    settings, base, text = resolved.settings, resolved.base, resolved.validation
     known = base.vocabulary if base else None
     corpus = _corpus(resolved.text, settings, hooks, group)
-    text = resolved.validation
     validation = _corpus(text, settings, hooks, group) if text else None
     prepared = group.on_all_ranks(lambda: prepare(corpus, settings, validation, known))
     if known and (line := describe_new_characters(known, prepared.vocabulary)):

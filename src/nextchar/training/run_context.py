@@ -43,9 +43,5 @@ class RunContext:
 
     def write(self, work: Callable[[RunDirectory], object]) -> None:
         """Let rank 0 write to the run directory, if there is one; raise its error on all ranks."""
-
-        def write() -> None:
-            if self.directory:
-                work(self.directory)
-
-        self.group.on_rank_zero(write)
+        directory = self.directory
+        self.group.on_rank_zero(lambda: work(directory) if directory else None)

@@ -41,7 +41,7 @@ class SampleWriter:
         self._kept: list[dict[str, Any]] = kept or []
         self.rewind(step)
 
-    def rehearsal(self, model: Model) -> Callable[[], object] | None:
+    def trial_sample(self, model: Model) -> Callable[[], object] | None:
         """Return a function that writes and discards a sample; None if the run ends without one."""
         make = self._make
         if make is None or not (self._every or self._most):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.model.file import BEST, START, Model, load_model
 from nextchar.model.initialise import initialise
-from nextchar.model.parameters import Architecture, Parameters
+from nextchar.model.parameters import Architecture, Array, Parameters
 from nextchar.settings.config import Settings
-from nextchar.text.batches import Batches, Share
+from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
 from nextchar.training.auto.choose import precision_of
 from nextchar.training.evaluation import score_over_ranks
@@ -31,8 +28,6 @@ from nextchar.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -75,17 +70,12 @@ def train_corpus(
     start, records = _begin(fresh, settings, prepared, base, resume, context)
     group.set_compression(settings.training.compress_gradients)
     threads = threads_of(settings, batches.batch_size, group.share)
-    precision = precision_of(settings)
-    with (
-        _explained(directory),
-        Engine(
-            start.parameters.architecture,
-            threads=threads,
-            dtype=precision.dtype,
-            bfloat16=precision.bfloat16,
-            all_reduce=group.all_reduce,
-        ) as engine,
-    ):
+    dtype, bfloat16 = precision_of(settings)
+    architecture, all_reduce = start.parameters.architecture, group.all_reduce
+    engine = Engine(
+        architecture, threads=threads, dtype=dtype, bfloat16=bfloat16, all_reduce=all_reduce
+    )
+    with explain_write_errors(directory.path if directory else None), engine:
         if base and start.progress.step == 0:
             _adapt(start.parameters, base, prepared, settings, engine, context)
         trainer = Trainer(prepared, batches, settings, engine, start, records, context)
@@ -107,14 +97,9 @@ def initial_checkpoint(
     else:
         architecture = Architecture(settings.network, len(prepared.vocabulary))
         parameters = initialise(architecture, settings.training.seed, dtype)
-    return Checkpoint(
-        parameters,
-        make_slots(settings.training.optimizer, parameters.flat),
-        parameters.zero_state(batches.batch_size),
-        Progress(),
-        prepared.sha256,
-        settings.flat(),
-    )
+    slots = make_slots(settings.training.optimizer, parameters.flat)
+    state, sha256 = parameters.zero_state(batches.batch_size), prepared.sha256
+    return Checkpoint(parameters, slots, state, Progress(), sha256, settings.flat())
 
 
 def _begin(
@@ -125,40 +110,28 @@ def _begin(
     resume: bool,
     context: RunContext,
 ) -> tuple[Checkpoint, list[Evaluated]]:
-    """Return the checkpoint to start from, with this rank's lanes, and earlier evaluations.
-
-    Rank 0 writes `config.toml`, and `start.safetensors` if there is a base model.
-    """
+    """Return the checkpoint to start from, for this rank's lanes; rank 0 writes the first files."""
     group, directory, on_event = context.group, context.directory, context.hooks.on_event
 
     def begin() -> tuple[Checkpoint, list[Evaluated]] | None:
-        loaded: tuple[Checkpoint, list[Evaluated]] | None = None
         if directory is None:
-            return loaded
+            return None
+        loaded = None
         if resume:
             start = load_or_start(directory, settings, fresh, on_event, group.share.size)
             loaded = start, load_history(directory, start.progress, on_event)
-        with _explained(directory):
+        with explain_write_errors(directory.path):
             if base and not resume:
                 directory.save_model(START, base)
             directory.write_config(settings, prepared.source, group.share.size)
         return loaded
 
+    def lanes_of_rank(state: Array) -> Array:
+        first, end = group.share.of(state.shape[2])
+        return np.ascontiguousarray(state[:, :, first:end])
+
     start, records = group.on_rank_zero(begin) or (fresh, [])
-    return with_states(partial(_lanes_of_rank, group.share), start), records
-
-
-def _lanes_of_rank(share: Share, state: Array) -> Array:
-    """Return the states of a rank's lanes."""
-    first, end = share.of(state.shape[2])
-    return np.ascontiguousarray(state[:, :, first:end])
-
-
-def _explained(directory: RunDirectory | None) -> AbstractContextManager[None]:
-    """Context in which the error of a failed write says how to continue."""
-    if directory is None:
-        return nullcontext()
-    return explain_write_errors(directory.path, directory.checkpoint)
+    return with_states(lanes_of_rank, start), records
 
 
 def _adapt(

@@ -44,9 +44,8 @@ def stop_on_interrupt(*, also: bool = False) -> Iterator[Callable[[], bool]]:
     except InterruptedRun as error:
         if not received:
             raise
-        raise InterruptedRun(
-            error.problem, path=error.path, remedy=error.remedy, signal=received[0]
-        ) from error
+        problem, path, remedy = error.problem, error.path, error.remedy
+        raise InterruptedRun(problem, path=path, remedy=remedy, signal=received[0]) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -68,6 +67,5 @@ def interrupted(step: int, directory: Path | None, launcher: str = "") -> Interr
     if directory is None:
         return InterruptedRun(f"interrupted at step {step}")
     resume = f"{launcher}nextchar train --out {shlex.quote(str(directory))} --resume"
-    return InterruptedRun(
-        f"interrupted at step {step}, nothing is lost", remedy=f"continue with: {resume}"
-    )
+    problem = f"interrupted at step {step}, nothing is lost"
+    return InterruptedRun(problem, remedy=f"continue with: {resume}")

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.errors import DivergedError
 from nextchar.model.file import Model
-from nextchar.model.parameters import Parameters
+from nextchar.model.parameters import Array, Parameters
 from nextchar.model.scorer import Score
 from nextchar.settings.config import Settings
 from nextchar.text.batches import Batches
 from nextchar.text.corpus import Prepared
+from nextchar.training.budget import dry_run
 from nextchar.training.budget.budget import TimeBudget, make_budget
-from nextchar.training.budget.dry_run import (
-    FinalTasks,
-    measure_final_costs,
-    step_on_copies,
-    warm_up,
-)
 from nextchar.training.evaluation import record_evaluation, score_over_ranks
 from nextchar.training.events import Evaluated, Finished, Started, Stepped
 from nextchar.training.health.early_stopping import is_out_of_patience
@@ -42,8 +36,6 @@ from nextchar.training.signals import interrupted
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import Engine
-
-Array = NDArray[Any]
 
 EXPLODED = 1000.0  # nats per character: a loss that only diverged weights have
 
@@ -75,7 +67,8 @@ class Trainer:
         self._prepared, self._batches, self._engine = prepared, batches, engine
         self._all, self._settings = settings, settings.training
         self._context = context = context or RunContext()
-        self._group, self._hooks, self._directory = context.group, context.hooks, context.directory
+        self._group, self._hooks = context.group, context.hooks
+        self._path = context.directory.path if context.directory else None
         self._clock = clock or self._group.clock
         self._began = self._saved = 0.0
         self._best: Model | None = None
@@ -112,19 +105,21 @@ class Trainer:
     def _warm_up(self) -> None:
         """Take a step whose result is discarded: compilation does not count as training time."""
         batch = self._batches.at(self.progress.step)
-        step = step_on_copies(self._engine, self.parameters, self._slots, batch, self._settings)
-        warm_up(self._group, self._engine, self.parameters, step)
+        step = dry_run.step_on_copies(
+            self._engine, self.parameters, self._slots, batch, self._settings
+        )
+        dry_run.warm_up(self._group, self._engine, self.parameters, step)
         if isinstance(self._budget, TimeBudget) and not self.progress.done:
-            self._rehearse(self._budget, step)
+            self._measure_final_costs(self._budget, step)
 
-    def _rehearse(self, budget: TimeBudget, step: Callable[[], object]) -> None:
+    def _measure_final_costs(self, budget: TimeBudget, step: Callable[[], object]) -> None:
         """Time the tasks of the end, and limit the characters that evaluations score."""
         progress, most = self.progress, self._settings.eval_characters
         length = min(len(self._prepared.validation), most)
-        sample = self._samples.rehearsal(self.model())
-        tasks = FinalTasks(step, self._write_checkpoint, sample, self._score)
+        sample = self._samples.trial_sample(self.model())
+        tasks = dry_run.FinalTasks(step, self._write_checkpoint, sample, self._score)
         chosen = (progress.eval_characters or most) if progress.step else None
-        progress.eval_characters = measure_final_costs(budget, tasks, length, chosen)
+        progress.eval_characters = dry_run.measure_final_costs(budget, tasks, length, chosen)
         if progress.eval_characters < length:
             part = f"the first {progress.eval_characters:,} of {length:,} characters"
             self._hooks.note(f"evaluations score {part}, to save time")
@@ -148,7 +143,6 @@ class Trainer:
             self._evaluate()
 
     def _step(self) -> None:
-        """One batch: loss, gradient, update."""
         progress, settings = self.progress, self._settings
         batch = self._batches.at(progress.step)
         if batch.fresh or self._state.shape[2] != batch.inputs.shape[1]:
@@ -156,25 +150,17 @@ class Trainer:
         if every := settings.restart_every:  # a few lanes at each step, so that all steps are alike
             self._state[:, :, (-progress.step - batch.first) % every :: every] = 0
         rate = self._learning_rate()
+        dropout, seed, step = settings.dropout, settings.seed, progress.step
         loss, self._state, gradient = self._engine.loss_and_gradient(
-            self.parameters,
-            batch,
-            self._state,
-            dropout=settings.dropout,
-            seed=settings.seed,
-            step=progress.step,
+            self.parameters, batch, self._state, dropout=dropout, seed=seed, step=step
         )
         require_finite(loss, "loss", progress.step, EXPLODED)
         require_finite(gradient.norm, "gradient", progress.step)
         count_norm(progress, gradient.norm, gradient.flat, settings)
         progress.step += 1
+        step, slots = progress.step, self._slots
         self._engine.update(
-            self.parameters,
-            self._slots,
-            gradient,
-            learning_rate=rate,
-            step=progress.step,
-            settings=settings,
+            self.parameters, slots, gradient, learning_rate=rate, step=step, settings=settings
         )
         self._count(loss, batch.characters)
 
@@ -187,15 +173,12 @@ class Trainer:
         self._hooks.on_event(event)
 
     def _learning_rate(self) -> float:
-        budget, progress = self._budget, self.progress
+        budget, step, total = self._budget, self.progress.step, self._budget.total
+        now, after = budget.fraction(self.progress), budget.fraction(self.progress, ahead=1)
         rate = learning_rate(
-            self._settings,
-            step=progress.step,
-            fraction=budget.fraction(progress),
-            total=budget.total,
-            fraction_after=budget.fraction_after_next_step(progress),
+            self._settings, step=step, fraction=now, total=total, fraction_after=after
         )
-        return rate * backoff_factor(progress.retries)
+        return rate * backoff_factor(self.progress.retries)
 
     def _evaluate(self) -> None:
         """Score the validation part; write metrics, models and a checkpoint."""
@@ -203,12 +186,10 @@ class Trainer:
         require_finite_weights(self.parameters, progress.step)
         with self._budget.timed("scoring"):
             score = self._score(progress.eval_characters or self._settings.eval_characters)
+        rate, epoch = self._learning_rate(), progress.step / self._batches.steps_per_epoch
+        seconds = self._clock() - self._began
         record = record_evaluation(
-            progress,
-            score,
-            steps_per_epoch=self._batches.steps_per_epoch,
-            learning_rate=self._learning_rate(),
-            seconds=self._clock() - self._began,
+            progress, score, epoch=epoch, learning_rate=rate, seconds=seconds
         )
         with self._budget.timed("models"):
             self._keep(record)
@@ -225,12 +206,10 @@ class Trainer:
         self._save()
 
     def _score(self, characters: int) -> Score | None:
-        """Score the first characters of the validation part."""
         codes = self._prepared.validation[:characters]
         return score_over_ranks(self._group, self._engine, self.parameters, codes)
 
     def _keep(self, record: Evaluated) -> None:
-        """Keep a record and the model that it scored."""
         self.records.append(record)
         model = self.model()
         if record.is_best:
@@ -239,7 +218,6 @@ class Trainer:
 
     def model(self) -> Model:
         """Return a copy of the model as it is now."""
-        parameters = Parameters(self.parameters.architecture, self.parameters.flat.copy())
         progress = self.progress
         last = self.records[-1] if self.records else None
         summary = {
@@ -252,7 +230,7 @@ class Trainer:
             "source": dict(self._prepared.source),
             "settings": self._all.tables()["training"],
         }
-        return Model(parameters, self._prepared.vocabulary, self._all.text, summary)
+        return Model(self.parameters.copy(), self._prepared.vocabulary, self._all.text, summary)
 
     def _save(self) -> None:
         """Write a checkpoint, unless the last update made a parameter infinite."""
@@ -269,30 +247,21 @@ class Trainer:
 
     def _checkpoint(self) -> Checkpoint:
         """Return a checkpoint of the run, which shares its arrays."""
-        settings, sha256 = self._all.flat(), self._prepared.sha256
-        return Checkpoint(
-            self.parameters, self._slots, self._state, self.progress, sha256, settings
-        )
+        arrays = self.parameters, self._slots, self._state
+        return Checkpoint(*arrays, self.progress, self._prepared.sha256, self._all.flat())
 
     def _interrupt(self) -> None:
         self._save()
-        path = self._directory.path if self._directory else None
-        raise interrupted(self.progress.step, path, self._group.launcher)
+        raise interrupted(self.progress.step, self._path, self._group.launcher)
 
     def _finish(self) -> Model:
         progress = self.progress
         progress.seconds = self._clock() - self._began
         if warning := overfitting_warning(self.records, progress):
             self._hooks.note(warning)
-        assert progress.best_loss is not None
-        self._hooks.on_event(
-            Finished(
-                progress.step,
-                progress.seconds,
-                progress.characters,
-                progress.best_loss,
-                progress.best_step,
-                self._directory.path if self._directory else None,
-            )
-        )
+        best, step = progress.best_loss, progress.best_step
+        assert best is not None
+        seconds, characters = progress.seconds, progress.characters
+        event = Finished(progress.step, seconds, characters, best, step, self._path)
+        self._hooks.on_event(event)
         return self._best or self.model()

@@ -15,7 +15,7 @@ from nextchar.training.auto import choose
 from nextchar.training.auto.choose import choose_settings, precision_of, resolve_threads
 from nextchar.training.auto.policy import DataFacts, choose_auto
 from nextchar.training.events import Event, Note
-from nextchar.training.process_group import SingleProcess
+from nextchar.training.process_group import ProcessGroup
 from nextchar.training.run_context import Hooks
 
 TEXT = PROSE * 20
@@ -49,7 +49,7 @@ def test_auto_chooses_by_the_measured_throughput(monkeypatch: pytest.MonkeyPatch
 
 
 def test_given_threads_stay_and_advice_on_the_launch_is_passed_on() -> None:
-    class Group(SingleProcess):
+    class Group(ProcessGroup):
         def threads(self) -> int:
             return 7
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,13 +26,8 @@ from nextchar.settings.config import Settings
 from nextchar.settings.presets import PRESETS
 from nextchar.text.corpus import text_corpus
 from nextchar.training.run import RunRequest, TextInput, train
-from nextchar.training.saving.run_directory import (
-    RunDirectory,
-    free_name,
-    owner_of,
-    remove_owner,
-    write_owner,
-)
+from nextchar.training.saving.run_directory import RunDirectory, free_name
+from nextchar.training.saving.run_lock import owner_of
 
 SETTINGS = Settings.make(hidden_size=8)
 SOURCE: dict[str, Any] = {"inputs": ["/a text.txt", "数据.txt"], "validation": []}
@@ -81,24 +75,6 @@ def test_a_second_owner_in_another_process_is_refused(begun: Path) -> None:
     with RunDirectory.open(begun):
         assert f"{begun}: another nextchar is training there" in other()
     assert other() == "mine\n"
-
-
-def test_the_owner_is_reported_with_process_host_and_time(tmp_path: Path) -> None:
-    write_owner(tmp_path)
-    assert re.fullmatch(
-        rf" \(process {os.getpid()} on {re.escape(platform.node())}, "
-        r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d\)",
-        owner_of(tmp_path),
-    )
-    remove_owner(tmp_path)
-    assert owner_of(tmp_path) == ""
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"process": 1}', "\xff"])
-def test_a_note_that_cannot_be_read_tells_nothing(tmp_path: Path, content: str) -> None:
-    (tmp_path / OWNER).write_bytes(content.encode("latin-1"))
-    assert owner_of(tmp_path) == ""
 
 
 def test_the_second_owner_learns_of_the_first_until_that_is_killed(tmp_path: Path) -> None:

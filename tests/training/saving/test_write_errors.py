@@ -16,7 +16,7 @@ from nextchar.training.saving.write_errors import explain_write_errors, remedy_f
 def explained(folder: Path, number: int, kind: type[Exception] = ModelFileError) -> str:
     """Message for a system error in a run directory."""
     reason = OSError(number, os.strerror(number))
-    with pytest.raises(RunError) as caught, explain_write_errors(folder, folder / CHECKPOINT):
+    with pytest.raises(RunError) as caught, explain_write_errors(folder):
         raise kind(f"x: cannot be written ({reason.strerror})") from reason
     assert caught.value.__cause__ is reason
     return str(caught.value)
@@ -59,6 +59,6 @@ def test_a_directory_that_is_gone_is_named_as_such(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [DivergedError("it diverged", 3), RunError("another reason")])
 def test_other_errors_pass_as_they_are(tmp_path: Path, error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, explain_write_errors(tmp_path, tmp_path / "x"):
+    with pytest.raises(type(error)) as caught, explain_write_errors(tmp_path):
         raise error
     assert caught.value is error

@@ -28,9 +28,8 @@ class CodeFile:
         self._file, self._blocks = file, BlockReader(file, index)
         # first code, first byte, bytes a code, end
         ends = [*index.segments[1:, 0].tolist(), index.total]
-        self._segments = [
-            (*each, end) for each, end in zip(index.segments.tolist(), ends, strict=True)
-        ]
+        segments = zip(index.segments.tolist(), ends, strict=True)
+        self._segments = [(*each, end) for each, end in segments]
 
     def __del__(self) -> None:
         self._file.close()
@@ -41,9 +40,8 @@ class CodeFile:
         for first, byte, width, end in self._segments:
             low, high = max(start, first), min(stop, end)
             if low < high:
-                data = self._blocks.read(
-                    byte + (low - first) * width, byte + (high - first) * width
-                )
+                origin = byte - first * width
+                data = self._blocks.read(origin + low * width, origin + high * width)
                 parts.append(np.frombuffer(data, f"<u{width}"))
         if len(parts) == 1:
             return parts[0]
@@ -113,10 +111,9 @@ class RepairingReader:
             return read(self._file)  # another thread may have repaired it meanwhile
         except DamagedError as error:
             if self._repair is None:
-                raise TextError(
-                    f"the encoded text on disk was damaged while it was used ({error})",
-                    remedy="start again with the same text; --resume continues a run",
-                ) from error
+                problem = f"the encoded text on disk was damaged while it was used ({error})"
+                remedy = "start again with the same text; --resume continues a run"
+                raise TextError(problem, remedy=remedy) from error
             self._file = self._repair()
             return read(self._file)
 

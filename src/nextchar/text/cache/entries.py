@@ -64,11 +64,8 @@ def entry_name(sources: Sequence[Source], settings: TextSettings) -> str | None:
     relevant = [settings.alphabet, settings.encoding, settings.normalize]
     if settings.records is not None:  # entries written before this setting existed stay valid
         relevant.append(settings.records)
-    identity = [
-        MAGIC.decode(),
-        [os.path.abspath(path) for path in paths],  # noqa: PTH100 - resolve() reads the disk
-        relevant,
-    ]
+    absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - resolve() reads the disk
+    identity = [MAGIC.decode(), absolute, relevant]
     statuses = [path.stat() for path in paths]
     if not all(stat.S_ISREG(status.st_mode) for status in statuses):  # a pipe, for example
         return None
@@ -156,11 +153,9 @@ class NewFile:
 
 def write_error(folder: Path, error: OSError) -> TextError:
     """Return the error of a folder that codes cannot be written to."""
-    return TextError(
-        f"the encoded text cannot be written there ({error.strerror or error})",
-        path=folder,
-        remedy=f"free some space, or name another folder in the environment variable {VARIABLE}",
-    )
+    problem = f"the encoded text cannot be written there ({error.strerror or error})"
+    remedy = f"free some space, or name another folder in the environment variable {VARIABLE}"
+    return TextError(problem, path=folder, remedy=remedy)
 
 
 def _create(folder: Path) -> tuple[IO[bytes], Path]:

@@ -31,6 +31,7 @@ SPAN = 1 << 22  # codes that are counted together, at least
 MOST_COUNTS = 1 << 20  # counts kept of all spans; with more, spans are merged
 MAGIC = b"nextchar codes 1"
 _END = struct.Struct("<32sQ16s")
+_ARRAYS = ("segments", "checksums", "ends", "counts")  # of the index
 
 
 class DamagedError(Exception):
@@ -81,7 +82,7 @@ class CodeWriter:
             return
         if codes.itemsize > self._width:
             self._width = codes.itemsize
-            self._align()
+            self._put(bytes(-self._bytes % self._width))  # a segment can be read as an array
             self._segments.append((self._total, self._bytes, self._width))
         data = codes.astype(f"<u{self._width}", copy=False).tobytes()
         self._total += len(codes)
@@ -89,10 +90,6 @@ class CodeWriter:
         self._counts = _sum(self._counts, np.bincount(codes))
         if self._total - (self._ends[-1] if self._ends else 0) >= self._span:
             self._end_span()
-
-    def _align(self) -> None:
-        """Pad to a multiple of the bytes a code, so that a segment can be read as an array."""
-        self._put(bytes(-self._bytes % self._width))
 
     def _put(self, data: bytes) -> None:
         self._bytes += len(data)
@@ -114,13 +111,9 @@ class CodeWriter:
         counts = np.zeros((len(self._rows), width), np.int64)
         for row, each in zip(counts, self._rows, strict=True):
             row[: len(each)] = each
-        return Index(
-            self._total,
-            np.array(self._segments, np.int64).reshape(-1, 3),
-            np.array(self._checksums, np.uint32),
-            np.array(self._ends, np.int64),
-            counts,
-        )
+        segments = np.array(self._segments, np.int64).reshape(-1, 3)
+        checksums, ends = np.array(self._checksums, np.uint32), np.array(self._ends, np.int64)
+        return Index(self._total, segments, checksums, ends, counts)
 
     def _end_span(self) -> None:
         if self._counts.any():
@@ -147,17 +140,10 @@ def write_index(
     """Write the index after the codes, then the end, which marks the file as complete."""
     import safetensors.numpy
 
-    data = safetensors.numpy.save(
-        {
-            "description": np.frombuffer(json.dumps(dict(description)).encode(), np.uint8),
-            "total": np.array([index.total], np.int64),
-            "points": points,
-            "segments": index.segments,
-            "checksums": index.checksums,
-            "ends": index.ends,
-            "counts": index.counts,
-        }
-    )
+    arrays = {name: getattr(index, name) for name in _ARRAYS}
+    arrays["description"] = np.frombuffer(json.dumps(dict(description)).encode(), np.uint8)
+    arrays |= {"total": np.array([index.total], np.int64), "points": points}
+    data = safetensors.numpy.save(arrays)
     file.write(data)
     file.write(_END.pack(hashlib.sha256(data).digest(), len(data), MAGIC))
     file.flush()
@@ -181,10 +167,7 @@ def read_index(file: IO[bytes]) -> tuple[Index, NDArray[np.uint32], dict[str, An
         raise DamagedError("its index has changed")
     try:
         parts = safetensors.numpy.load(data)
-        index = Index(
-            int(parts["total"][0]),
-            *(parts[name] for name in ("segments", "checksums", "ends", "counts")),
-        )
+        index = Index(int(parts["total"][0]), *(parts[name] for name in _ARRAYS))
         description = json.loads(parts["description"].tobytes())
         points = parts["points"]
     except (safetensors.SafetensorError, KeyError, ValueError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -40,12 +39,7 @@ class SpooledCodes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None and self._file is not None:
             self._file.discard()
 
@@ -78,14 +72,11 @@ class SpooledCodes:
         return CodeFile(self._file.file, index)
 
     def _roll_over(self) -> None:
-        """Move the codes from memory to a file."""
         self._file = NewFile(is_kept=self._name is not None)
         if self._file.reason:
             self._name = None
-            folder = self._file.path.parent
-            self._callbacks.note(
-                f"{self._file.reason}; the encoded text is in {folder} while it is used"
-            )
+            place = f"the encoded text is in {self._file.path.parent} while it is used"
+            self._callbacks.note(f"{self._file.reason}; {place}")
         self._writer = CodeWriter(self._file.file)
         parts, self._parts = self._parts, []
         for part in parts:
@@ -102,8 +93,7 @@ class SpooledCodes:
 
 def _concatenated(parts: list[Codes]) -> Codes:
     """The parts as one array of the widest type among them; each is freed once it is copied."""
-    total = sum(len(part) for part in parts)
-    codes = np.empty(total, dtype=parts[-1].dtype if parts else np.uint8)
+    codes = np.empty(sum(map(len, parts)), dtype=parts[-1].dtype if parts else np.uint8)
     start = 0
     for index, part in enumerate(parts):
         codes[start : start + len(part)] = part

@@ -42,14 +42,13 @@ def choose_settings(
         hooks.note(BFLOAT16, is_by_the_way=True)
     if given is None:
         return settings
-    training, flops = settings.training, None
-    assert training.threads is not None
+    threads, time, flops = settings.training.threads, settings.training.time, None
+    assert threads is not None
     vocabulary_size = len(prepared.vocabulary)
-    if training.time is not None:
-        throughput = _throughput(vocabulary_size, training.threads, precision, group)
-        flops = throughput * seconds_of(training.time)
+    if time is not None:
+        flops = _throughput(vocabulary_size, threads, precision, group) * seconds_of(time)
     facts = DataFacts(len(prepared.train), vocabulary_size, flops, is_trained)
-    choice = group.on_rank_zero(lambda: choose_auto({**given, "threads": training.threads}, facts))
+    choice = group.on_rank_zero(lambda: choose_auto({**given, "threads": threads}, facts))
     for reason in choice.reasons:
         hooks.note(reason, is_by_the_way=True)
     return choice.settings

@@ -121,7 +121,6 @@ def _batches(network: NetworkSettings, characters: float, *, is_trained: bool) -
 def _characters(
     settings: Settings, given: Mapping[str, Any], facts: DataFacts, affordable: float
 ) -> float:
-    """Return the number of characters that the run trains on."""
     training = settings.training
     if "steps" in given:
         return float(training.batch_size * training.seq_length * given["steps"])
@@ -144,9 +143,8 @@ def _reasons(
     passes = characters / facts.characters
     times = f"{passes:.1f} times" if passes < 10 else f"{passes:.0f} times"
     name = f"{network.cell.upper()} {network.hidden_size}×{network.num_layers}"
-    size, seen, length = (
-        short_number(each, ".3g") for each in (parameters, characters, facts.characters)
-    )
+    counts = (parameters, characters, facts.characters)
+    size, seen, length = (short_number(count, ".3g") for count in counts)
     limit = f"the most that {_budget(training.time)} ({seen} characters) can train"
     if facts.is_trained:
         limit = "those of the model that the run starts from"

@@ -59,19 +59,15 @@ def measure_throughput(
     """
     from nextchar.kernels.engine import Engine
 
-    architecture = Architecture(PROBE, vocabulary_size)
-    parameters = initialise(architecture, 0, precision.dtype)
+    architecture, (dtype, bfloat16) = Architecture(PROBE, vocabulary_size), precision
+    parameters = initialise(architecture, 0, dtype)
     rng = np.random.default_rng(0)
     inputs, targets = rng.integers(vocabulary_size, size=(2, length, lanes))
     settings = TrainingSettings()
     slots = make_slots(settings.optimizer, parameters.flat)
-    seconds = []
+    seconds, threads = list[float](), min(threads, lanes)
     with Engine(
-        architecture,
-        threads=min(threads, lanes),
-        dtype=precision.dtype,
-        bfloat16=precision.bfloat16,
-        all_reduce=all_reduce,
+        architecture, threads=threads, dtype=dtype, bfloat16=bfloat16, all_reduce=all_reduce
     ) as engine:
         step = step_on_copies(engine, parameters, slots, Batch(inputs, targets, True), settings)
         for _ in range(1 + STEPS):

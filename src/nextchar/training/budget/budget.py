@@ -45,13 +45,9 @@ class StepBudget:
         """Context that a `TimeBudget` times; durations do not matter here."""
         return nullcontext()
 
-    def fraction(self, progress: Progress) -> float:
-        """Return the fraction of the run that is done, 0 to 1."""
-        return min(progress.step / self.total, 1.0)
-
-    def fraction_after_next_step(self, progress: Progress) -> float:
-        """Return the fraction of the run that will be done after the next step."""
-        return min((progress.step + 1) / self.total, 1.0)
+    def fraction(self, progress: Progress, ahead: int = 0) -> float:
+        """Return the fraction of the run that will be done some steps ahead, 0 to 1."""
+        return min((progress.step + ahead) / self.total, 1.0)
 
     def is_over(self, progress: Progress) -> bool:
         """Return whether the last step has been taken."""
@@ -108,9 +104,9 @@ class TimeBudget:
     def record(self, name: str, seconds: float) -> None:
         """Record the duration of a step, or of a task that the end of the run will repeat.
 
-        A "rehearsal" is a step whose result is discarded, before the first one.
+        A "dry run" is a step whose result is discarded, before the first one.
         """
-        if name in {"step", "rehearsal"}:
+        if name in {"step", "dry run"}:
             self._recent.append(seconds)
             self._step = median(self._recent)
         else:
@@ -130,13 +126,9 @@ class TimeBudget:
         self.record("scoring", seconds * characters / scored)
         return characters
 
-    def fraction(self, progress: Progress) -> float:
-        """Return the fraction of the time for steps that has passed."""
-        return min(progress.seconds / self._span(), 1.0)
-
-    def fraction_after_next_step(self, progress: Progress) -> float:
-        """Return the fraction of the time for steps after the next step."""
-        return min((progress.seconds + self._step) / self._span(), 1.0)
+    def fraction(self, progress: Progress, ahead: int = 0) -> float:
+        """Return the fraction of the time for steps that will have passed some steps ahead."""
+        return min((progress.seconds + ahead * self._step) / self._span(), 1.0)
 
     def is_over(self, progress: Progress) -> bool:
         """Return whether the run ends closer to its time without another step than with it."""
@@ -170,7 +162,6 @@ class TimeBudget:
         return f"about {steps} steps fit into {self._time}"
 
     def _span(self) -> float:
-        """Return the seconds before the end."""
         return max(self.seconds - self._final_cost, 1e-9)
 
     def _left(self, progress: Progress) -> float:
@@ -178,8 +169,8 @@ class TimeBudget:
 
     def _affordable_evaluations(self) -> int:
         """Return the number of evaluations that the run can afford before the last one."""
-        most = EVALUATIONS - 1
-        return int(min(EVALUATING * self.seconds / max(self._final_cost, 1e-9), most))
+        affordable = EVALUATING * self.seconds / max(self._final_cost, 1e-9)
+        return int(min(affordable, EVALUATIONS - 1))
 
 
 Budget = StepBudget | TimeBudget

@@ -44,7 +44,7 @@ def measure_final_costs(
     length: characters of the validation part. chosen: the number that evaluations have scored so
     far; later ones must be comparable with them.
     """
-    with budget.timed("rehearsal"):
+    with budget.timed("dry run"):
         tasks.step()
     for name in ("checkpoint", "models"):  # the best and the last model cost about as much again
         with budget.timed(name):
@@ -63,20 +63,15 @@ def measure_final_costs(
 
 
 def step_on_copies(
-    engine: Engine,
-    parameters: Parameters,
-    slots: Slots,
-    batch: Batch,
-    settings: TrainingSettings,
+    engine: Engine, parameters: Parameters, slots: Slots, batch: Batch, settings: TrainingSettings
 ) -> Callable[[], None]:
     """Return a function that takes a whole training step on copies and changes nothing."""
-    copy = Parameters(parameters.architecture, parameters.flat.copy())
+    copy = parameters.copy()
     slots = {name: slot.copy() for name, slot in slots.items()}
     state = copy.zero_state(batch.inputs.shape[1])
 
     def step() -> None:
-        result = engine.loss_and_gradient(copy, batch, state, dropout=settings.dropout)
-        gradient = result.gradient
+        gradient = engine.loss_and_gradient(copy, batch, state, dropout=settings.dropout).gradient
         engine.update(copy, slots, gradient, learning_rate=0.0, step=1, settings=settings)
 
     return step

@@ -10,18 +10,14 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.errors import DivergedError
-from nextchar.model.parameters import Parameters
+from nextchar.model.parameters import Array, Parameters
 from nextchar.settings.config import TrainingSettings
 from nextchar.training.run_context import RunContext
 from nextchar.training.saving.checkpoint import Checkpoint, Progress
-
-Array = NDArray[Any]
 
 MOST_RETRIES = 3
 BACKOFF = 0.5  # factor of the learning rate at each rollback
@@ -108,8 +104,6 @@ def _restore(good: Checkpoint, now: Checkpoint) -> None:
 
 
 def _copy(point: Checkpoint) -> Checkpoint:
-    parameters = Parameters(point.parameters.architecture, point.parameters.flat.copy())
     slots = {name: slot.copy() for name, slot in point.slots.items()}
-    return Checkpoint(
-        parameters, slots, point.state.copy(), copy.copy(point.progress), point.text_sha256
-    )
+    arrays = point.parameters.copy(), slots, point.state.copy()
+    return Checkpoint(*arrays, copy.copy(point.progress), point.text_sha256)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from nextchar.model.parameters import Array
 from nextchar.settings.config import TrainingSettings
 from nextchar.training.saving.checkpoint import Progress
-
-Array = NDArray[Any]
 
 
 def count_norm(

@@ -10,14 +10,12 @@ operations are PyTorch's, against which each rule is tested.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nextchar.model.parameters import Array
 from nextchar.settings.config import TrainingSettings
 
-Array = NDArray[Any]
 Slots = dict[str, Array]
 Rule = Callable[[Array, Array, Slots, float, int, TrainingSettings], None]
 
@@ -27,19 +25,10 @@ ADAGRAD_EPSILON = 1e-10
 RMSPROP_ALPHA = 0.99
 BETA_1, BETA_2 = 0.9, 0.999
 
-_SLOTS = {
-    "sgd": (),
-    "momentum": ("velocity",),
-    "adagrad": ("squares",),
-    "rmsprop": ("squares",),
-    "adam": ("mean", "squares"),
-    "adamw": ("mean", "squares"),
-}
-
 
 def slots_of(optimizer: str) -> tuple[str, ...]:
     """Return the names of an optimizer's arrays, each as large as the parameters."""
-    return _SLOTS[optimizer]
+    return _OPTIMIZERS[optimizer][1]
 
 
 def make_slots(optimizer: str, parameters: Array) -> Slots:
@@ -85,7 +74,8 @@ def update(
         parameters[:matrix_size] *= 1 - learning_rate * decay
     elif decay:
         gradient[:matrix_size] += decay * parameters[:matrix_size]
-    _RULES[settings.optimizer](parameters, gradient, slots, learning_rate, step, settings)
+    rule, _ = _OPTIMIZERS[settings.optimizer]
+    rule(parameters, gradient, slots, learning_rate, step, settings)
 
 
 def _sgd(p: Array, g: Array, slots: Slots, lr: float, step: int, s: TrainingSettings) -> None:
@@ -127,11 +117,11 @@ def _adam(p: Array, g: Array, slots: Slots, lr: float, step: int, s: TrainingSet
     p -= lr / (1 - BETA_1**step) * mean / root
 
 
-_RULES: dict[str, Rule] = {
-    "sgd": _sgd,
-    "momentum": _momentum,
-    "adagrad": _adagrad,
-    "rmsprop": _rmsprop,
-    "adam": _adam,
-    "adamw": _adam,
+_OPTIMIZERS: dict[str, tuple[Rule, tuple[str, ...]]] = {  # update rule, names of its slots
+    "sgd": (_sgd, ()),
+    "momentum": (_momentum, ("velocity",)),
+    "adagrad": (_adagrad, ("squares",)),
+    "rmsprop": (_rmsprop, ("squares",)),
+    "adam": (_adam, ("mean", "squares")),
+    "adamw": (_adam, ("mean", "squares")),
 }

@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextchar.errors import ModelFileError, RunError, in_one_line
 from nextchar.model import container
-from nextchar.model.parameters import Parameters
+from nextchar.model.parameters import Array, Parameters
 from nextchar.training.optim.optimizers import Slots
-
-Array = NDArray[Any]
 
 SMOOTHING = 0.99  # share of the old value in the smoothed loss
 
@@ -145,10 +142,8 @@ def load_checkpoint(
         if "good" in document:
             good = _good(tensors, document["good"], fresh)
     except (KeyError, TypeError, ValueError) as error:
-        reason = in_one_line(error)
-        raise ModelFileError(
-            f"does not belong to this run's settings ({reason})", path=path
-        ) from error
+        problem = f"does not belong to this run's settings ({in_one_line(error)})"
+        raise ModelFileError(problem, path=path) from error
     return Checkpoint(parameters, slots, state, progress, fresh.text_sha256, settings, good)
 
 
@@ -174,10 +169,7 @@ def _to_document(progress: Progress) -> dict[str, Any]:
 
 
 def _progress(document: Mapping[str, Any]) -> Progress:
-    """Return the progress in a document.
-
-    Raises TypeError or ValueError if a field is missing, unknown or of another type.
-    """
+    """Restore the progress. Raises TypeError or ValueError if a field is not as it was written."""
     names = {in_file: name for name, in_file in _NAMES_IN_FILE.items()}
     progress = Progress(**{names.get(name, name): value for name, value in document.items()})
     for each in dataclasses.fields(Progress):
@@ -203,8 +195,6 @@ def _require_same_text(path: Path, before: str, now: str) -> None:
     if not re.fullmatch(r"[0-9a-f+]+", before):
         raise ValueError("text_sha256 is not a digest")
     old, new = ("+".join(f"{part[:8]}…" for part in sha.split("+")) for sha in (before, now))
-    raise RunError(
-        f"the checkpoint was made for another text (sha256 {old}, now {new})",
-        path=path.parent,
-        remedy="resume with the original one, or start again with another --out",
-    )
+    problem = f"the checkpoint was made for another text (sha256 {old}, now {new})"
+    remedy = "resume with the original one, or start again with another --out"
+    raise RunError(problem, path=path.parent, remedy=remedy)

@@ -8,13 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nextchar.errors import RunError
-from nextchar.runs.run_files import (
-    CONFIG,
-    METRICS,
-    read_config,
-    read_ranks,
-    unreadable_metrics,
-)
+from nextchar.runs.run_files import CONFIG, METRICS, read_config, read_ranks, unreadable_metrics
 from nextchar.settings.config import BUDGETS, Settings, option_of
 from nextchar.training.events import Evaluated, Note, OnEvent
 from nextchar.training.saving.checkpoint import (
@@ -72,7 +66,7 @@ def load_or_start(
     if any(before.get(name) != now[name] for name in _MAY_CHANGE):
         checkpoint.progress.done &= all(before.get(name) == now[name] for name in _ENDS)
         checkpoint = replace(checkpoint, settings=now)
-        with explain_write_errors(directory.path, directory.checkpoint):
+        with explain_write_errors(directory.path):
             save_checkpoint(directory.checkpoint, checkpoint)  # before config.toml has the new end
     return checkpoint
 

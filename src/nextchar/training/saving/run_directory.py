@@ -1,4 +1,4 @@
-"""The run directory: files of a run on disk, each replaced atomically, and the lock of its owner.
+"""The run directory: files of a run on disk, each replaced atomically.
 
 config.toml              every setting in force, and the names of the text
 metrics.jsonl            one record per evaluation, and one per rollback
@@ -15,33 +15,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-import filelock
 import tomli_w
 
 from nextchar.errors import DivergedError, RunError
 from nextchar.files import remove_leftovers, write_atomically
 from nextchar.model.file import BEST, LAST, START, Model, save_model
 from nextchar.runs.metrics_file import MetricsFile
-from nextchar.runs.run_files import (
-    CHECKPOINT,
-    CONFIG,
-    FORMAT,
-    LOCK,
-    METRICS,
-    OWNER,
-    SAMPLES,
-    read_metrics,
-)
+from nextchar.runs.run_files import CHECKPOINT, CONFIG, FORMAT, LOCK, METRICS, SAMPLES, read_metrics
 from nextchar.settings.config import Settings
 from nextchar.training.events import Evaluated
 from nextchar.training.saving.checkpoint import Progress
+from nextchar.training.saving.run_lock import RunLock
 from nextchar.training.saving.write_errors import remedy_for
 
 
@@ -55,22 +43,12 @@ class RunDirectory:
         self._created = [each for each in (path, *path.parents) if not each.exists()]
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(path / LOCK, blocking=False)
-            self._lock.acquire()
-            write_owner(path)
+            self._lock = RunLock(path)
             remove_leftovers(path)
-        except filelock.Timeout:
-            raise RunError(
-                f"another nextchar is training there{owner_of(path)}",
-                path=path,
-                remedy="wait for it, or give another --out",
-            ) from None
         except (OSError, ValueError) as error:  # ValueError: not a valid file name
-            raise RunError(
-                f"cannot be used ({_reason(error)})",
-                path=path,
-                remedy=f"{remedy_for(error)}, or give another --out",
-            ) from error
+            problem = f"cannot be used ({getattr(error, 'strerror', None) or error})"
+            remedy = f"{remedy_for(error)}, or give another --out"
+            raise RunError(problem, path=path, remedy=remedy) from error
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -78,11 +56,8 @@ class RunDirectory:
         directory = cls(path)
         if (path / CONFIG).exists():
             directory.close()
-            raise RunError(
-                "holds a run already",
-                path=path,
-                remedy="continue it (--resume), or give another --out",
-            )
+            remedy = "continue it (--resume), or give another --out"
+            raise RunError("holds a run already", path=path, remedy=remedy)
         return directory
 
     @classmethod
@@ -100,7 +75,6 @@ class RunDirectory:
 
     def close(self) -> None:
         """Release the directory; remove it if it was created here and holds no run."""
-        remove_owner(self.path)
         self._lock.release()
         if self._created and not (self.path / CONFIG).exists():
             with contextlib.suppress(OSError):  # others may have put files there
@@ -143,15 +117,9 @@ class RunDirectory:
         progress: after the rollback. rate: the peak learning rate from here on.
         """
         self.rewind_metrics(progress.step, progress.retries - 1)
-        self.append_metrics(
-            {
-                "step": progress.step,
-                "diverged_at": error.step,
-                "why": str(error),
-                "retries": progress.retries,
-                "peak_learning_rate": rate,
-            }
-        )
+        record = {"step": progress.step, "diverged_at": error.step, "why": str(error)}
+        record |= {"retries": progress.retries, "peak_learning_rate": rate}
+        self.append_metrics(record)
 
     def save_evaluation(self, record: Evaluated, model: Model) -> None:
         """Write a record and the model that it scored."""
@@ -174,34 +142,8 @@ class RunDirectory:
         try:
             write_atomically(self.path / name, data)
         except OSError as error:
-            reason = f"cannot be written ({_reason(error)})"
-            raise RunError(reason, path=self.path / name) from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def write_owner(folder: Path) -> None:
-    """Record this process as the owner of a folder."""
-    since = datetime.now().astimezone().isoformat(" ", "seconds")
-    owner = {"process": os.getpid(), "host": platform.node(), "since": since}
-    write_atomically(folder / OWNER, json.dumps(owner).encode())
-
-
-def remove_owner(folder: Path) -> None:
-    """Remove the record of a folder's owner."""
-    with contextlib.suppress(OSError):
-        (folder / OWNER).unlink()
-
-
-def owner_of(folder: Path) -> str:
-    """Return the owner of a folder, in brackets, for a message; an empty string if unknown."""
-    try:
-        owner = json.loads((folder / OWNER).read_bytes())
-        return f" (process {owner['process']} on {owner['host']}, since {owner['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+            problem = f"cannot be written ({error.strerror or error})"
+            raise RunError(problem, path=self.path / name) from error
 
 
 def name_of(inputs: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nextchar.errors import ModelFileError, RunError
+from nextchar.runs.run_files import CHECKPOINT
 
 _REMEDIES = {
     errno.ENOSPC: "free some disk space",
@@ -26,28 +27,25 @@ def remedy_for(error: OSError | ValueError) -> str:
 
 
 @contextmanager
-def explain_write_errors(folder: Path, checkpoint: Path) -> Iterator[None]:
+def explain_write_errors(folder: Path | None) -> Iterator[None]:
     """Context in which the error of a failed write says how to continue.
 
-    folder: the run directory. Writing is atomic, so its last checkpoint is whole.
+    folder: the run directory, if there is one. Writing is atomic, so its last checkpoint is whole.
     """
     try:
         yield
     except (ModelFileError, RunError) as error:
         reason = error.__cause__
-        if not isinstance(reason, OSError):
+        if folder is None or not isinstance(reason, OSError):
             raise
         if not folder.is_dir():
-            raise RunError(
-                "the run directory was deleted or moved during training, so nothing more can be "
-                "saved",
-                path=folder,
-                remedy="if you moved it, continue there with --resume",
-            ) from reason
+            event = "the run directory was deleted or moved during training"
+            remedy = "if you moved it, continue there with --resume"
+            problem = f"{event}, so nothing more can be saved"
+            raise RunError(problem, path=folder, remedy=remedy) from reason
         remedy = f"{remedy_for(reason)} and start again"
-        if checkpoint.exists():
-            again = f"nextchar train --out {shlex.quote(str(folder))} --resume"
-            remedy = (
-                f"the last checkpoint is whole: {remedy_for(reason)} and continue with: {again}"
-            )
+        if (folder / CHECKPOINT).exists():
+            resume = f"nextchar train --out {shlex.quote(str(folder))} --resume"
+            advice = f"{remedy_for(reason)} and continue with: {resume}"
+            remedy = f"the last checkpoint is whole: {advice}"
         raise RunError(error.problem, path=error.path, remedy=remedy) from reason
