@@ -37,6 +37,11 @@ class Predictions:
         """Mean nats per character."""
         return float(-self.log_p.mean())
 
+    @property
+    def accuracy(self) -> float:
+        """Share of the characters that are the most probable ones."""
+        return float((self.guess == self.codes).mean())
+
 
 def read(reader: BatchPredictor, codes: Codes, lanes: int = SCORING_LANES) -> Predictions:
     """Return the predictions in a text of codes (N,), N ≥ 2. lanes: as in `Engine.score`."""

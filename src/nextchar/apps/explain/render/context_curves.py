@@ -20,31 +20,24 @@ def all_curves(analysis: TextAnalysis) -> list[Figure]:
 
 def influence_curves(influence: Influence) -> Figure:
     """Influence of a character by its distance."""
-    x = influence.distances.astype(np.float64)
-    return Figure(
-        "influence",
-        "Influence of distant characters",
-        Axis("characters back", log=True),
-        Axis("change of the prediction, bits", low=0),
-        (
-            Line("replaced by another", x, influence.replaced, 0),
-            Line("deleted", x, influence.deleted, 1),
-        ),
-        note=f"Mean over {influence.places} positions; replacements are drawn by frequency.",
+    distances = influence.distances.astype(np.float64)
+    lines = (
+        Line("replaced by another", distances, influence.replaced, 0),
+        Line("deleted", distances, influence.deleted, 1),
     )
+    x, y = Axis("characters back", log=True), Axis("change of the prediction, bits", low=0)
+    note = f"Mean over {influence.places} positions; replacements are drawn by frequency."
+    return Figure("influence", "Influence of distant characters", x, y, lines, note=note)
 
 
 def context_curves(context: ContextLoss) -> Figure:
     """Loss by the number of characters read."""
-    x = np.array(context.lengths, float)
-    return Figure(
-        "context",
-        "Loss by context",
-        Axis("characters read", log=True),
-        Axis("bits per character", low=0),
-        (
-            Line("last characters only", x, to_bits(context.loss), 2),
-            Line("all preceding characters", x, np.full(len(x), to_bits(context.full_loss)), None),
-        ),
-        note=f"Mean over {context.positions} characters of the text, the same for each length.",
+    lengths = np.array(context.lengths, float)
+    full_loss = np.full(len(lengths), to_bits(context.full_loss))
+    lines = (
+        Line("last characters only", lengths, to_bits(context.loss), 2),
+        Line("all preceding characters", lengths, full_loss, None),
     )
+    x, y = Axis("characters read", log=True), Axis("bits per character", low=0)
+    note = f"Mean over {context.positions} characters of the text, the same for each length."
+    return Figure("context", "Loss by context", x, y, lines, note=note)

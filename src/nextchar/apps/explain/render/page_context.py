@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from nextchar.apps.explain.render.context_curves import all_curves
-from nextchar.apps.explain.render.shading import LEVELS, guesses_text, influence_text
+from nextchar.apps.explain.render.shading import LEVELS, guesses_text, influence_text, level_boxes
 from nextchar.apps.explain.text_analysis import TextAnalysis
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.svg import draw_svg
@@ -29,23 +29,20 @@ def memory_section(analysis: TextAnalysis) -> str:
 def _position(analysis: TextAnalysis) -> str:
     memory, vocabulary = analysis.memory, analysis.model.vocabulary
     order = np.argsort(-memory.look.expected, kind="stable")[:5]
-    expected = guesses_text(vocabulary, order.tolist(), memory.look.expected[order].tolist())
+    expected = guesses_text(vocabulary, order, memory.look.expected[order])
     text = influence_text(vocabulary, memory.read, memory.look.influence)
     mark = tag("b", escape(code_label(vocabulary, memory.next)), class_="m")
-    steps = "".join(tag("b", "&nbsp;", class_=f"s{n}" if n else None) for n in range(LEVELS + 1))
+    about = (
+        "Each character is shaded by the mean change of the prediction of the framed one if it "
+        f"is replaced by another. Predicted: {escape(expected)}."
+    )
+    scale = (
+        f"<span>0</span>{level_boxes(['&nbsp;'] * (LEVELS + 1))}"
+        f"<span>{memory.look.influence.max(initial=0):.2f} bits; shade by the square root</span>"
+    )
     return card(
         tag("h3", f"Influence on {escape(str(memory.where))}"),
-        tag(
-            "p",
-            "Each character is shaded by the mean change of the prediction of the framed one if it "
-            f"is replaced by another. Predicted: {escape(expected)}.",
-            class_="note",
-        ),
-        tag(
-            "div",
-            f"<span>0</span>{steps}<span>{memory.look.influence.max(initial=0):.2f} bits; "
-            "shade by the square root</span>",
-            class_="scale shaded",
-        ),
+        tag("p", about, class_="note"),
+        tag("div", scale, class_="scale shaded"),
         tag("div", text + mark, class_="text shaded"),
     )
