@@ -167,11 +167,10 @@ def _all_others(
 
 def _without(frequencies: Array, code: int) -> Array:
     """Shares of the symbols other than `code`."""
-    weights = frequencies.copy()
-    weights[code] = 0
+    is_other = np.arange(len(frequencies)) != code
+    weights = frequencies * is_other
     if not weights.any():  # a text of one symbol: any other symbol
-        weights = np.ones(len(weights))
-        weights[code] = 0
+        weights = is_other
     return np.asarray(weights / max(weights.sum(), 1e-300))
 
 

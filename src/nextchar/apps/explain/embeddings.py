@@ -56,12 +56,10 @@ def compare(rows: Array, codes: NDArray[np.int64]) -> SymbolSimilarity:
     unit = chosen / np.where(length > 0, length, 1)
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, -np.inf)
-    nearest = np.argsort(-cosines, axis=1, kind="stable")[
-        :, : min(NEIGHBOURS, max(len(codes) - 1, 0))
-    ]
-    return SymbolSimilarity(
-        codes, plane, shares, codes[nearest], np.take_along_axis(cosines, nearest, axis=1)
-    )
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :-1]  # the last is the row itself
+    nearest = order[:, :NEIGHBOURS]
+    similar = np.take_along_axis(cosines, nearest, axis=1)
+    return SymbolSimilarity(codes, plane, shares, codes[nearest], similar)
 
 
 def _signs(plane: Array) -> Array:

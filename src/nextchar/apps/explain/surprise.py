@@ -127,13 +127,9 @@ def passage(
     chances = np.zeros((end - start, shown))
     bits = np.full(end - start, np.nan)
     at = begin + 1
-    pairs = (
-        (
-            codes[t : min(t + CHUNK, end - 1)][:, None],
-            codes[t + 1 : min(t + 1 + CHUNK, end)][:, None],
-        )
-        for t in range(begin, end - 1, CHUNK)
-    )
+    text = codes[begin:end][:, None]
+    inputs, targets = text[:-1], text[1:]
+    pairs = ((inputs[t : t + CHUNK], targets[t : t + CHUNK]) for t in range(0, len(inputs), CHUNK))
     for read in log_likelihoods(predictor.parameters, pairs, predictor.forward, state):
         low, high = max(at, start), at + len(read.log_p)
         if high > low:

@@ -98,10 +98,9 @@ class TextAnalysis:
         on_progress: OnProgress = lambda done, total: None,
     ) -> None:
         if len(text.codes) < 2:
-            raise TextError(
-                f"nothing to explain: the text has {len(text.codes)} known character"
-                f"{'' if len(text.codes) == 1 else 's'}, and the first one is only read"
-            )
+            known = "1 known character" if len(text.codes) else "0 known characters"
+            problem = f"nothing to explain: the text has {known}, and the first one is only read"
+            raise TextError(problem)
         self.model, self.text, self.settings = model, text, settings
         self.name, self.title = name, title
         self._at = None if settings.at is None else _predicted(text, settings.at)
@@ -110,9 +109,8 @@ class TextAnalysis:
         top = TopSurprises(settings.worst)
         with BatchPredictor(model.parameters) as predictor:
             self.score: Score = self._score(predictor, top, on_progress)
-            self.shown = passage(
-                predictor, text.codes, 0, min(settings.characters, len(text.codes))
-            )
+            end = min(settings.characters, len(text.codes))
+            self.shown = passage(predictor, text.codes, 0, end)
             self.worst = [self._surprising(predictor, each) for each in top.places()]
 
     @property
@@ -154,10 +152,8 @@ class TextAnalysis:
     def symbols(self) -> SymbolSimilarity:
         """Similarity of the characters of the text, the most frequent first."""
         counts = np.bincount(self.text.codes[:MEMORY_CODES], minlength=len(self.model.vocabulary))
-        order = np.argsort(-counts, kind="stable")
-        return compare(
-            symbol_vectors(self.model.parameters), order[counts[order] > 0].astype(np.int64)
-        )
+        order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+        return compare(symbol_vectors(self.model.parameters), order)
 
     def _score(
         self, predictor: BatchPredictor, top: TopSurprises, on_progress: OnProgress

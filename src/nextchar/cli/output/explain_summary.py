@@ -61,9 +61,7 @@ def _place(explanation: TextAnalysis, place: Surprising) -> str:
             passage.codes[at + 1 : at + AROUND],
         )
     )
-    expected = guesses_text(
-        vocabulary, passage.guesses[at][:3].tolist(), passage.chances[at][:3].tolist()
-    )
+    expected = guesses_text(vocabulary, passage.guesses[at][:3], passage.chances[at][:3])
     context = f"{before}‹{here}›{after}".replace("␣", " ")
     return f"  {place.where!s:>12}  {place.bits:5.1f} bits  {context}   expected {expected}"
 

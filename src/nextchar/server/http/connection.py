@@ -77,11 +77,8 @@ class Connection(H11Protocol):
             "x-request-id": f"req-{secrets.token_hex(16)}",
             **error.headers,
         }
-        for event in (
-            h11.Response(status_code=error.status, headers=list(headers.items())),
-            h11.Data(data=error.data),
-            h11.EndOfMessage(),
-        ):
+        response = h11.Response(status_code=error.status, headers=list(headers.items()))
+        for event in (response, h11.Data(data=error.data), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER, self.abort)

@@ -56,20 +56,18 @@ def document(settings: ServerSettings) -> dict[str, Any]:
 
 def _limit(properties: dict[str, Any], settings: ServerSettings) -> None:
     """Add the limits of this server to the fields."""
+    choices = min(settings.max_choices, settings.parallel + settings.queue)
     limits = {
         "max_tokens": settings.max_tokens,
         "n_predict": settings.max_tokens,
         "logprobs": settings.max_logprobs,
-        "n": min(128, settings.max_choices, settings.parallel + settings.queue),
-        "best_of": min(
-            schema.MAX_BEST_OF, settings.max_choices, settings.parallel + settings.queue
-        ),
+        "n": min(128, choices),
+        "best_of": min(schema.MAX_BEST_OF, choices),
     }
     for name, limit in limits.items():
         _number(properties[name])["maximum"] = limit
-    properties["max_tokens"]["description"] = (
-        f"Characters to generate; {settings.default_max_tokens} by default."
-    )
+    description = f"Characters to generate; {settings.default_max_tokens} by default."
+    properties["max_tokens"]["description"] = description
 
 
 def _number(field: dict[str, Any]) -> dict[str, Any]:
@@ -109,13 +107,11 @@ def _answer(route: RouteSpec) -> dict[str, Any]:
     else:
         content = _json(route.answer.__name__)
     if route.path == "/v1/completions":
-        content["text/event-stream"] = {
-            "schema": {
-                "type": "string",
-                "description": "With `stream`: events `data: ` with a Completion that holds the "
-                "new text, then `data: [DONE]`. Lines that begin with `:` are comments.",
-            }
-        }
+        stream = (
+            "With `stream`: events `data: ` with a Completion that holds the new text, then "
+            "`data: [DONE]`. Lines that begin with `:` are comments."
+        )
+        content["text/event-stream"] = {"schema": {"type": "string", "description": stream}}
     return {"description": route.summary, "headers": _REQUEST_ID, "content": content}
 
 
@@ -134,20 +130,13 @@ def _errors(route: RouteSpec, settings: ServerSettings) -> dict[str, Any]:
     return answers
 
 
-_REQUEST_ID = {
-    "x-request-id": {
-        "description": "The client's own id, or a new one.",
-        "required": True,
-        "schema": {"type": "string"},
-    }
-}
-_RETRY = {
-    "retry-after": {
-        "description": "Seconds.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[0-9]+$"},
-    }
-}
+def _header(name: str, description: str, **schema: str) -> dict[str, Any]:
+    text = {"type": "string", **schema}
+    return {name: {"description": description, "required": True, "schema": text}}
+
+
+_REQUEST_ID = _header("x-request-id", "The client's own id, or a new one.")
+_RETRY = _header("retry-after", "Seconds.", pattern="^[0-9]+$")
 
 
 def _json(name: str) -> dict[str, Any]:
