@@ -6,7 +6,6 @@ The scorer (`model.scorer`) sums the same figures; here each one is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,6 @@ from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.kernels.engine import SCORING_LANES
 from nextchar.model.scorer import Chunk
 from nextchar.text.vocabulary import Codes
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

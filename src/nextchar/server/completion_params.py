@@ -166,9 +166,8 @@ def _requests(
     first = _request(model, prompts[0], settings, body, body.pattern)
     automaton = first.automaton
     if automaton is not None and automaton.table.nbytes > MAX_PATTERN_TABLE:
-        raise SettingsError(
-            "needs too much memory here", setting="pattern", remedy="repeat less, or simplify it"
-        )
+        problem, remedy = "needs too much memory here", "repeat less, or simplify it"
+        raise SettingsError(problem, setting="pattern", remedy=remedy)
     others = [_request(model, prompt, settings, body, None) for prompt in prompts[1:]]
     requests = [first, *(replace(each, automaton=automaton) for each in others)]
     for request in requests:

@@ -77,9 +77,10 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
     min_p: Share | None = None
     typical_p: Part | None = None
     repetition_penalty: Factor | None = None
-    repeat_penalty: Annotated[Factor | None, Meta(description="Alias of repetition_penalty.")] = (
-        None
-    )
+    repeat_penalty: Annotated[
+        Factor | None,
+        Meta(description="Alias of repetition_penalty."),
+    ] = None
     repeat_last_n: CountOrAll | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None

@@ -10,17 +10,15 @@ from __future__ import annotations
 import heapq
 import threading
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.batch_predictor import Array, BatchPredictor
 from nextchar.formatting.units import to_bits
 from nextchar.model.scorer import CHUNK, Chunk, log_likelihoods
 from nextchar.text.vocabulary import Codes
-
-Array = NDArray[Any]
 
 GUESSES = 5  # most probable characters reported at a position
 BEFORE, AFTER = 60, 30  # characters shown around a surprising one

@@ -16,16 +16,9 @@ from numpy.typing import NDArray
 
 from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.apps.context_loss import ContextLoss
+from nextchar.apps.explain import context
 from nextchar.apps.explain.code_labels import characters
-from nextchar.apps.explain.context import (
-    Influence,
-    PositionInfluence,
-    frequencies_of,
-    influence,
-    influence_at,
-    most_context_dependent_position,
-    sampled_context_loss,
-)
+from nextchar.apps.explain.context import Influence, PositionInfluence
 from nextchar.apps.explain.embeddings import SymbolSimilarity, compare, symbol_vectors
 from nextchar.apps.explain.explain_settings import ExplainSettings
 from nextchar.apps.explain.located_text import LocatedText, Position
@@ -135,13 +128,13 @@ class TextAnalysis:
         """Dependence of predictions on distant context."""
         codes, seed = self.text.codes, self.settings.seed
         part = codes[:MEMORY_CODES]
-        frequencies = frequencies_of(part, len(self.model.vocabulary))
+        frequencies = context.frequencies_of(part, len(self.model.vocabulary))
         with BatchPredictor(self.model.parameters) as predictor:
-            place = self._at or most_context_dependent_position(predictor, part)
-            at_place = influence_at(predictor, codes, place, frequencies, seed=seed)
+            place = self._at or context.most_context_dependent_position(predictor, part)
+            at_place = context.influence_at(predictor, codes, place, frequencies, seed=seed)
             return Memory(
-                influence(predictor, part, frequencies, seed=seed),
-                sampled_context_loss(predictor, part),
+                context.influence(predictor, part, frequencies, seed=seed),
+                context.sampled_context_loss(predictor, part),
                 at_place,
                 self.text.place(place),
                 codes[place - len(at_place.influence) : place],

@@ -85,11 +85,8 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
     right = width - (38 if figure.y.other else 10)
     y = Scale(y_low, y_high, height - _BOTTOM, _TOP, figure.y.log)
     x = Scale(x_low, x_high, left, right, figure.x.log)
-    frame = [
-        _y_axis(figure.y, y, y_ticks, left, right),
-        _other_axis(figure.y, y, right),
-        _x_axis(figure.x, x, height),
-    ]
+    y_axes = _y_axis(figure.y, y, y_ticks, left, right) + _other_axis(figure.y, y, right)
+    frame = y_axes + _x_axis(figure.x, x, height)
     inner = right - left + 8, height - _BOTTOM - _TOP + 8
     area = tag("rect", x=left - 4, y=_TOP - 4, width=inner[0], height=inner[1])
     clip = tag("clipPath", area, id=f"clip-{name}")
@@ -102,7 +99,7 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
         for which, s in (("x", x), ("y", y))
     )
     names = f' data-labels="{escape("|".join(figure.x.labels))}"' if figure.x.labels else ""
-    return tag("defs", clip) + "".join(frame) + inside, scales + names
+    return tag("defs", clip) + frame + inside, scales + names
 
 
 def _y_axis(axis: Axis, y: Scale, values: list[float], left: float, right: float) -> str:

@@ -154,11 +154,6 @@ def memorised(runs: Sequence[NamedAnalysis]) -> Figure | None:
 def knowledge(runs: Sequence[NamedAnalysis], best: NamedAnalysis) -> list[Figure]:
     """All charts of what models know. best: the run whose confusions are shown."""
     number, name, analysis = best
-    figures = [
-        *against_baselines(runs),
-        by_context(runs),
-        by_kind(runs),
-        confused(number, name, analysis.confusions),
-        calibrated(runs),
-    ]
+    pairs = confused(number, name, analysis.confusions)
+    figures = [*against_baselines(runs), by_context(runs), by_kind(runs), pairs, calibrated(runs)]
     return [figure for figure in figures if figure]

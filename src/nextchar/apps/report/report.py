@@ -47,10 +47,7 @@ class Report:
 
 
 def make_report(
-    paths: Sequence[Path],
-    *,
-    analyses: bool = True,
-    note: Callable[[str], None] = lambda text: None,
+    paths: Sequence[Path], *, analyses: bool = True, note: Callable[[str], None] = lambda text: None
 ) -> Report:
     """Return the report of some run directories.
 
