@@ -50,12 +50,6 @@ def serve(
     on_ready: called when requests are accepted, with a function that stops the server.
     Raises the error of a worker that could not start.
     """
-    return asyncio.run(_serve(registry, settings, listening, on_ready))
-
-
-async def _serve(
-    registry: ModelRegistry, settings: ServerSettings, listening: socket.socket, on_ready: OnReady
-) -> bool:
     config = uvicorn.Config(
         App(registry, settings),
         http=partial(Connection, settings.max_connections),  # type: ignore[arg-type]
@@ -71,11 +65,15 @@ async def _serve(
         timeout_graceful_shutdown=int(settings.grace) + 3,
     )
     server = _Server(config, registry, settings.grace)
-    registry.start(lambda: on_ready(server.stop), server.fail)
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        registry.close()
+
+    async def run() -> None:
+        registry.start(lambda: on_ready(server.stop), server.fail)
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            registry.close()
+
+    asyncio.run(run())
     if server.failure is not None:
         raise server.failure
     return not server.force_exit

@@ -23,14 +23,14 @@ OPENING, CLOSING = "([{", ")]}"
 QUOTES = {"“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}  # opening → closing
 ENDS_SENTENCE = ".!?。！？"
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
-_STRING = re.compile(
+_STRING = re.compile(  # and comments of program code: # or // up to the end of the line, /* … */
     r"""(?P<comment>\#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z))"""
     r"""|(?P<string>\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)"""
     r"""|"(?:\\.|[^"\\\n])*"|(?<!\w)'(?:\\.|[^'\\\n])*'(?!\w))""",
     re.DOTALL,
 )
 _URL = re.compile(r"(?:https?|ftp)://[^\s<>\"')\]}]+|www\.[^\s<>\"')\]}]+")
-_TAG = re.compile(r"</?[A-Za-z!?][^<>\n]*>")
+_TAG = re.compile(r"</?[A-Za-z!?][^<>\n]*>")  # such as <a href="…">
 
 
 @dataclass(frozen=True)
@@ -134,33 +134,13 @@ def after_sentence(text: str) -> Values:
     return _since(_is(text, ENDS_SENTENCE)) < _since(_each(text, str.isalnum))
 
 
-def comment(text: str) -> Values:
-    """1 in a comment of program code: # or // up to the end of the line, /* … */."""
-    return _spans(text, _STRING, "comment", closes=False)
-
-
-def string(text: str) -> Values:
-    """1 in a string of program code."""
-    return _spans(text, _STRING, "string")
-
-
-def url(text: str) -> Values:
-    """1 in a web address."""
-    return _spans(text, _URL, 0, closes=False)
-
-
-def tag(text: str) -> Values:
-    """1 in a tag such as <a href="…">."""
-    return _spans(text, _TAG, 0)
-
-
 SWITCHES: dict[str, Callable[[str], Values]] = {
     "inside quotes": inside_quotes,
     "inside brackets": lambda text: bracket_depth(text) > 0,
-    "in a string of code": string,
-    "in a comment": comment,
-    "in a web address": url,
-    "in a tag": tag,
+    "in a string of code": lambda text: _spans(text, _STRING, "string"),
+    "in a comment": lambda text: _spans(text, _STRING, "comment", closes=False),
+    "in a web address": lambda text: _spans(text, _URL, 0, closes=False),
+    "in a tag": lambda text: _spans(text, _TAG, 0),
     "in the indentation": in_indentation,
     "in the first line of a paragraph": first_line,
     "after a sentence": after_sentence,

@@ -94,11 +94,9 @@ class TopSurprises:
             taken.append(t)
             place = int(places[t])
             candidate = PassageCandidate(float(bits[t]), place, start, state.copy())
-            entry = (candidate.bits, -place, candidate)
-            if len(self._heap) < self._size:
-                heapq.heappush(self._heap, entry)
-            else:
-                heapq.heappushpop(self._heap, entry)
+            heapq.heappush(self._heap, (candidate.bits, -place, candidate))
+            if len(self._heap) > self._size:
+                heapq.heappop(self._heap)
                 floor = self._heap[0][0]
 
 

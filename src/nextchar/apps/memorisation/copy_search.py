@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -107,7 +107,7 @@ def _spans(places: NDArray[np.int64], length: int) -> list[tuple[int, int]]:
 class _Numbering:
     """Numbers of the pieces that a piece of the query text forms with the one `ahead` places later.
 
-    numbers: of the formed piece at each place of the query text. size: how many differ.
+    numbers: of the formed piece at each place of the query text. size: number of different ones.
     """
 
     def __init__(self, first: Numbers, ahead: int) -> None:
@@ -152,20 +152,15 @@ def _bit(keys: Numbers) -> Numbers:
     return (keys ^ (keys >> 13)) & (_BITS - 1)
 
 
-@dataclass
 class _Matches:
     """Pieces of one length, and which of them were found.
 
     level: log2 of the length of the two overlapping pieces that form one.
     """
 
-    length: int
-    level: int
-    numbering: _Numbering
-    seen: NDArray[np.bool_] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.seen = np.zeros(self.numbering.size, np.bool_)
+    def __init__(self, length: int, level: int, numbering: _Numbering) -> None:
+        self.length, self.level, self.numbering = length, level, numbering
+        self.seen = np.zeros(numbering.size, np.bool_)
 
     def mark(self, levels: Sequence[Numbers]) -> None:
         """Mark the pieces that a block holds. levels: of the block."""

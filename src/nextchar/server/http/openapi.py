@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from typing import Any
 
 import msgspec
@@ -80,25 +80,18 @@ def _operation(route: RouteSpec, settings: ServerSettings) -> dict[str, Any]:
         "summary": route.summary,
         "responses": {"200": _answer(route), **_errors(route, settings)},
     }
-    parameters = [*_parameters("path", _names(route.path)), *_parameters("query", route.query)]
-    if parameters:
-        described["parameters"] = parameters
+    places = dict.fromkeys(re.findall(r"{(\w+)}", route.path), "path")
+    places |= dict.fromkeys(route.query, "query")
+    if places:
+        described["parameters"] = [
+            {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
+            for name, place in places.items()
+        ]
     if route.body is not None:
         described["requestBody"] = {"required": True, "content": _json(route.body.__name__)}
     if settings.api_key is not None:
         described["security"] = [] if route.is_open else [{"key": []}]
     return described
-
-
-def _names(path: str) -> list[str]:
-    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
-
-
-def _parameters(place: str, names: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
-        for name in names
-    ]
 
 
 def _answer(route: RouteSpec) -> dict[str, Any]:
