@@ -131,10 +131,8 @@ def _require_short(characters: int, limits: ServerSettings) -> None:
 
 def _require_within_limits(body: CompletionRequest, choices: int, limits: ServerSettings) -> None:
     max_choices = min(limits.max_choices, limits.parallel + limits.queue)
-    for name, value, limit in (
-        ("max_tokens", _value_of(body, "max_tokens"), limits.max_tokens),
-        ("logprobs", body.logprobs, limits.max_logprobs),
-    ):
+    for name, limit in (("max_tokens", limits.max_tokens), ("logprobs", limits.max_logprobs)):
+        value = _value_of(body, name)
         if value is not None and value > limit:
             raise SettingsError(f"must be at most {limit} here", setting=name, value=value)
     if choices > max_choices:

@@ -91,7 +91,8 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
     area = tag("rect", x=left - 4, y=_TOP - 4, width=inner[0], height=inner[1])
     clip = tag("clipPath", area, id=f"clip-{name}")
     # faint curves are drawn first; thick ones, which cover more, before thin ones
-    order = sorted(range(len(lines)), key=lambda n: _depth(lines[n]))
+    depths = [(line.series is not None, not line.faint, not line.strong) for line in lines]
+    order = sorted(range(len(lines)), key=depths.__getitem__)
     ink = "".join(_line(lines[n], x, y, n) for n in order)
     inside = tag("g", ink, clip_path=f"url(#clip-{name})")
     scales = "".join(
@@ -138,10 +139,6 @@ def _x_axis(axis: Axis, x: Scale, height: int) -> str:
             parts.append(tag("text", label, x=at, y=bottom + 16, text_anchor="middle"))
             next_label = at - half - 4
     return "".join(parts) + unit(axis.name, (x.first + x.last) / 2, height - 4, "middle")
-
-
-def _depth(line: Line) -> tuple[bool, bool, bool]:
-    return line.series is not None, not line.faint, not line.strong
 
 
 def _line(line: Line, x: Scale, y: Scale, order: int) -> str:

@@ -97,7 +97,8 @@ def _line(axes: Axes, line: Line) -> None:
 def _rows(axes: Axes, figure: Figure) -> None:
     rows = np.arange(len(figure.y.labels))
     for bars in figure.bars:
-        colours = [_colour(bars.series_of(row)) for row in rows.tolist()]
+        series = [bars.series_of(row) for row in rows.tolist()]
+        colours = [_SOFT if each is None else LIGHT[colour(each)] for each in series]
         label = bars.name or "_"
         if bars.dots:
             axes.scatter(bars.values, rows, c=colours, s=36, label=label, zorder=3)
@@ -115,10 +116,6 @@ def _rows(axes: Axes, figure: Figure) -> None:
         name, factor = figure.x.other
         other = axes.secondary_xaxis("top", functions=(_times(factor), _times(1 / factor)))
         other.set_xlabel(name, color=_SOFT)
-
-
-def _colour(series: int | None) -> str:
-    return _SOFT if series is None else LIGHT[colour(series)]
 
 
 def _axis(axes: Axes, axis: Axis, which: str, values: list[Any]) -> None:

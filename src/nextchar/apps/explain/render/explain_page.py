@@ -9,13 +9,7 @@ from pathlib import Path
 from nextchar.apps.explain.render.page_context import memory_section
 from nextchar.apps.explain.render.page_embeddings import symbols_section
 from nextchar.apps.explain.render.page_neurons import neurons_section
-from nextchar.apps.explain.render.shading import (
-    LEVELS,
-    guesses_text,
-    level_boxes,
-    percent,
-    surprise_text,
-)
+from nextchar.apps.explain.render.shading import guesses_text, level_boxes, percent, surprise_text
 from nextchar.apps.explain.text_analysis import Surprising, TextAnalysis
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.template import card, framed, page, section
@@ -101,12 +95,8 @@ def surprise_card(analysis: TextAnalysis) -> str:
     total, shown = len(analysis.text.codes), len(analysis.shown.codes)
     note = "" if shown == total else f"The first {shown:,} of {total:,}."
     text = surprise_text(analysis.model.vocabulary, analysis.shown)
-    return card(_scale(), tag("p", note, class_="note") if note else "", _shaded(text, "tall"))
-
-
-def _scale() -> str:
-    labels = [*map(str, range(LEVELS)), f"{LEVELS}+"]
-    return tag("div", f"{level_boxes(labels)}<span>bits</span>", class_="scale shaded")
+    scale = tag("div", f"{level_boxes()}<span>bits</span>", class_="scale shaded")
+    return card(scale, tag("p", note, class_="note") if note else "", _shaded(text, "tall"))
 
 
 def _shaded(text: str, more: str = "") -> str:

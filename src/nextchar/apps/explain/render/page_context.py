@@ -8,7 +8,7 @@ import numpy as np
 
 from nextchar.apps.context_loss import ContextLoss
 from nextchar.apps.explain.context import Influence
-from nextchar.apps.explain.render.shading import LEVELS, guesses_text, influence_text, level_boxes
+from nextchar.apps.explain.render.shading import guesses_text, influence_text, level_boxes
 from nextchar.apps.explain.text_analysis import TextAnalysis
 from nextchar.apps.html.charts import Axis, Figure, Line
 from nextchar.apps.html.markup import tag
@@ -40,7 +40,7 @@ def _position(analysis: TextAnalysis) -> str:
         f"is replaced by another. Predicted: {escape(expected)}."
     )
     scale = (
-        f"<span>0</span>{level_boxes(['&nbsp;'] * (LEVELS + 1))}"
+        f"<span>0</span>{level_boxes('&nbsp;')}"
         f"<span>{memory.look.influence.max(initial=0):.2f} bits; shade by the square root</span>"
     )
     return card(

@@ -85,7 +85,8 @@ def _unit(text: Glyphs, neurons: Neurons, match: Match) -> str:
         f"chance {neurons.chance[match.feature]:.2f}"
     )
     tracked = text.last(feature.values)
-    part = excerpt(tracked, text.text, _after(text, neurons.half), feature.is_switch)
+    half = int(np.searchsorted(text.starts, neurons.half))
+    part = excerpt(tracked, text.text, half, feature.is_switch)
     under = tracked[part] > 0 if feature.is_switch else None
     shaded = activation_text(text.text[part], scaled(text.last(values))[part], under)
     head = tag("h3", escape(feature.name) + tag("span", escape(str(unit))))
@@ -93,14 +94,9 @@ def _unit(text: Glyphs, neurons: Neurons, match: Match) -> str:
     return tag("div", content, class_="card unit")
 
 
-def _after(text: Glyphs, code: int) -> int:
-    """Index of the first character that begins at a code or after it."""
-    return int(np.searchsorted(text.starts, code))
-
-
 def _explorer(text: Glyphs, neurons: Neurons) -> str:
     """Return a card: any unit over the same text, by selection, and a table of all units."""
-    begin = _after(text, neurons.half)
+    begin = int(np.searchsorted(text.starts, neurons.half))
     size = min(1200, EXPLORED // len(neurons.units), len(text.text) - begin)
     rows, names, steps = "", [], []
     for match in neurons.matches:
@@ -117,16 +113,12 @@ def _explorer(text: Glyphs, neurons: Neurons) -> str:
         "steps": base64.b64encode(np.concatenate(steps).tobytes()).decode(),
     }
     stored = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    head = tag("th", "unit") + tag("th", "tracks best") + tag("th", "score", class_="number")
+    table = tag("div", tag("table", tag("tr", head) + rows), class_="units")
+    title = tag("summary", f"All {len(names):,} units and the feature that each tracks best")
     return card(
         tag("h3", "Any unit over the same text"),
         tag("div", "", id="any-unit", hidden=True),
-        _unit_table(len(names), rows),
+        tag("details", title + table),
         f'<script type="application/json" id="units">{stored}</script>',
     )
-
-
-def _unit_table(count: int, rows: str) -> str:
-    head = "".join(tag("th", each) for each in ("unit", "tracks best"))
-    head += tag("th", "score", class_="number")
-    title = tag("summary", f"All {count:,} units and the feature that each tracks best")
-    return tag("details", title + tag("div", tag("table", tag("tr", head) + rows), class_="units"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -70,11 +69,10 @@ def activation_text(text: str, values: NDArray[Any], under: NDArray[Any] | None 
     return "".join(parts)
 
 
-def level_boxes(labels: Sequence[str]) -> str:
-    """Draw the shades of the levels with their labels."""
-    classes = [None, *(f"s{level}" for level in range(1, LEVELS + 1))]
-    pairs = zip(labels, classes, strict=True)
-    return "".join(tag("b", label, class_=shade) for label, shade in pairs)
+def level_boxes(label: str | None = None) -> str:
+    """Draw the shades of the levels. label: in each box; by default its bits."""
+    bits = enumerate((*map(str, range(LEVELS)), f"{LEVELS}+"))
+    return "".join(tag("b", label or text, class_=f"s{n}" if n else None) for n, text in bits)
 
 
 def guesses_text(
