@@ -46,8 +46,8 @@ def draw_rows(figure: Figure, width: int) -> str:
     ]  # fmt: skip
     dotted = _dots(figure)
     for bars in figure.bars:
-        row = dotted.index(bars) - (len(dotted) - 1) / 2 if bars in dotted else 0.0
-        parts.append(_row_marks(bars, x, (middles + _DOT_DISTANCE * row).tolist(), tall))
+        dots = dotted.index(bars) - (len(dotted) - 1) / 2 if bars in dotted else 0.0
+        parts.append(_row_marks(bars, x, (middles + _DOT_DISTANCE * dots).tolist(), tall))
     return "".join(parts)
 
 

@@ -87,8 +87,8 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
     x = Scale(x_low, x_high, left, right, figure.x.log)
     y_axes = _y_axis(figure.y, y, y_ticks, left, right) + _other_axis(figure.y, y, right)
     frame = y_axes + _x_axis(figure.x, x, height)
-    inner = right - left + 8, height - _BOTTOM - _TOP + 8
-    area = tag("rect", x=left - 4, y=_TOP - 4, width=inner[0], height=inner[1])
+    across, down = right - left + 8, height - _BOTTOM - _TOP + 8
+    area = tag("rect", x=left - 4, y=_TOP - 4, width=across, height=down)
     clip = tag("clipPath", area, id=f"clip-{name}")
     # faint curves are drawn first; thick ones, which cover more, before thin ones
     depths = [(line.series is not None, not line.faint, not line.strong) for line in lines]

@@ -102,21 +102,21 @@ class Analyser:
     def _prepared(self, run: Run, model: Model, notes: list[str]) -> Prepared | None:
         """Read the text of a run again; where that fails, add a note and return None."""
         inputs, names = run.source["inputs"], run.source["validation"]
+        omitted = "figures that need it are omitted."
         if not inputs or "-" in inputs:
-            reason = "was not read from files"
-        else:
-            try:
-                corpus = read_corpus(inputs, run.settings.text)
-                validation = read_corpus(names, run.settings.text) if names else None
-                prepared = prepare(corpus, run.settings, validation)
-            except TextError as error:
-                reason = f"cannot be read again ({error})"
-            else:
-                if prepared.sha256 == model.training.get("text_sha256"):
-                    return prepared
-                reason = "has changed since the run"
-        notes.append(f"The text {reason}; figures that need it are omitted.")
-        return None
+            notes.append(f"The text was not read from files; {omitted}")
+            return None
+        try:
+            corpus = read_corpus(inputs, run.settings.text)
+            validation = read_corpus(names, run.settings.text) if names else None
+            prepared = prepare(corpus, run.settings, validation)
+        except TextError as error:
+            notes.append(f"The text cannot be read again ({error}); {omitted}")
+            return None
+        if prepared.sha256 != model.training.get("text_sha256"):
+            notes.append(f"The text has changed since the run; {omitted}")
+            return None
+        return prepared
 
     def _with_scores(self, analysis: Analysis, model: Model, prepared: Prepared) -> Analysis:
         most = min(MOST, most_characters(len(model.vocabulary)))

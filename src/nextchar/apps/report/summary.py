@@ -39,8 +39,8 @@ def network(run: Run) -> str:
 def facts(run: Run, analysis: Analysis) -> str:
     """Return the most important numbers, in large type."""
     pairs: list[tuple[str, str]] = []
-    if run.best is not None and run.best_loss is not None:
-        loss = run.best_loss
+    if run.best is not None:
+        loss = float(run.losses[run.best])
         part = "validation" if np.isfinite(run.records["val_loss"]).any() else "training"
         step = int(run.records["step"][run.best])
         pairs += [
@@ -89,10 +89,11 @@ def table_of_runs(report: Report) -> str:
     rows = [_row("th", names)]
     for number, (run, analysis) in enumerate(report.pairs):
         cells = [key_of(run.name, number)] + [""] * 7
-        if run.best is not None and run.best_loss is not None:
+        if run.best is not None:
+            loss = float(run.losses[run.best])
             cells[1:] = [
-                f"{run.best_loss:.4f}",
-                f"{to_bits(run.best_loss):.3f}",
+                f"{loss:.4f}",
+                f"{to_bits(loss):.3f}",
                 f"{int(run.records['step'][run.best]):,}",
                 f"{int(run.records['step'][-1]):,}",
                 short_number(analysis.parameters) if analysis.parameters else "",
