@@ -27,9 +27,8 @@ class BatchPredictor:
 
     def __init__(self, parameters: Parameters, *, threads: int | None = None) -> None:
         self.parameters = parameters
-        self._engine = Engine(
-            parameters.architecture, threads=threads or usable_cores(), dtype=parameters.dtype
-        )
+        threads = threads or usable_cores()
+        self._engine = Engine(parameters.architecture, threads=threads, dtype=parameters.dtype)
         self._forwards = self._engine.forwards(parameters, LANES)
         self.forward: Forward = self._forwards[0]
 
@@ -48,11 +47,9 @@ class BatchPredictor:
         lanes = codes.shape[1]
         groups = np.array_split(np.arange(lanes), min(lanes, len(self._forwards)))
         tasks = list(zip(groups, self._forwards, strict=False))
-        parts = list(self._engine.each(lambda task: _expect(task[0], task[1], codes, state), tasks))
-        return (
-            np.concatenate([log_p for log_p, _ in parts]),
-            np.concatenate([after for _, after in parts], axis=2),
-        )
+        parts = self._engine.each(lambda task: _expect(task[0], task[1], codes, state), tasks)
+        log_p, states = zip(*parts, strict=True)
+        return np.concatenate(log_p), np.concatenate(states, axis=2)
 
     def expect_after(self, codes: Codes, positions: NDArray[Any], length: int) -> Array:
         """Return the log-probabilities (B, V) at positions (B,) of a text of codes (N,).

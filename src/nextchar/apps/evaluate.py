@@ -38,11 +38,7 @@ def evaluate_files(
 
 
 def evaluate(
-    model: Model,
-    pieces: Iterable[str | bytes],
-    *,
-    unknown: Unknown = "error",
-    lanes: int = 1,
+    model: Model, pieces: Iterable[str | bytes], *, unknown: Unknown = "error", lanes: int = 1
 ) -> tuple[Score, int]:
     """Return the score of a text in pieces, and the number of unknown characters skipped.
 
@@ -78,11 +74,6 @@ def collect(
 
 def as_json(result: Score, skipped: int = 0) -> dict[str, Any]:
     """Return the figures of a score under the names of `nextchar eval --json`."""
-    figures: dict[str, Any] = {
-        "characters": result.characters,
-        "nats_per_char": result.nats_per_char,
-        "bits_per_char": result.bits_per_char,
-        "perplexity": result.perplexity,
-        "accuracy": result.accuracy,
-    }
+    names = ("characters", "nats_per_char", "bits_per_char", "perplexity", "accuracy")
+    figures = {name: getattr(result, name) for name in names}
     return {**figures, "left_out": skipped} if skipped else figures

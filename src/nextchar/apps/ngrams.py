@@ -89,13 +89,11 @@ class _Counts:
         self._followed = np.zeros(histories, np.int64)
         self._pairs = np.zeros(len(keys), np.int64)
         self._seen = np.zeros(histories * self.V, np.bool_)
-        numbers: Numbers = inverse.astype(np.int64)
-        return numbers
+        return np.asarray(inverse, np.int64)
 
     def number(self, history: Numbers, code: Numbers) -> Numbers:
         """Return the numbers of pairs; -1 for those that the scored text lacks."""
-        numbers: Numbers = self._next[history * self.V + code].astype(np.int64)
-        return numbers
+        return np.asarray(self._next[history * self.V + code], np.int64)
 
     def count(self, history: Numbers, code: Numbers, number: Numbers) -> None:
         """Count the characters after some histories. number: of each pair."""

@@ -6,7 +6,6 @@ The scorer (`model.scorer`) sums the same figures; here each one is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,6 @@ from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.kernels.engine import SCORING_LANES
 from nextchar.model.scorer import Chunk
 from nextchar.text.vocabulary import Codes
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,11 @@ class Predictions:
     def loss(self) -> float:
         """Mean nats per character."""
         return float(-self.log_p.mean())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the characters that are the most probable ones."""
+        return float((self.guess == self.codes).mean())
 
 
 def read(reader: BatchPredictor, codes: Codes, lanes: int = SCORING_LANES) -> Predictions:

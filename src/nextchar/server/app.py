@@ -33,20 +33,14 @@ class App:
             "/docs": Page(docs_page(openapi).encode(), "text/html; charset=utf-8"),
             "/openapi.json": Page(msgspec.json.encode(openapi), "application/json"),
         }
-        routes = [
-            Route(
-                each.path.replace("{id}", "{id:path}"),
-                MethodType(each.handler, api),
-                methods=[each.method.upper()],
-            )
-            for each in ROUTES
-        ]
-        routes += [Route(path, page.__call__) for path, page in pages.items()]
+        routes = [Route(path, page.__call__) for path, page in pages.items()]
+        for each in ROUTES:
+            path = each.path.replace("{id}", "{id:path}")
+            routes.append(Route(path, MethodType(each.handler, api), methods=[each.method]))
         names = {route.endpoint: route.path.replace(":path", "") for route in routes}
-        open_paths = {each.path for each in ROUTES if each.is_open}
-        app: ASGIApp = AuthMiddleware(
-            Router(routes, redirect_slashes=False), settings, frozenset(open_paths | set(pages))
-        )
+        open_paths = frozenset({*pages, *(each.path for each in ROUTES if each.is_open)})
+        router = Router(routes, redirect_slashes=False)
+        app: ASGIApp = AuthMiddleware(router, settings, open_paths)
         if settings.origins:
             app = CORSMiddleware(
                 app,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -132,10 +131,8 @@ def _require_short(characters: int, limits: ServerSettings) -> None:
 
 def _require_within_limits(body: CompletionRequest, choices: int, limits: ServerSettings) -> None:
     max_choices = min(limits.max_choices, limits.parallel + limits.queue)
-    for name, value, limit in (
-        ("max_tokens", _value_of(body, "max_tokens"), limits.max_tokens),
-        ("logprobs", body.logprobs, limits.max_logprobs),
-    ):
+    for name, limit in (("max_tokens", limits.max_tokens), ("logprobs", limits.max_logprobs)):
+        value = _value_of(body, name)
         if value is not None and value > limit:
             raise SettingsError(f"must be at most {limit} here", setting=name, value=value)
     if choices > max_choices:
@@ -146,11 +143,9 @@ def _require_within_limits(body: CompletionRequest, choices: int, limits: Server
 def _generation_settings(
     body: CompletionRequest, samples: int, is_ranked: bool, limits: ServerSettings
 ) -> GenerationSettings:
-    given = {
-        name: value for name in GENERATION_FIELDS if (value := _value_of(body, name)) is not None
-    }
-    length = _value_of(body, "max_tokens")
-    length = limits.default_max_tokens if length is None else length
+    values = {name: _value_of(body, name) for name in (*GENERATION_FIELDS, "max_tokens")}
+    given = {name: value for name, value in values.items() if value is not None}
+    length = given.pop("max_tokens", limits.default_max_tokens)
     if given.get("min_length", 0) > length:
         problem = f"must be at most max_tokens ({length})"
         raise SettingsError(problem, setting="min_length", value=given["min_length"])
@@ -169,11 +164,10 @@ def _requests(
     first = _request(model, prompts[0], settings, body, body.pattern)
     automaton = first.automaton
     if automaton is not None and automaton.table.nbytes > MAX_PATTERN_TABLE:
-        raise SettingsError(
-            "needs too much memory here", setting="pattern", remedy="repeat less, or simplify it"
-        )
+        problem, remedy = "needs too much memory here", "repeat less, or simplify it"
+        raise SettingsError(problem, setting="pattern", remedy=remedy)
     others = [_request(model, prompt, settings, body, None) for prompt in prompts[1:]]
-    requests = [first, *(dataclasses.replace(each, automaton=automaton) for each in others)]
+    requests = [first, *(replace(each, automaton=automaton) for each in others)]
     for request in requests:
         _require_short(len(request.prompt) - request.primed, limits)
     return requests
@@ -202,9 +196,7 @@ def _request(
     if isinstance(prompt, str) or not prompt:
         return request
     codes = np.array(prompt, model.vocabulary.dtype)  # used as given, whereas a text is normalised
-    return dataclasses.replace(
-        request, prompt=np.concatenate([request.prompt[: request.primed], codes])
-    )
+    return replace(request, prompt=np.concatenate([request.prompt[: request.primed], codes]))
 
 
 def _decoded(model: Model, codes: list[int]) -> str | bytes:

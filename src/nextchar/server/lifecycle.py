@@ -6,13 +6,14 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import uvicorn
 
 from nextchar.errors import RunError
 from nextchar.server.app import App
-from nextchar.server.http.connection import connection_factory
+from nextchar.server.http.connection import Connection
 from nextchar.server.registry import ModelRegistry
 from nextchar.server.server_settings import ServerSettings
 
@@ -31,10 +32,8 @@ def bind(settings: ServerSettings) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except (OSError, UnicodeError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise RunError(
-            f"cannot listen on {settings.host}:{settings.port} ({reason})",
-            remedy="choose another --port or --host",
-        ) from error
+        problem = f"cannot listen on {settings.host}:{settings.port} ({reason})"
+        raise RunError(problem, remedy="choose another --port or --host") from error
 
 
 def url_of(listening: socket.socket) -> str:
@@ -51,15 +50,9 @@ def serve(
     on_ready: called when requests are accepted, with a function that stops the server.
     Raises the error of a worker that could not start.
     """
-    return asyncio.run(_serve(registry, settings, listening, on_ready))
-
-
-async def _serve(
-    registry: ModelRegistry, settings: ServerSettings, listening: socket.socket, on_ready: OnReady
-) -> bool:
     config = uvicorn.Config(
         App(registry, settings),
-        http=connection_factory(settings.max_connections),  # type: ignore[arg-type]
+        http=partial(Connection, settings.max_connections),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         loop="asyncio",
@@ -72,11 +65,15 @@ async def _serve(
         timeout_graceful_shutdown=int(settings.grace) + 3,
     )
     server = _Server(config, registry, settings.grace)
-    registry.start(lambda: on_ready(server.stop), server.fail)
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        registry.close()
+
+    async def run() -> None:
+        registry.start(lambda: on_ready(server.stop), server.fail)
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            registry.close()
+
+    asyncio.run(run())
     if server.failure is not None:
         raise server.failure
     return not server.force_exit

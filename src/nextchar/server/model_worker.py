@@ -153,7 +153,7 @@ class ModelWorker:
                     self._call(self._on_failure, error)
                     return
                 _log.exception("generation failed; its requests are answered with 500")
-                self._call(self._fail_jobs)
+                self._call(self.fail_all, ApiError(500, "internal error: generation failed"))
 
     def _generate(self, batch: BatchScheduler) -> None:
         """Generate until the worker is closed."""
@@ -203,6 +203,3 @@ class ModelWorker:
     def _set_ready(self) -> None:
         self.ready = True
         self._on_ready()
-
-    def _fail_jobs(self) -> None:
-        self.fail_all(ApiError(500, "internal error: generation failed"))

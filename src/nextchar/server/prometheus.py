@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,23 +24,15 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a line more for each counter
         self._registry = registry = CollectorRegistry()
-        self.prompt_tokens = Counter(
-            "nextchar_prompt_tokens", "Characters of accepted prompts.", registry=registry
-        )
-        self.generated_tokens = Counter(
-            "nextchar_generated_tokens", "Characters generated.", registry=registry
-        )
-        self.requests = Counter(
-            "nextchar_requests", "Requests answered.", ("route", "status"), registry=registry
-        )
-        self.seconds = Histogram(
-            "nextchar_request_seconds", "Time from a request to the end of its answer.", ("route",),
-            registry=registry, buckets=_SECONDS,
-        )  # fmt: skip
-        self.first_seconds = Histogram(
-            "nextchar_first_piece_seconds", "Time from a request to its first text.",
-            registry=registry, buckets=_SECONDS,
-        )  # fmt: skip
+        counter = partial(Counter, registry=registry)
+        self.prompt_tokens = counter("nextchar_prompt_tokens", "Characters of accepted prompts.")
+        self.generated_tokens = counter("nextchar_generated_tokens", "Characters generated.")
+        self.requests = counter("nextchar_requests", "Requests answered.", ("route", "status"))
+        seconds = partial(Histogram, registry=registry, buckets=_SECONDS)
+        text = "Time from a request to the end of its answer."
+        self.seconds = seconds("nextchar_request_seconds", text, ("route",))
+        text = "Time from a request to its first text."
+        self.first_seconds = seconds("nextchar_first_piece_seconds", text)
 
     def watch(self, in_progress: Callable[[], int], queued: Callable[[], int]) -> None:
         """Add the two gauges and the functions that read them."""

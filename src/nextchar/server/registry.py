@@ -27,11 +27,11 @@ class ServedModel:
         self.fingerprint = f"nextchar-{__version__}-{_digest(model)[:8]}"
         self.symbols = model.vocabulary.symbols
         self.worker = ModelWorker(model, settings)
-        network, parameters = model.architecture.settings, model.parameters
+        network = model.architecture.settings
         meta = ModelMeta(
             n_vocab=len(model.vocabulary),
             n_params=model.architecture.size,
-            size=parameters.flat.nbytes,
+            size=model.parameters.flat.nbytes,
             cell=network.cell,
             num_layers=network.num_layers,
             hidden_size=network.hidden_size,
@@ -114,16 +114,13 @@ def load_registry(
         if not name or not name.isprintable():
             raise SettingsError("must be printable and not empty", setting="alias", value=name)
         if names.count(name) > 1:
-            raise SettingsError(
-                "must be different for each model", setting="alias", value=name,
-                remedy="name each model with --alias",
-            )  # fmt: skip
-    return ModelRegistry(
-        [
-            ServedModel(name, load_model(path), int(Path(path).stat().st_mtime), settings)
-            for name, path in zip(names, paths, strict=True)
-        ]
-    )
+            problem, remedy = "must be different for each model", "name each model with --alias"
+            raise SettingsError(problem, setting="alias", value=name, remedy=remedy)
+    served = [
+        ServedModel(name, load_model(path), int(Path(path).stat().st_mtime), settings)
+        for name, path in zip(names, paths, strict=True)
+    ]
+    return ModelRegistry(served)
 
 
 def _name(path: Path) -> str:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -71,11 +71,9 @@ class Api:
         if self._preparing >= MAX_PREPARING:
             raise ApiError(429, "too many long requests are being prepared; try again later")
         self._preparing += 1
-        loop = asyncio.get_running_loop()
+        work = partial(parse_completion_request, model, body, self._settings)
         try:
-            return await loop.run_in_executor(
-                self._preparer, parse_completion_request, model, body, self._settings
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._preparer, work)
         finally:
             self._preparing -= 1
 
@@ -106,11 +104,9 @@ class Api:
             codes = served.model.vocabulary.encode(text).tolist()
         except UnknownCharacterError as error:
             raise api_error(error, param="content", remedy="leave it out") from None
-        if not body.with_pieces:
-            return _json(schema.TokenizeAnswer(codes))
-        return _json(
-            schema.TokenizeAnswer([schema.TokenPiece(code, served.symbols[code]) for code in codes])
-        )
+        if body.with_pieces:
+            codes = [schema.TokenPiece(code, served.symbols[code]) for code in codes]
+        return _json(schema.TokenizeAnswer(codes))
 
     async def detokenize(self, request: Request) -> Response:
         """Decode codes to their text."""
@@ -120,14 +116,13 @@ class Api:
         invalid = next((code for code in body.tokens if code >= size), None)
         if invalid is not None:
             raise field_error("tokens", f"must be codes below {size}", invalid)
-        text = vocabulary.decode(np.array(body.tokens, np.int64))
-        return _json(schema.DetokenizeAnswer(text))
+        return _json(schema.DetokenizeAnswer(vocabulary.decode(body.tokens)))
 
     async def props(self, request: Request) -> Response:
         """Describe defaults, limits and a model."""
         served = self._registry.model(request.query_params.get("model"))
         vocabulary, rules = served.model.vocabulary, GenerationSettings()
-        defaults: dict[str, Any] = {name: getattr(rules, name) for name in GENERATION_FIELDS}
+        defaults = {name: getattr(rules, name) for name in GENERATION_FIELDS}
         defaults["max_tokens"] = self._settings.default_max_tokens
         props = schema.Props(
             build_info=f"nextchar {__version__}",

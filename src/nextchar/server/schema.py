@@ -17,9 +17,17 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Part = Annotated[float, Meta(gt=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+CountOrAll = Annotated[int, Meta(ge=-1, le=2**31 - 1)]  # -1: all
+Factor = Annotated[float, Meta(gt=0, le=100)]
 Code = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Stop = Annotated[str, Meta(min_length=1, max_length=MAX_STOP_LENGTH)]
 Stops = Annotated[list[Stop], Meta(max_length=MAX_STOPS)]
+_TEXT, _CODE = {"type": "string"}, {"type": "integer", "minimum": 0}
+_CODES = {"type": "array", "items": _CODE}
+
+
+def _list_of(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": 1}
 
 
 class StreamOptions(msgspec.Struct):
@@ -36,18 +44,7 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
         str | list[str | Code | list[Code]],
         Meta(
             description="A text, several, or their codes by /tokenize; may be empty.",
-            extra_json_schema={
-                "anyOf": [
-                    {"type": "string"},
-                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                    {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
-                    {
-                        "type": "array",
-                        "items": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                        "minItems": 1,
-                    },
-                ]
-            },
+            extra_json_schema={"anyOf": [_TEXT, *map(_list_of, (_TEXT, _CODE, _CODES))]},
         ),
     ]
     max_tokens: Count | None = None
@@ -75,16 +72,16 @@ class CompletionRequest(msgspec.Struct, kw_only=True):
         Meta(description="The same seed gives the same text; each choice contains its seed."),
     ] = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    top_k: CountOrAll | None = None
     top_p: Part | None = None
     min_p: Share | None = None
     typical_p: Part | None = None
-    repetition_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
+    repetition_penalty: Factor | None = None
     repeat_penalty: Annotated[
-        Annotated[float, Meta(gt=0, le=100)] | None,
+        Factor | None,
         Meta(description="Alias of repetition_penalty."),
     ] = None
-    repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    repeat_last_n: CountOrAll | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     no_repeat_ngram_size: Count | None = None

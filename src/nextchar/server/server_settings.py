@@ -13,6 +13,7 @@ from nextchar.settings.fields import Validated, setting
 class ServerSettings(Validated):
     """Address, access and limits of the server."""
 
+    # fmt: off
     host: str = setting(
         "127.0.0.1", "Address to listen on; 0.0.0.0 is all addresses.", metavar="ADDRESS"
     )
@@ -23,13 +24,11 @@ class ServerSettings(Validated):
         None, "Key that requests must send as Authorization: Bearer KEY.", metavar="KEY"
     )
     cors_origins: str | None = setting(
-        None,
-        "Comma-separated origins whose pages may use the API; * is all origins.",
+        None, "Comma-separated origins whose pages may use the API; * is all origins.",
         metavar="URL,...",
     )
     allowed_hosts: str | None = setting(
-        None,
-        "Host names, besides localhost, accepted by a local server without a key.",
+        None, "Host names, besides localhost, accepted by a local server without a key.",
         metavar="NAME,...",
     )
     parallel: int = setting(
@@ -39,18 +38,12 @@ class ServerSettings(Validated):
         256, "Texts that may wait for a lane; more are rejected (429).", low=0, metavar="N"
     )
     timeout: float = setting(
-        300.0,
-        "Longest time of a request in seconds; after it, the text ends where it is.",
-        above=0.0,
-        high=86400.0,
-        metavar="S",
+        300.0, "Longest time of a request in seconds; after it, the text ends where it is.",
+        above=0.0, high=86400.0, metavar="S",
     )
     grace: float = setting(
-        30.0,
-        "Seconds for running requests to finish when the server is stopped.",
-        low=0.0,
-        high=86400.0,
-        metavar="S",
+        30.0, "Seconds for running requests to finish when the server is stopped.",
+        low=0.0, high=86400.0, metavar="S",
     )
     max_prompt: int = setting(100_000, "Longest prompt in characters.", low=1, metavar="N")
     max_tokens: int = setting(10_000, "Most characters to generate for a text.", low=1, metavar="N")
@@ -58,11 +51,7 @@ class ServerSettings(Validated):
         16, "Characters to generate if a request sets no max_tokens.", low=0, metavar="N"
     )
     max_choices: int = setting(
-        128,
-        "Most texts of a request: prompts times n or best_of.",
-        low=1,
-        high=4096,
-        metavar="N",
+        128, "Most texts of a request: prompts times n or best_of.", low=1, high=4096, metavar="N"
     )
     max_logprobs: int = setting(
         5, "Most alternatives that a request may ask for in logprobs.", low=0, high=100, metavar="N"
@@ -76,14 +65,14 @@ class ServerSettings(Validated):
     threads: int | None = setting(
         None, "Threads of each model; by default, the usable physical cores.", low=1, high=1024,
         metavar="N",
-    )  # fmt: skip
+    )
     dtype: str = setting(
-        "auto",
-        "Type of the weights in memory; auto is bfloat16 if they outgrow a core's cache.",
+        "auto", "Type of the weights in memory; auto is bfloat16 if they outgrow a core's cache.",
         choices=("auto", "float32", "bfloat16"),
     )
     strict: bool = setting(False, "Reject unknown fields of a request instead of ignoring them.")
     access_log: bool = setting(False, "Log every request to standard error.")
+    # fmt: on
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,10 +81,9 @@ class ServerSettings(Validated):
         if self.api_key == "":
             raise SettingsError("is empty", setting="api_key", remedy="leave it out to need none")
         if self.default_max_tokens > self.max_tokens:
-            raise SettingsError(
-                f"must be at most max_tokens ({self.max_tokens})",
-                setting="default_max_tokens", value=self.default_max_tokens,
-            )  # fmt: skip
+            problem = f"must be at most max_tokens ({self.max_tokens})"
+            name = "default_max_tokens"
+            raise SettingsError(problem, setting=name, value=self.default_max_tokens)
 
     @property
     def origins(self) -> list[str]:

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.batch_predictor import Array, BatchPredictor
 from nextchar.apps.context_loss import LENGTHS, ContextLoss, loss_by_context, nats_at
 from nextchar.formatting.units import to_bits
 from nextchar.model.scorer import WARM_UP
 from nextchar.text.vocabulary import Codes
-
-Array = NDArray[Any]
 
 DISTANCES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200)
 PLACES = 64  # positions over which the influence is averaged
@@ -167,11 +165,10 @@ def _all_others(
 
 def _without(frequencies: Array, code: int) -> Array:
     """Shares of the symbols other than `code`."""
-    weights = frequencies.copy()
-    weights[code] = 0
+    is_other = np.arange(len(frequencies)) != code
+    weights = frequencies * is_other
     if not weights.any():  # a text of one symbol: any other symbol
-        weights = np.ones(len(weights))
-        weights[code] = 0
+        weights = is_other
     return np.asarray(weights / max(weights.sum(), 1e-300))
 
 

@@ -49,24 +49,16 @@ def compare(rows: Array, codes: NDArray[np.int64]) -> SymbolSimilarity:
     plane = np.zeros((len(codes), 2))
     count = min(2, U.shape[1])
     plane[:, :count] = U[:, :count] * S[:count]
-    plane *= _signs(plane)
+    if len(plane):  # SVD leaves the signs open: the largest coordinate of an axis becomes positive
+        largest = plane[np.abs(plane).argmax(axis=0), np.arange(2)]
+        plane *= np.where(largest < 0, -1, 1)
     shares = np.zeros(2)
     shares[:count] = S[:count] ** 2 / max(float((S**2).sum()), 1e-300)
     length = np.linalg.norm(chosen, axis=1, keepdims=True)
     unit = chosen / np.where(length > 0, length, 1)
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, -np.inf)
-    nearest = np.argsort(-cosines, axis=1, kind="stable")[
-        :, : min(NEIGHBOURS, max(len(codes) - 1, 0))
-    ]
-    return SymbolSimilarity(
-        codes, plane, shares, codes[nearest], np.take_along_axis(cosines, nearest, axis=1)
-    )
-
-
-def _signs(plane: Array) -> Array:
-    """Signs of the axes, which SVD leaves open: the largest coordinate becomes positive."""
-    if not len(plane):
-        return np.ones(2)
-    largest = plane[np.abs(plane).argmax(axis=0), np.arange(2)]
-    return np.where(largest < 0, -1, 1)
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :-1]  # the last is the row itself
+    nearest = order[:, :NEIGHBOURS]
+    similar = np.take_along_axis(cosines, nearest, axis=1)
+    return SymbolSimilarity(codes, plane, shares, codes[nearest], similar)

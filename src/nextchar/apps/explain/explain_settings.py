@@ -22,13 +22,10 @@ class ExplainSettings(Validated):
         metavar="[FILE:]LINE:COLUMN",
     )
     lanes: int = setting(
-        1,
-        "Score the text in N parts in parallel, many times faster; results differ in the sixth "
+        1, "Score the text in N parts in parallel, many times faster; results differ in the sixth "
         "digit or later. 1 carries the state through the whole text, exactly.",
-        low=1,
-        high=4096,
-        metavar="N",
-    )
+        low=1, high=4096, metavar="N",
+    )  # fmt: skip
     seed: int = setting(
         0, "Seed of the replacement characters and of the shifts behind the chance level.", low=0
     )

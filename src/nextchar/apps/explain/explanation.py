@@ -73,14 +73,8 @@ def explain_files(
     """Explain the concatenated texts of files, folders, `-` or data sets."""
     text = read_files(model, inputs, encoding=encoding, unknown=unknown)
     title = Path(text.names[0]).name if len(text.names) == 1 else f"{len(text.names)} files"
-    return Explanation(
-        model,
-        text,
-        settings or ExplainSettings(),
-        name=name,
-        title=title,
-        on_progress=on_progress,
-    )
+    settings = settings or ExplainSettings()
+    return Explanation(model, text, settings, name=name, title=title, on_progress=on_progress)
 
 
 def explain_string(

@@ -10,26 +10,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.text.vocabulary import points_of
 
-Values = NDArray[np.float32]
+Values = NDArray[Any]  # (N,) numbers or bool
 
 OPENING, CLOSING = "([{", ")]}"
 QUOTES = {"“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}  # opening → closing
 ENDS_SENTENCE = ".!?。！？"
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
-_STRING = re.compile(
+_STRING = re.compile(  # and comments of program code: # or // up to the end of the line, /* … */
     r"""(?P<comment>\#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z))"""
     r"""|(?P<string>\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)"""
     r"""|"(?:\\.|[^"\\\n])*"|(?<!\w)'(?:\\.|[^'\\\n])*'(?!\w))""",
     re.DOTALL,
 )
 _URL = re.compile(r"(?:https?|ftp)://[^\s<>\"')\]}]+|www\.[^\s<>\"')\]}]+")
-_TAG = re.compile(r"</?[A-Za-z!?][^<>\n]*>")
+_TAG = re.compile(r"</?[A-Za-z!?][^<>\n]*>")  # such as <a href="…">
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,16 @@ class Feature:
     """A feature. values: (N,) float32, one for each character, 0 or 1 if is_switch."""
 
     name: str
-    values: Values
+    values: NDArray[np.float32]
     is_switch: bool
 
 
 def features(text: str) -> list[Feature]:
     """Compute all features of a text."""
-    every = [(name, function(text), True) for name, function in SWITCHES.items()]
-    every += [(name, function(text), False) for name, function in AMOUNTS.items()]
-    return [Feature(name, values.astype(np.float32), switch) for name, values, switch in every]
+    return [
+        Feature(name, function(text).astype(np.float32), is_switch=name in SWITCHES)
+        for name, function in (SWITCHES | AMOUNTS).items()
+    ]
 
 
 def inside_quotes(text: str) -> Values:
@@ -89,14 +91,15 @@ def position_in_line(text: str) -> Values:
 
 def indentation(text: str) -> Values:
     """Number of blanks and tabs at the beginning of the line, as far as it is read."""
-    blank, position = _is(text, " \t"), position_in_line(text)
-    return _line_maximum(np.asarray(_leading(blank, position) * position), position)
+    position = position_in_line(text)
+    line = np.cumsum(position == 0) * (len(text) + 1)  # above all positions of earlier lines
+    return np.asarray(np.maximum.accumulate(in_indentation(text) * position + line) - line)
 
 
 def position_in_word(text: str) -> Values:
     """Number of letters read of the word; 0 outside words."""
     letter = _each(text, str.isalpha)
-    return np.asarray(_since(~letter) * letter)
+    return _since(~letter) * letter
 
 
 def lines_since_blank(text: str) -> Values:
@@ -104,73 +107,52 @@ def lines_since_blank(text: str) -> Values:
     newline = _is(text, "\n")
     blank = newline & (np.concatenate([[True], newline[:-1]]))
     lines = np.cumsum(newline)
-    at_blank = np.maximum.accumulate(np.where(blank, lines, 0)) if len(text) else lines
-    return (lines - at_blank).astype(np.float32)
+    return lines - np.maximum.accumulate(np.where(blank, lines, 0))
 
 
 def in_indentation(text: str) -> Values:
     """1 while only blanks and tabs of the line were read, at least one."""
     position = position_in_line(text)
-    return _leading(_is(text, " \t"), position)
+    other = ~_is(text, " \t") & (position > 0)
+    return (_since(other) >= np.maximum(position, 1)) & (position > 0)
 
 
 def all_capitals(text: str) -> Values:
     """1 in a word of at least two letters, all of them capitals so far."""
     upper, letter = _each(text, str.isupper), _each(text, str.isalpha)
     run, word = _since(~upper) * upper, _since(~letter) * letter
-    return np.asarray((run >= 2) & (run == word), np.float32)
+    return np.asarray((run >= 2) & (run == word))
 
 
 def first_line(text: str) -> Values:
     """1 in the first line after a blank one."""
-    first, has_begun = lines_since_blank(text) == 0, position_in_line(text) > 0
-    return np.asarray(first & has_begun, np.float32)
+    return np.asarray((lines_since_blank(text) == 0) & (position_in_line(text) > 0))
 
 
 def after_sentence(text: str) -> Values:
     """1 between the end of a sentence and the first letter or digit of the next one."""
-    return _from_until(_is(text, ENDS_SENTENCE), _each(text, str.isalnum))
-
-
-def comment(text: str) -> Values:
-    """1 in a comment of program code: # or // up to the end of the line, /* … */."""
-    return _spans(text, _STRING, "comment", closes=False)
-
-
-def string(text: str) -> Values:
-    """1 in a string of program code."""
-    return _spans(text, _STRING, "string")
-
-
-def url(text: str) -> Values:
-    """1 in a web address."""
-    return _spans(text, _URL, 0, closes=False)
-
-
-def tag(text: str) -> Values:
-    """1 in a tag such as <a href="…">."""
-    return _spans(text, _TAG, 0)
+    return _since(_is(text, ENDS_SENTENCE)) < _since(_each(text, str.isalnum))
 
 
 SWITCHES: dict[str, Callable[[str], Values]] = {
     "inside quotes": inside_quotes,
-    "inside brackets": lambda text: (bracket_depth(text) > 0).astype(np.float32),
-    "in a string of code": string,
-    "in a comment": comment,
-    "in a web address": url,
-    "in a tag": tag,
+    "inside brackets": lambda text: bracket_depth(text) > 0,
+    "in a string of code": lambda text: _spans(text, _STRING, "string"),
+    "in a comment": lambda text: _spans(text, _STRING, "comment", closes=False),
+    "in a web address": lambda text: _spans(text, _URL, 0, closes=False),
+    "in a tag": lambda text: _spans(text, _TAG, 0),
     "in the indentation": in_indentation,
     "in the first line of a paragraph": first_line,
     "after a sentence": after_sentence,
-    "inside a word": lambda text: _each(text, str.isalpha).astype(np.float32),
-    "capital letter": lambda text: _each(text, str.isupper).astype(np.float32),
+    "inside a word": lambda text: _each(text, str.isalpha),
+    "capital letter": lambda text: _each(text, str.isupper),
     "word in capitals": all_capitals,
-    "digit": lambda text: _each(text, str.isdigit).astype(np.float32),
-    "vowel": lambda text: _is(text, "aeiouyAEIOUY").astype(np.float32),
-    "punctuation": lambda text: _is(text, ".,;:!?…。，、；：！？").astype(np.float32),
-    "space": lambda text: _is(text, " ").astype(np.float32),
-    "after a newline": lambda text: _is(text, "\n").astype(np.float32),
-    "not ASCII": lambda text: (points_of(text) > 127).astype(np.float32),
+    "digit": lambda text: _each(text, str.isdigit),
+    "vowel": lambda text: _is(text, "aeiouyAEIOUY"),
+    "punctuation": lambda text: _is(text, ".,;:!?…。，、；：！？"),
+    "space": lambda text: _is(text, " "),
+    "after a newline": lambda text: _is(text, "\n"),
+    "not ASCII": lambda text: points_of(text) > 127,
 }
 AMOUNTS: dict[str, Callable[[str], Values]] = {
     "depth of brackets": bracket_depth,
@@ -192,34 +174,7 @@ def _each(text: str, test: Callable[[str], bool]) -> NDArray[np.bool_]:
 def _since(reset: NDArray[np.bool_]) -> Values:
     """Number of characters since `reset` was last true; the text begins after a reset."""
     place = np.arange(1, len(reset) + 1)
-    last = np.maximum.accumulate(np.where(reset, place, 0)) if len(reset) else place
-    return (place - last).astype(np.float32)
-
-
-def _from_until(begin: NDArray[np.bool_], end: NDArray[np.bool_]) -> Values:
-    """1 from each true `begin` until `end` is true."""
-    place = np.arange(1, len(begin) + 1)
-    if not len(begin):
-        return place.astype(np.float32)
-    last_begin = np.maximum.accumulate(np.where(begin, place, 0))
-    last_end = np.maximum.accumulate(np.where(end, place, 0))
-    return (last_begin > last_end).astype(np.float32)
-
-
-def _leading(blank: NDArray[np.bool_], position: Values) -> Values:
-    """1 while all characters of the line so far are blank."""
-    other = ~blank & (position > 0)
-    since_other = _since(other)
-    return ((since_other >= np.maximum(position, 1)) & (position > 0)).astype(np.float32)
-
-
-def _line_maximum(values: Values, position: Values) -> Values:
-    """Largest value of the line so far."""
-    largest = values.copy()
-    for n in range(1, len(largest)):
-        if position[n] > 0:
-            largest[n] = max(largest[n], largest[n - 1])
-    return largest
+    return place - np.maximum.accumulate(np.where(reset, place, 0))
 
 
 def _paragraph_ends(text: str) -> set[int]:

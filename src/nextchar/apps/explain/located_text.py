@@ -58,19 +58,15 @@ class BitVector:
         """Build the index; call after the last `append`, before `count` and `find`."""
         self._packed = np.concatenate([*self._parts, np.packbits(self._rest)])
         self._parts = []
-        step = BLOCK // 8
-        counts = [
-            int(np.bitwise_count(self._packed[at : at + step]).sum())
-            for at in range(0, len(self._packed), step)
-        ]
+        blocks = np.arange(0, len(self._packed), BLOCK // 8)
+        counts = np.add.reduceat(np.bitwise_count(self._packed), blocks, dtype=np.int64)
         self._before = np.cumsum([0, *counts])
 
     def count(self, end: int) -> int:
         """Return the number of set bits among the first `end`."""
-        block = end // BLOCK
-        return int(self._before[min(block, len(self._before) - 1)]) + int(
-            self._block(block)[: end - block * BLOCK].sum()
-        )
+        block = min(end // BLOCK, len(self._before) - 1)
+        rest = self._block(block)[: end - block * BLOCK]
+        return int(self._before[block]) + int(rest.sum())
 
     def find(self, number: int) -> int:
         """Return the index of set bit `number` (from 0), or the size if there are fewer."""
@@ -168,13 +164,11 @@ def read_files(
     encoding: of the files; None is that of the training text.
     """
     settings = model.text if encoding is None else replace(model.text, encoding=encoding)
-    named = [
-        (
-            source.name,
-            read_bytes([source]) if model.vocabulary.is_bytes else read_text([source], settings),
-        )
-        for source in find_sources(inputs, settings)
-    ]
+    named: list[tuple[str, Iterable[str | bytes]]] = []
+    for source in find_sources(inputs, settings):
+        is_bytes = model.vocabulary.is_bytes
+        pieces = read_bytes([source]) if is_bytes else read_text([source], settings)
+        named.append((source.name, pieces))
     return _read(model, named, unknown)
 
 
@@ -188,9 +182,8 @@ def _read(
     model: Model, named: Iterable[tuple[str, Iterable[str | bytes]]], unknown: Unknown
 ) -> LocatedText:
     text = LocatedText(model.vocabulary, np.zeros(0, model.vocabulary.dtype), 0)
-    text.codes, text.left_out = collect(
-        model, _with_bits_noted(text, named, unknown), unknown=unknown
-    )
+    pieces = _with_bits_noted(text, named, unknown)
+    text.codes, text.left_out = collect(model, pieces, unknown=unknown)
     for bits in (text.ends, text.known, text.begins):
         bits.finish()
     return text
@@ -200,20 +193,17 @@ def _with_bits_noted(
     text: LocatedText, named: Iterable[tuple[str, Iterable[str | bytes]]], unknown: Unknown
 ) -> Iterator[str | bytes]:
     """Yield the pieces of all texts, noting the bits of their characters in `text`."""
-    vocabulary = text.vocabulary
+    vocabulary, is_bytes = text.vocabulary, text.vocabulary.is_bytes
+    has_unknown = unknown == "skip" and not is_bytes
     for name, pieces in named:
         text.names.append(name)
         text.starts.append(text.known.size)
         for piece in pieces:
-            points = _points(piece, vocabulary.is_bytes)
+            points = _points(piece, is_bytes)
             all_set = np.ones(len(points), bool)
             text.ends.append(points == NEWLINE)
-            text.known.append(
-                vocabulary.codes_of_points(points) >= 0
-                if unknown == "skip" and not vocabulary.is_bytes
-                else all_set
-            )
-            text.begins.append(points & 0xC0 != 0x80 if vocabulary.is_bytes else all_set)
+            text.known.append(vocabulary.codes_of_points(points) >= 0 if has_unknown else all_set)
+            text.begins.append(points & 0xC0 != 0x80 if is_bytes else all_set)
             yield piece
 
 

@@ -13,6 +13,7 @@ understanding recurrent networks".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -108,21 +109,17 @@ def activations_of(parameters: Parameters, codes: Codes) -> tuple[list[Unit], Ar
     """Return all units and their activations (N, U) after each code, from the zero state."""
     H, L = parameters.architecture.settings.hidden_size, len(parameters.layers)
     has_cell = parameters.architecture.cell.STATES == 2
-    units = [
-        Unit(layer + 1, number, kind)
-        for layer in range(L)
-        for kind in ("hc" if has_cell else "h")
-        for number in range(H)
-    ]
+    columns = product(range(1, L + 1), "hc" if has_cell else "h", range(H))
+    units = [Unit(layer, number, part) for layer, part, number in columns]
     activations = np.empty((len(codes), len(units)), np.float32)
     state = parameters.zero_state(1)
     for start in range(0, len(codes), STEP):
         part = codes[start : start + STEP]
         _, state, cache = forward(parameters, part[:, None], state)
-        columns: list[Any] = []
+        values: list[Any] = []
         for h, cell in zip([*cache.inputs[1:], cache.top], cache.cells, strict=True):
-            columns += [h, cell.tanh_c] if has_cell else [h]
-        activations[start : start + len(part)] = np.concatenate([c[:, 0] for c in columns], axis=1)
+            values += [h, cell.tanh_c] if has_cell else [h]
+        activations[start : start + len(part)] = np.concatenate(values, axis=2)[:, 0]
     return units, activations
 
 

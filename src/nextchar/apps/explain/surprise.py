@@ -10,17 +10,15 @@ from __future__ import annotations
 import heapq
 import threading
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.apps.batch_predictor import BatchPredictor
+from nextchar.apps.batch_predictor import Array, BatchPredictor
 from nextchar.formatting.units import to_bits
 from nextchar.model.scorer import CHUNK, Chunk, log_likelihoods
 from nextchar.text.vocabulary import Codes
-
-Array = NDArray[Any]
 
 GUESSES = 5  # most probable characters reported at a position
 BEFORE, AFTER = 60, 30  # characters shown around a surprising one
@@ -96,11 +94,9 @@ class TopSurprises:
             taken.append(t)
             place = int(places[t])
             candidate = PassageCandidate(float(bits[t]), place, start, state.copy())
-            entry = (candidate.bits, -place, candidate)
-            if len(self._heap) < self._size:
-                heapq.heappush(self._heap, entry)
-            else:
-                heapq.heappushpop(self._heap, entry)
+            heapq.heappush(self._heap, (candidate.bits, -place, candidate))
+            if len(self._heap) > self._size:
+                heapq.heappop(self._heap)
                 floor = self._heap[0][0]
 
 
@@ -127,13 +123,9 @@ def passage(
     chances = np.zeros((end - start, shown))
     bits = np.full(end - start, np.nan)
     at = begin + 1
-    pairs = (
-        (
-            codes[t : min(t + CHUNK, end - 1)][:, None],
-            codes[t + 1 : min(t + 1 + CHUNK, end)][:, None],
-        )
-        for t in range(begin, end - 1, CHUNK)
-    )
+    text = codes[begin:end][:, None]
+    inputs, targets = text[:-1], text[1:]
+    pairs = ((inputs[t : t + CHUNK], targets[t : t + CHUNK]) for t in range(0, len(inputs), CHUNK))
     for read in log_likelihoods(predictor.parameters, pairs, predictor.forward, state):
         low, high = max(at, start), at + len(read.log_p)
         if high > low:

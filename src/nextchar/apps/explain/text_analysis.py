@@ -16,16 +16,9 @@ from numpy.typing import NDArray
 
 from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.apps.context_loss import ContextLoss
+from nextchar.apps.explain import context
 from nextchar.apps.explain.code_labels import characters
-from nextchar.apps.explain.context import (
-    Influence,
-    PositionInfluence,
-    frequencies_of,
-    influence,
-    influence_at,
-    most_context_dependent_position,
-    sampled_context_loss,
-)
+from nextchar.apps.explain.context import Influence, PositionInfluence
 from nextchar.apps.explain.embeddings import SymbolSimilarity, compare, symbol_vectors
 from nextchar.apps.explain.explain_settings import ExplainSettings
 from nextchar.apps.explain.located_text import LocatedText, Position
@@ -98,10 +91,9 @@ class TextAnalysis:
         on_progress: OnProgress = lambda done, total: None,
     ) -> None:
         if len(text.codes) < 2:
-            raise TextError(
-                f"nothing to explain: the text has {len(text.codes)} known character"
-                f"{'' if len(text.codes) == 1 else 's'}, and the first one is only read"
-            )
+            known = "1 known character" if len(text.codes) else "0 known characters"
+            problem = f"nothing to explain: the text has {known}, and the first one is only read"
+            raise TextError(problem)
         self.model, self.text, self.settings = model, text, settings
         self.name, self.title = name, title
         self._at = None if settings.at is None else _predicted(text, settings.at)
@@ -110,9 +102,8 @@ class TextAnalysis:
         top = TopSurprises(settings.worst)
         with BatchPredictor(model.parameters) as predictor:
             self.score: Score = self._score(predictor, top, on_progress)
-            self.shown = passage(
-                predictor, text.codes, 0, min(settings.characters, len(text.codes))
-            )
+            end = min(settings.characters, len(text.codes))
+            self.shown = passage(predictor, text.codes, 0, end)
             self.worst = [self._surprising(predictor, each) for each in top.places()]
 
     @property
@@ -137,13 +128,13 @@ class TextAnalysis:
         """Dependence of predictions on distant context."""
         codes, seed = self.text.codes, self.settings.seed
         part = codes[:MEMORY_CODES]
-        frequencies = frequencies_of(part, len(self.model.vocabulary))
+        frequencies = context.frequencies_of(part, len(self.model.vocabulary))
         with BatchPredictor(self.model.parameters) as predictor:
-            place = self._at or most_context_dependent_position(predictor, part)
-            at_place = influence_at(predictor, codes, place, frequencies, seed=seed)
+            place = self._at or context.most_context_dependent_position(predictor, part)
+            at_place = context.influence_at(predictor, codes, place, frequencies, seed=seed)
             return Memory(
-                influence(predictor, part, frequencies, seed=seed),
-                sampled_context_loss(predictor, part),
+                context.influence(predictor, part, frequencies, seed=seed),
+                context.sampled_context_loss(predictor, part),
                 at_place,
                 self.text.place(place),
                 codes[place - len(at_place.influence) : place],
@@ -154,10 +145,8 @@ class TextAnalysis:
     def symbols(self) -> SymbolSimilarity:
         """Similarity of the characters of the text, the most frequent first."""
         counts = np.bincount(self.text.codes[:MEMORY_CODES], minlength=len(self.model.vocabulary))
-        order = np.argsort(-counts, kind="stable")
-        return compare(
-            symbol_vectors(self.model.parameters), order[counts[order] > 0].astype(np.int64)
-        )
+        order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+        return compare(symbol_vectors(self.model.parameters), order)
 
     def _score(
         self, predictor: BatchPredictor, top: TopSurprises, on_progress: OnProgress

@@ -32,8 +32,7 @@ def _dots(figure: Figure) -> list[Bars]:
 def draw_rows(figure: Figure, width: int) -> str:
     """Draw the axes, the names of the rows and their marks."""
     labels, tall = figure.y.labels, _row_height(figure)
-    longest = max((len(label) for label in labels), default=0)
-    left = min(longest * _LETTER + 12, 0.42 * width)
+    left = min(max(map(len, labels), default=0) * _LETTER + 12, 0.42 * width)
     texts = max((len(text) for bars in figure.bars for text in bars.texts), default=0)
     right = width - max(10.0, texts * _LETTER + 8)
     low, high = limits(_axis_from_zero(figure), [bars.values for bars in figure.bars])
@@ -47,10 +46,8 @@ def draw_rows(figure: Figure, width: int) -> str:
     ]  # fmt: skip
     dotted = _dots(figure)
     for bars in figure.bars:
-        shift = (
-            _DOT_DISTANCE * (dotted.index(bars) - (len(dotted) - 1) / 2) if bars in dotted else 0.0
-        )
-        parts.append(_row_marks(bars, x, (middles + shift).tolist(), tall))
+        dots = dotted.index(bars) - (len(dotted) - 1) / 2 if bars in dotted else 0.0
+        parts.append(_row_marks(bars, x, (middles + _DOT_DISTANCE * dots).tolist(), tall))
     return "".join(parts)
 
 
@@ -80,12 +77,13 @@ def _scale(axis: Axis, x: Scale, bottom: float, width: int) -> str:
             tag("text", tick_label(v), x=x.at(v / factor), y=_TOP - 4, text_anchor="middle")
             for v in ticks(x.low * factor, x.high * factor, most)
         ]
-        parts.append(tag("text", escape(name), x=0.0, y=_TOP - 4, class_="unit"))
-    end = float(width)
-    parts.append(
-        tag("text", escape(axis.name), x=end, y=bottom + 30, text_anchor="end", class_="unit")
-    )
-    return "".join(parts)
+        parts.append(unit(name, 0.0, _TOP - 4))
+    return "".join(parts) + unit(axis.name, float(width), bottom + 30, "end")
+
+
+def unit(name: str, x: float, y: float, anchor: str | None = None) -> str:
+    """Write the name of a quantity or of a unit at an axis."""
+    return tag("text", escape(name), x=x, y=y, text_anchor=anchor, class_="unit")
 
 
 def _row_marks(bars: Bars, x: Scale, middles: list[float], tall: int) -> str:

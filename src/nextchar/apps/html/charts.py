@@ -63,6 +63,10 @@ class Line:
     high: Array | None = None
     key: bool = True
 
+    def series_of(self, row: int) -> int | None:
+        """Return the series, the same in all rows; see `Bars.series_of`."""
+        return self.series
+
 
 @dataclass(frozen=True)
 class Bars:
@@ -105,12 +109,14 @@ class Figure:
     def keys(self) -> list[tuple[str, int | None, Line | Bars]]:
         """Entries of the legend: name, series and mark, each name once."""
         marks: list[Line | Bars] = [*self.lines, *self.bars]
-        keys = {}
-        for mark in marks:
-            if mark.name and mark.key:
-                series = mark.series if isinstance(mark, Line) else mark.series_of(0)
-                keys[mark.name] = mark.name, series, mark
-        return list(keys.values())
+        by_name = {mark.name: mark for mark in marks if mark.name and mark.key}
+        return [(name, mark.series_of(0), mark) for name, mark in by_name.items()]
+
+    @property
+    def heights(self) -> list[Array]:
+        """All numbers of y: curves and the limits of their bands."""
+        each = ((line.y, line.low, line.high) for line in self.lines)
+        return [values for arrays in each for values in arrays if values is not None]
 
 
 def colour(series: int) -> int:

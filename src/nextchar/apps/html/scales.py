@@ -75,11 +75,8 @@ def ticks(low: float, high: float, most: int, *, log: bool = False) -> list[floa
     power = 10 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.9999)
     first = math.ceil(low / step - 1e-9)
-    return [
-        round(n * step, 12)
-        for n in range(first, first + 2 * most + 2)
-        if n * step <= high * 1.0000001
-    ]
+    steps = (n * step for n in range(first, first + 2 * most + 2))
+    return [round(value, 12) for value in steps if value <= high * 1.0000001]
 
 
 def _log_ticks(low: float, high: float, most: int) -> list[float]:

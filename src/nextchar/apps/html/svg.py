@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from nextchar.apps.html.bars import class_of, dot, draw_rows, height_of_rows
+from nextchar.apps.html.bars import class_of, dot, draw_rows, height_of_rows, unit
 from nextchar.apps.html.charts import Array, Axis, Bars, Figure, Line, dash
 from nextchar.apps.html.downsample import keep_extremes
 from nextchar.apps.html.markup import number, tag
@@ -31,16 +31,12 @@ def draw_svg(figure: Figure) -> str:
     else:
         wide = svg(figure, WHOLE if figure.size == "whole" else WIDE)
         drawn = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
-    content = [
-        tag("figcaption", escape(figure.title)),
-        legend(figure),
-        drawn,
-        tag("p", escape(figure.note), class_="note") if figure.note else "",
-    ]
-    return tag("figure", "".join(content), class_="figure", id=figure.name)
+    note = tag("p", escape(figure.note), class_="note") if figure.note else ""
+    content = tag("figcaption", escape(figure.title)) + _legend(figure) + drawn + note
+    return tag("figure", content, class_="figure", id=figure.name)
 
 
-def legend(figure: Figure) -> str:
+def _legend(figure: Figure) -> str:
     """Draw the names next to their marks; nothing if the chart has only one mark."""
     keys = figure.keys
     alone = len(keys) == 1 and len(figure.lines) + len(figure.bars) == 1
@@ -82,32 +78,21 @@ def svg(figure: Figure, width: int, suffix: str = "") -> str:
 def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, str]:
     """Draw axes and curves; also return the attributes that `tooltip.js` reads its scales from."""
     lines = figure.lines
-    y_low, y_high = limits(figure.y, [v for each in lines for v in (each.y, each.low, each.high)
-                                      if v is not None])  # fmt: skip
+    y_low, y_high = limits(figure.y, figure.heights)
     x_low, x_high = limits(figure.x, [each.x for each in lines])
     y_ticks = ticks(y_low, y_high, 5, log=figure.y.log)
     left = 10 + _LETTER * max(len(tick_label(t, percent=figure.y.percent)) for t in y_ticks)
     right = width - (38 if figure.y.other else 10)
     y = Scale(y_low, y_high, height - _BOTTOM, _TOP, figure.y.log)
     x = Scale(x_low, x_high, left, right, figure.x.log)
-    frame = [
-        _y_axis(figure.y, y, y_ticks, left, right),
-        _other_axis(figure.y, y, right),
-        _x_axis(figure.x, x, height),
-    ]
-    clip = tag(
-        "clipPath",
-        tag(
-            "rect",
-            x=left - 4,
-            y=_TOP - 4,
-            width=right - left + 8,
-            height=height - _BOTTOM - _TOP + 8,
-        ),
-        id=f"clip-{name}",
-    )
+    y_axes = _y_axis(figure.y, y, y_ticks, left, right) + _other_axis(figure.y, y, right)
+    frame = y_axes + _x_axis(figure.x, x, height)
+    across, down = right - left + 8, height - _BOTTOM - _TOP + 8
+    area = tag("rect", x=left - 4, y=_TOP - 4, width=across, height=down)
+    clip = tag("clipPath", area, id=f"clip-{name}")
     # faint curves are drawn first; thick ones, which cover more, before thin ones
-    order = sorted(range(len(lines)), key=lambda n: _depth(lines[n]))
+    depths = [(line.series is not None, not line.faint, not line.strong) for line in lines]
+    order = sorted(range(len(lines)), key=depths.__getitem__)
     ink = "".join(_line(lines[n], x, y, n) for n in order)
     inside = tag("g", ink, clip_path=f"url(#clip-{name})")
     scales = "".join(
@@ -115,11 +100,11 @@ def _curves(figure: Figure, width: int, height: int, name: str) -> tuple[str, st
         for which, s in (("x", x), ("y", y))
     )
     names = f' data-labels="{escape("|".join(figure.x.labels))}"' if figure.x.labels else ""
-    return tag("defs", clip) + "".join(frame) + inside, scales + names
+    return tag("defs", clip) + frame + inside, scales + names
 
 
 def _y_axis(axis: Axis, y: Scale, values: list[float], left: float, right: float) -> str:
-    parts = [tag("text", escape(axis.name), x=0.0, y=11, class_="unit")]
+    parts = [unit(axis.name, 0.0, 11)]
     for value in values:
         at = y.at(value)
         label = tick_label(value, percent=axis.percent)
@@ -132,12 +117,10 @@ def _other_axis(axis: Axis, y: Scale, right: float) -> str:
     if axis.other is None:
         return ""
     name, factor = axis.other
-    parts = [tag("text", escape(name), x=right + 36, y=11, text_anchor="end", class_="unit")]
-    parts += [
+    return unit(name, right + 36, 11, "end") + "".join(
         tag("text", tick_label(value), x=right + 5, y=y.at(value / factor) + 4)
         for value in ticks(y.low * factor, y.high * factor, 5)
-    ]
-    return "".join(parts)
+    )
 
 
 def _x_axis(axis: Axis, x: Scale, height: int) -> str:
@@ -155,15 +138,7 @@ def _x_axis(axis: Axis, x: Scale, height: int) -> str:
         if at + half < next_label:
             parts.append(tag("text", label, x=at, y=bottom + 16, text_anchor="middle"))
             next_label = at - half - 4
-    middle = (x.first + x.last) / 2
-    name = tag(
-        "text", escape(axis.name), x=middle, y=height - 4, text_anchor="middle", class_="unit"
-    )
-    return "".join(parts) + name
-
-
-def _depth(line: Line) -> tuple[bool, bool, bool]:
-    return line.series is not None, not line.faint, not line.strong
+    return "".join(parts) + unit(axis.name, (x.first + x.last) / 2, height - 4, "middle")
 
 
 def _line(line: Line, x: Scale, y: Scale, order: int) -> str:

@@ -39,7 +39,6 @@ def page(
     title: text. body, subtitle: markup. more_style, script: added to those that all pages share.
     refresh: seconds after which the browser reloads the page.
     """
-    sheet = style()
     theme = Path(__file__).with_name("theme.js").read_text(encoding="utf-8")
     head = [
         tag("meta", charset="utf-8"),
@@ -48,7 +47,7 @@ def page(
         # an empty icon: browsers would otherwise request one
         tag("link", rel="icon", href="data:,"),
         tag("title", escape(title)),
-        tag("style", sheet + more_style),
+        tag("style", style() + more_style),
     ]
     top = tag("h1", escape(title)) + (tag("p", subtitle, class_="subtitle") if subtitle else "")
     return (
@@ -73,7 +72,7 @@ def grid(*cards: str) -> str:
     return tag("div", "".join(cards), class_="grid")
 
 
-def framed(body: str, *, title: str, height: int, more_style: str = "", script: str = "") -> str:
+def framed(body: str, title: str, height: int, more_style: str = "", script: str = "") -> str:
     """Return a frame for a notebook: neither it nor the notebook sees the other's style.
 
     height: pixels; a taller body can be scrolled.

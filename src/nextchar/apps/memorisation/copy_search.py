@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -71,8 +71,8 @@ def copied(
     results = []
     for (a, b), (start, end), (low, high) in zip(pairwise(firsts), bounds, best, strict=True):
         text = bisect_right(starts, low, a, max(b, a + 1)) - 1
-        places = matches[-1].places()
-        spans = [_spans(places[starts[n] : starts[n + 1]], lengths[-1]) for n in range(a, b)]
+        ends = [(starts[n], starts[n + 1]) for n in range(a, b)]
+        spans = [_spans(matches[-1].places(*each) - each[0], lengths[-1]) for each in ends]
         longest = (text - a, low - starts[text], high - starts[text])
         results.append(Copied([each.share(start, end) for each in matches], longest, spans))
     return results
@@ -93,10 +93,10 @@ def _overlapping(blocks: Blocks, length: int) -> Iterator[Numbers]:
         tail = whole[max(len(whole) - length + 1, 0) :]
 
 
-def _spans(places: NDArray[np.bool_], length: int) -> list[tuple[int, int]]:
-    """Merge the pieces of `length` that begin at marked places into spans."""
+def _spans(places: NDArray[np.int64], length: int) -> list[tuple[int, int]]:
+    """Merge the pieces of `length` that begin at places into spans."""
     spans: list[tuple[int, int]] = []
-    for start in np.flatnonzero(places).tolist():
+    for start in places.tolist():
         if spans and start <= spans[-1][1]:
             spans[-1] = (spans[-1][0], start + length)
         else:
@@ -105,9 +105,14 @@ def _spans(places: NDArray[np.bool_], length: int) -> list[tuple[int, int]]:
 
 
 class _Numbering:
-    """Map from pairs of numbers to a number, for the pairs that the query text holds."""
+    """Numbers of the pieces that a piece of the query text forms with the one `ahead` places later.
 
-    def __init__(self, first: Numbers, second: Numbers) -> None:
+    numbers: of the formed piece at each place of the query text. size: number of different ones.
+    """
+
+    def __init__(self, first: Numbers, ahead: int) -> None:
+        self.ahead = ahead
+        second = _shifted(first, ahead)
         known = (first >= 0) & (second >= 0)
         self._width = int(second.max(initial=0)) + 1
         keys = first[known] * self._width + second[known]
@@ -123,8 +128,9 @@ class _Numbering:
             self._table = np.full(possible, NONE)
             self._table[self._keys] = np.arange(self.size)
 
-    def of(self, first: Numbers, second: Numbers) -> Numbers:
-        """Return the numbers of pairs; NONE for a pair that is not in the query text."""
+    def of(self, first: Numbers) -> Numbers:
+        """Return the numbers of the formed pieces; NONE for those that the query text lacks."""
+        second = _shifted(first, self.ahead)
         places = np.flatnonzero((first >= 0) & (second >= 0) & (second < self._width))
         numbers = np.full(len(first), NONE)
         if not (len(places) and self.size):
@@ -146,27 +152,27 @@ def _bit(keys: Numbers) -> Numbers:
     return (keys ^ (keys >> 13)) & (_BITS - 1)
 
 
-@dataclass
 class _Matches:
     """Pieces of one length, and which of them were found.
 
     level: log2 of the length of the two overlapping pieces that form one.
     """
 
-    length: int
-    level: int
-    numbering: _Numbering
-    seen: NDArray[np.bool_] = field(init=False)
+    def __init__(self, length: int, level: int, numbering: _Numbering) -> None:
+        self.length, self.level, self.numbering = length, level, numbering
+        self.seen = np.zeros(numbering.size, np.bool_)
 
-    def __post_init__(self) -> None:
-        self.seen = np.zeros(self.numbering.size, np.bool_)
+    def mark(self, levels: Sequence[Numbers]) -> None:
+        """Mark the pieces that a block holds. levels: of the block."""
+        if self.level < len(levels):
+            numbers = self.numbering.of(levels[self.level])
+            self.seen[numbers[numbers >= 0]] = True
 
-    def places(self) -> NDArray[np.bool_]:
-        """Mark the places where a found piece begins."""
-        numbers = self.numbering.numbers
-        marks: NDArray[np.bool_] = np.zeros(len(numbers), np.bool_)
-        marks[numbers >= 0] = self.seen[numbers[numbers >= 0]]
-        return marks
+    def places(self, start: int, end: int) -> NDArray[np.int64]:
+        """Return the places from `start` on, and before `end`, where a found piece begins."""
+        numbers = self.numbering.numbers[start:end]
+        whole = np.flatnonzero(numbers >= 0)
+        return np.asarray(start + whole[self.seen[numbers[whole]]])
 
     def share(self, start: int, end: int) -> float:
         """Return the share of found pieces among those that begin between two places."""
@@ -182,31 +188,25 @@ class _Pieces:
         self._levels = [text]  # by log2 of the length: number of the piece at each place
         self._numberings: list[_Numbering] = []
         while (self._levels[-1] >= 0).any() and 2 ** len(self._levels) <= len(text):
-            numbering = _pairs(self._levels[-1], 2 ** (len(self._levels) - 1))
+            numbering = _Numbering(self._levels[-1], 2 ** (len(self._levels) - 1))
             self._numberings.append(numbering)
             self._levels.append(numbering.numbers)
 
     def matches(self, length: int) -> _Matches:
         """Return an empty record of matches of one length."""
         level = min(length.bit_length() - 1, len(self._levels) - 1)
-        return _Matches(length, level, _pairs(self._levels[level], length - 2**level))
+        return _Matches(length, level, _Numbering(self._levels[level], length - 2**level))
 
     def mark(self, block: Numbers, matches: Iterable[_Matches]) -> list[Numbers]:
         """Mark the pieces that occur in a block; return the numbers of its pieces by level."""
         levels = [block]
         for numbering in self._numberings:
-            ahead = 2 ** (len(levels) - 1)
-            if len(block) <= ahead or not (levels[-1] >= 0).any():
+            if len(block) <= numbering.ahead or not (levels[-1] >= 0).any():
                 break
-            levels.append(numbering.of(levels[-1], _shifted(levels[-1], ahead)))
+            levels.append(numbering.of(levels[-1]))
         for each in matches:
-            if each.level < len(levels):
-                numbers = self._numbers_in(levels[each.level], each)
-                each.seen[numbers[numbers >= 0]] = True
+            each.mark(levels)
         return levels
-
-    def _numbers_in(self, level: Numbers, matches: _Matches) -> Numbers:
-        return matches.numbering.of(level, _shifted(level, matches.length - 2**matches.level))
 
     def longer(
         self,
@@ -222,10 +222,9 @@ class _Pieces:
         """
         high = min(bounds[1] - bounds[0], 2 ** len(levels) - 1)
         for each in matches:
-            places = np.flatnonzero(each.places()[slice(*bounds)])
+            places = each.places(*bounds)
             if len(places) and each.length > best[1] - best[0]:
-                start = bounds[0] + int(places[0])
-                best = (start, start + each.length)
+                best = (int(places[0]), int(places[0]) + each.length)
             elif not len(places):
                 high = min(high, each.length - 1)
         low = best[1] - best[0]
@@ -242,17 +241,9 @@ class _Pieces:
     def _first(self, levels: list[Numbers], bounds: tuple[int, int], length: int) -> int | None:
         """Return the first place within `bounds` of a piece of a length that a block holds."""
         matches = self.matches(length)
-        if matches.level >= len(levels):
-            return None
-        numbers = self._numbers_in(levels[matches.level], matches)
-        matches.seen[numbers[numbers >= 0]] = True
-        places = np.flatnonzero(matches.places()[slice(*bounds)])
-        return bounds[0] + int(places[0]) if len(places) else None
-
-
-def _pairs(level: Numbers, ahead: int) -> _Numbering:
-    """Number each piece together with the one `ahead` places later."""
-    return _Numbering(level, _shifted(level, ahead))
+        matches.mark(levels)
+        places = matches.places(*bounds)
+        return int(places[0]) if len(places) else None
 
 
 def _shifted(numbers: Numbers, ahead: int) -> Numbers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from nextchar.apps.memorisation.copy_search import copied
 from nextchar.apps.memorisation.training_text import training_text
 from nextchar.model.file import Model
-from nextchar.text.vocabulary import Codes, Vocabulary, points_of
+from nextchar.text.vocabulary import Codes, points_of
 
 MARKED = 30  # minimum length of a copied passage
 
@@ -50,16 +51,13 @@ def copied_passages(model: Model, texts: Sequence[Codes], where: Sequence[str] =
     )
 
 
-def _codes(model: Model, where: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+def _codes(model: Model, where: Sequence[str]) -> Iterator[NDArray[Any]]:
     """Yield the training text as codes; -1 for unknown characters, which match nothing."""
     for piece in training_text(model, where):
-        yield _codes_or_unknown(model.vocabulary, piece)
-
-
-def _codes_or_unknown(vocabulary: Vocabulary, piece: str | bytes) -> NDArray[np.int64]:
-    if isinstance(piece, bytes):
-        return np.frombuffer(piece, np.uint8).astype(np.int64)
-    return vocabulary.codes_of_points(points_of(piece)).astype(np.int64)
+        if isinstance(piece, bytes):
+            yield np.frombuffer(piece, np.uint8)
+        else:
+            yield model.vocabulary.codes_of_points(points_of(piece))
 
 
 def in_text(model: Model, codes: Codes, spans: list[Span]) -> list[Span]:

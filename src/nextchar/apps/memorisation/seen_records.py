@@ -24,10 +24,8 @@ def records_seen(model: Model, candidates: Collection[str], texts: Sequence[str]
     """
     boundary = boundary_of(model.text)
     if boundary is None:
-        raise SettingsError(
-            "the model was not trained on records, so there are none to search for",
-            remedy="train it with --records",
-        )
+        problem = "the model was not trained on records, so there are none to search for"
+        raise SettingsError(problem, remedy="train it with --records")
     sought: dict[str | bytes, set[str]] = {}
     for candidate in filter(None, candidates):  # no record is empty
         sought.setdefault(_as_read(candidate, model.text), set()).add(candidate)

@@ -33,10 +33,8 @@ def _recorded(model: Model) -> list[Source]:
     """Find the recorded sources of the training text."""
     names = _inputs(model)
     if not names or "-" in names:
-        raise TextError(
-            "the model does not record where its training text is, which was not a file",
-            remedy=_REMEDY,
-        )
+        problem = "the model does not record where its training text is, which was not a file"
+        raise TextError(problem, remedy=_REMEDY)
     try:
         return find_sources(names, model.text)
     except TextError as error:
@@ -53,9 +51,6 @@ def _require_same(model: Model, now: str) -> None:
     """Raise TextError if the text differs from the one that the model was trained on."""
     before = str(model.training.get("text_sha256", "")).split("+")[0]
     if before and before != now:
-        raise TextError(
-            "is no longer the text that the model was trained on "
-            f"(sha256 {before[:8]}… now {now[:8]}…)",
-            path=", ".join(_inputs(model)),
-            remedy=_REMEDY,
-        )
+        change = f"(sha256 {before[:8]}… now {now[:8]}…)"
+        problem = f"is no longer the text that the model was trained on {change}"
+        raise TextError(problem, path=", ".join(_inputs(model)), remedy=_REMEDY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from nextchar.formatting.visible_text import visible
 # (number, name, analysis) of a run; the number decides its colour
 NamedAnalysis = tuple[int, str, Analysis]
 NATS = "nats per character"
+LOSS = Axis(NATS, low=0.0, other=("bits", NATS_TO_BITS))
 CONFIDENCE = 1.96  # standard errors on each side of a mean: a 95 % confidence interval
 
 
@@ -33,17 +35,13 @@ def _losses(chart: int, group: Sequence[NamedAnalysis]) -> Figure:
     labels = [*baselines, *(name for _, name, _ in group)]
     values = np.array([*baselines.values(), *(each.loss or np.nan for *_, each in group)])
     series: list[int | None] = [*([None] * len(baselines)), *(number for number, *_ in group)]
-    texts = tuple(f"{value:.3f}" for value in values)
     note = (
         f"On the first {read:,} characters of the validation part. The n-grams were counted in "
         "the training part, with Witten-Bell interpolation."
     )
-    bars = Bars("", values, series, texts)
-    name = "baselines" if chart == 1 else f"baselines-{chart}"
-    x = Axis(NATS, low=0.0, other=("bits", NATS_TO_BITS))
-    return Figure(
-        name, "Loss compared with n-grams", x, Axis("", labels=tuple(labels)), (), (bars,), note
-    )
+    bars = Bars("", values, series, texts=tuple(f"{value:.3f}" for value in values))
+    name, title = "baselines" if chart == 1 else f"baselines-{chart}", "Loss compared with n-grams"
+    return Figure(name, title, LOSS, Axis("", labels=tuple(labels)), (), (bars,), note)
 
 
 def by_context(runs: Sequence[NamedAnalysis]) -> Figure | None:
@@ -53,14 +51,13 @@ def by_context(runs: Sequence[NamedAnalysis]) -> Figure | None:
         return None
     lengths = max((context.lengths for *_, context in known), key=len)
     lines = [_context(*each, len(lengths)) for each in known]
-    positions = known[0][2].positions
     note = (
-        f"At {positions:,} positions of the validation part, with the state reset before the "
-        "context; “all”: carried from its beginning. The band is a 95 % confidence interval."
+        f"At {known[0][2].positions:,} positions of the validation part, with the state reset "
+        "before the context; “all”: carried from its beginning. "
+        "The band is a 95 % confidence interval."
     )
-    labels = (*map(str, lengths), "all")
+    x = Axis("characters of context", labels=(*map(str, lengths), "all"))
     y = Axis(NATS, other=("bits", NATS_TO_BITS))
-    x = Axis("characters of context", labels=labels)
     return Figure("context", "Loss by context", x, y, tuple(lines), (), note)
 
 
@@ -78,21 +75,16 @@ def by_kind(runs: Sequence[NamedAnalysis]) -> Figure | None:
     if not known:
         return None
     present = [kind for kind in KINDS if any(kind == k.kind for *_, e in known for k in e.kinds)]
-    shares = {k.kind: k.share for k in known[0][2].kinds}
-    alone = len(runs) == 1
-    bars = [
-        Bars(name, _values(present, losses), number, dots=True, key=alone)
-        for number, name, each in known
-        for losses in [{k.kind: k.loss for k in each.kinds}]
-    ]
-    first = {k.kind: k.baseline for k in known[0][2].kinds if k.baseline is not None}
-    bars.insert(0, Bars("6-gram", _values(present, first), None, dots=True))
-    labels = tuple(f"{kind} ({shares.get(kind, 0.0):.0%})" for kind in present)
+    first = known[0][2].kinds
+    baselines = {k.kind: k.baseline for k in first if k.baseline is not None}
+    bars = [Bars("6-gram", _values(present, baselines), None, dots=True)]
+    for number, name, each in known:
+        losses = _values(present, {k.kind: k.loss for k in each.kinds})
+        bars.append(Bars(name, losses, number, dots=True, key=len(runs) == 1))
+    shares = {k.kind: k.share for k in first}
+    y = Axis("", labels=tuple(f"{kind} ({shares.get(kind, 0.0):.0%})" for kind in present))
     note = "In brackets: share of the characters."
-    x = Axis(NATS, low=0.0, other=("bits", NATS_TO_BITS))
-    return Figure(
-        "kinds", "Loss by kind of character", x, Axis("", labels=labels), (), tuple(bars), note
-    )
+    return Figure("kinds", "Loss by kind of character", LOSS, y, (), tuple(bars), note)
 
 
 def _values(names: Sequence[str], values: dict[str, float]) -> Array:
@@ -105,25 +97,20 @@ def calibrated(runs: Sequence[NamedAnalysis]) -> Figure | None:
     if not known:
         return None
     diagonal = np.array([0.0, 1.0])
-    lines = [Line("", diagonal, diagonal, None)]
+    lines, distances = [Line("", diagonal, diagonal, None)], list[str]()
     for number, name, each in known:
         error = CONFIDENCE * np.sqrt(each.accuracy * (1 - each.accuracy) / each.count)
-        low, high = np.maximum(each.accuracy - error, 0), np.minimum(each.accuracy + error, 1)
-        lines.append(
-            Line(name, each.confidence, each.accuracy, number, low=low, high=high, key=False)
-        )
-    distances = "; ".join(
-        f"{name + ' ' if len(runs) > 1 else ''}{each.error:.1%}" for _, name, each in known
-    )
+        low, high = (each.accuracy - error).clip(min=0), (each.accuracy + error).clip(max=1)
+        curve = Line(name, each.confidence, each.accuracy, number, low=low, high=high, key=False)
+        lines.append(curve)
+        distances.append(f"{name} {each.error:.1%}" if len(runs) > 1 else f"{each.error:.1%}")
     note = (
         "On the dotted line a guess of 70% is right 70 times in 100; below it the model is "
-        f"overconfident. Mean distance: {distances}."
+        f"overconfident. Mean distance: {'; '.join(distances)}."
     )
-    return Figure(
-        "calibration", "Calibration of the first guess",
-        Axis("probability of the first guess", low=0.0, high=1.0, percent=True),
-        Axis("accuracy", low=0.0, high=1.0, percent=True), tuple(lines), (), note,
-    )  # fmt: skip
+    x = Axis("probability of the first guess", low=0.0, high=1.0, percent=True)
+    y = replace(x, name="accuracy")
+    return Figure("calibration", "Calibration of the first guess", x, y, tuple(lines), (), note)
 
 
 def confused(number: int, name: str, pairs: Sequence[Confusion]) -> Figure | None:
@@ -138,8 +125,7 @@ def confused(number: int, name: str, pairs: Sequence[Confusion]) -> Figure | Non
         "its occurrences."
     )
     bars = Bars("", values, number, texts)
-    y = Axis("", labels=labels)
-    x = Axis("times", low=0.0)
+    x, y = Axis("times", low=0.0), Axis("", labels=labels)
     return Figure("confusions", "Confusions", x, y, (), (bars,), note, "tall")
 
 
@@ -148,34 +134,26 @@ def memorised(runs: Sequence[NamedAnalysis]) -> Figure | None:
     known = [(number, name, e.memorisation) for number, name, e in runs if e.memorisation]
     if not known:
         return None
-    lines: list[Line] = []
-    for number, name, memorisation in known:
-        lengths, shares = np.array(memorisation.lengths, float), np.array(memorisation.generated)
-        label = name if len(runs) > 1 else "generated text"
-        lines.append(Line(label, lengths, shares, number, key=len(runs) == 1))
-    if known[0][2].held_out:
-        memorisation = known[0][2]
-        lengths, shares = np.array(memorisation.lengths, float), np.array(memorisation.held_out)
-        lines.append(Line("held-out text", lengths, shares, None))
+    alone, first = len(runs) == 1, known[0][2]
+    lengths = np.array(first.lengths, float)
+    lines = [
+        Line("generated text" if alone else name, lengths, np.array(e.generated), number, key=alone)
+        for number, name, e in known
+    ]
+    if first.held_out:
+        lines.append(Line("held-out text", lengths, np.array(first.held_out), None))
     note = (
-        f"Of {known[0][2].characters:,} characters generated at temperature 1, and of as many of "
+        f"Of {first.characters:,} characters generated at temperature 1, and of as many of "
         "the validation part."
     )
-    x, y = (
-        Axis("characters in a row", low=0.0),
-        Axis("share found in the training text", low=0.0, percent=True),
-    )
+    x = Axis("characters in a row", low=0.0)
+    y = Axis("share found in the training text", low=0.0, percent=True)
     return Figure("memorisation", "Copied from the training text", x, y, tuple(lines), (), note)
 
 
 def knowledge(runs: Sequence[NamedAnalysis], best: NamedAnalysis) -> list[Figure]:
     """All charts of what models know. best: the run whose confusions are shown."""
     number, name, analysis = best
-    figures = [
-        *against_baselines(runs),
-        by_context(runs),
-        by_kind(runs),
-        confused(number, name, analysis.confusions),
-        calibrated(runs),
-    ]
+    pairs = confused(number, name, analysis.confusions)
+    figures = [*against_baselines(runs), by_context(runs), by_kind(runs), pairs, calibrated(runs)]
     return [figure for figure in figures if figure]

@@ -32,8 +32,7 @@ def write_images(figures: list[Figure], folder: Path) -> list[Path]:
     with rc_context({"font.size": 9, "svg.fonttype": "none"}):
         for figure in figures:
             path = folder / f"{figure.name}.png"
-            picture = picture_of(figure)
-            picture.savefig(path, dpi=_DPI)
+            picture_of(figure).savefig(path, dpi=_DPI)
             paths.append(path)
     return paths
 
@@ -55,14 +54,11 @@ def picture_of(figure: Figure) -> Any:
     picture = Picture(figsize=(width, height), layout="constrained")
     axes = picture.add_subplot()
     axes.set_title(figure.title, loc="left", fontweight="bold", pad=12)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x" if figure.y.labels else "y", color="#e9edf2")
     axes.set_axisbelow(True)
-    if figure.y.labels:
-        _rows(axes, figure)
-    else:
-        _curves(axes, figure)
+    draw = _rows if figure.y.labels else _curves
+    draw(axes, figure)
     marks: list[Line | Bars] = [*figure.lines, *figure.bars]
     names = {mark.name for mark in marks if mark.name}
     if len(names) > 1:  # unlike the page, an image has no table with the colours
@@ -76,8 +72,7 @@ def picture_of(figure: Figure) -> Any:
 def _curves(axes: Axes, figure: Figure) -> None:
     for line in figure.lines:
         _line(axes, line)
-    values = [v for each in figure.lines for v in (each.y, each.low, each.high) if v is not None]
-    _axis(axes, figure.y, "y", values)
+    _axis(axes, figure.y, "y", figure.heights)
     _axis(axes, figure.x, "x", [line.x for line in figure.lines])
     if figure.y.other:
         name, factor = figure.y.other
@@ -102,7 +97,8 @@ def _line(axes: Axes, line: Line) -> None:
 def _rows(axes: Axes, figure: Figure) -> None:
     rows = np.arange(len(figure.y.labels))
     for bars in figure.bars:
-        colours = [_colour(bars.series_of(row)) for row in rows.tolist()]
+        series = [bars.series_of(row) for row in rows.tolist()]
+        colours = [_SOFT if each is None else LIGHT[colour(each)] for each in series]
         label = bars.name or "_"
         if bars.dots:
             axes.scatter(bars.values, rows, c=colours, s=36, label=label, zorder=3)
@@ -120,10 +116,6 @@ def _rows(axes: Axes, figure: Figure) -> None:
         name, factor = figure.x.other
         other = axes.secondary_xaxis("top", functions=(_times(factor), _times(1 / factor)))
         other.set_xlabel(name, color=_SOFT)
-
-
-def _colour(series: int | None) -> str:
-    return _SOFT if series is None else LIGHT[colour(series)]
 
 
 def _axis(axes: Axes, axis: Axis, which: str, values: list[Any]) -> None:

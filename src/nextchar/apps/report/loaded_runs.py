@@ -17,19 +17,10 @@ from nextchar.runs.run_files import is_held, read_config, read_metrics, read_sam
 from nextchar.settings.config import Settings
 
 COLUMNS = (
-    "step",
-    "epoch",
-    "characters",
-    "seconds",
-    "train_loss",
-    "val_loss",
-    "learning_rate",
-    "chars_per_second",
-    "gradient_norm",
-    "gradient_norm_max",
-    "gradient_norm_clipped",
+    "step", "epoch", "characters", "seconds", "train_loss", "val_loss", "learning_rate",
+    "chars_per_second", "gradient_norm", "gradient_norm_max", "gradient_norm_clipped",
     "clipped_share",
-)
+)  # fmt: skip
 _IGNORED = ("threads",)  # a setting of the machine; it changes a result by rounding at most
 
 
@@ -55,8 +46,12 @@ class Run:
     @property
     def best(self) -> int | None:
         """Number of the evaluation with the lowest loss; None before the first evaluation."""
-        losses = self.losses
-        return int(np.nanargmin(losses)) if np.isfinite(losses).any() else None
+        return int(np.nanargmin(self.losses)) if np.isfinite(self.losses).any() else None
+
+    @property
+    def best_loss(self) -> float | None:
+        """Lowest loss; None before the first evaluation."""
+        return None if self.best is None else float(self.losses[self.best])
 
     @property
     def losses(self) -> Array:
@@ -79,11 +74,9 @@ def names_of(paths: Sequence[Path]) -> list[str]:
     names = []
     for own in parts:
         others = [other for other in parts if other != own]
-        length = next(
-            (n for n in range(1, len(own)) if all(other[-n:] != own[-n:] for other in others)),
-            len(own),
-        )
-        names.append("/".join(own[-length:]))
+        ends = (own[-n:] for n in range(1, len(own)))
+        unique = (end for end in ends if all(end != other[-len(end) :] for other in others))
+        names.append("/".join(next(unique, own)))
     return names
 
 
@@ -106,12 +99,11 @@ def _read(path: Path, name: str) -> Run:
 def _columns(records: list[dict[str, Any]]) -> dict[str, Array]:
     """Return the numbers of all records by name; NaN stands for anything else."""
     try:
-        rows = list(map(itemgetter(*COLUMNS), records))
-        table = np.array(rows, np.float64).reshape(-1, len(COLUMNS))  # None becomes NaN
+        table = np.array(list(map(itemgetter(*COLUMNS), records)), np.float64)  # None becomes NaN
     except (KeyError, TypeError, ValueError):  # records of an earlier version or of another program
-        rows = [tuple(_number(record.get(name)) for name in COLUMNS) for record in records]
-        table = np.array(rows, np.float64).reshape(-1, len(COLUMNS))
-    return dict(zip(COLUMNS, table.T.copy(), strict=True))
+        table = np.array([[_number(each.get(name)) for name in COLUMNS] for each in records])
+    columns = table.reshape(-1, len(COLUMNS)).T.copy()
+    return dict(zip(COLUMNS, columns, strict=True))
 
 
 def _number(value: Any) -> float:

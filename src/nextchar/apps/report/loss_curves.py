@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,8 +20,12 @@ _CUT = 0.02  # share of the first evaluations that may lie above the chart
 
 def curves(runs: Sequence[Run], clock: str) -> list[Figure]:
     """Return the charts over a clock, one of `CLOCKS`."""
-    figures = [_loss(runs, clock), _rate(runs, clock), _norm(runs, clock), _speed(runs, clock)]
-    return [figure for figure in figures if any(len(line.x) for line in figure.lines)]
+    rate = _by_run(runs, clock, "learning_rate", "learning-rate", "Learning rate", "per step")
+    speed = _by_run(
+        runs, clock, "chars_per_second", "speed", "Speed of training", "characters per second"
+    )
+    figures = [_loss(runs, clock), rate, _norm(runs, clock), speed]
+    return [figure for figure in figures if figure.lines]
 
 
 def smoothed(values: Array, span: float) -> Array:
@@ -50,17 +55,16 @@ def _loss(runs: Sequence[Run], clock: str) -> Figure:
         colour = 0 if alone else series
         smooth = len(train) >= FEWEST
         if alone or not smooth:
-            lines.append(
-                _line(f"{name}training", x, train, colour, faint=smooth or not alone, key=alone)
-            )
+            faint = smooth or not alone
+            lines.append(Line(f"{name}training", x, train, colour, faint=faint, key=alone))
         if smooth:
             known = np.isfinite(train)
             mean = smoothed(train[known], len(train) / SPAN)
             label = f"{name}training, smoothed"
-            lines.append(_line(label, x[known], mean, colour, faint=not alone, key=alone))
+            lines.append(Line(label, x[known], mean, colour, faint=not alone, key=alone))
         label = "validation" if alone else run.name
-        lines.append(_line(label, x, validation, 1 if alone else series, strong=True))
-    lines = [line for line in lines if len(line.x)]
+        lines.append(Line(label, x, validation, 1 if alone else series, strong=True))
+    lines = _finite(lines)
     high = _top(lines)
     above = max((float(line.y.max()) for line in lines), default=0.0)
     cut = f"The first values lie above the chart, up to {above:.2f} nats." if high else ""
@@ -81,33 +85,18 @@ def _top(lines: Sequence[Line]) -> float | None:
     return high if float(values.max()) > low + 1.6 * (high - low) else None
 
 
-def _rate(runs: Sequence[Run], clock: str) -> Figure:
-    lines = [
-        _line(run.name, run.records[clock], run.records["learning_rate"], series, key=False)
-        for series, run in enumerate(runs)
-    ]
-    return Figure(
-        f"learning-rate-{clock}", "Learning rate", _clock(clock), Axis("per step", low=0.0),
-        tuple(lines), size="third",
-    )  # fmt: skip
-
-
 def _norm(runs: Sequence[Run], clock: str) -> Figure:
     alone, lines = len(runs) == 1, list[Line]()
     for series, run in enumerate(runs):
         x, records = run.records[clock], run.records
         name = "before clipping" if alone else run.name
-        lines.append(_line(name, x, records["gradient_norm"], series, key=alone))
+        lines.append(Line(name, x, records["gradient_norm"], series, key=alone))
         if alone:
-            lines.append(_line("largest", x, records["gradient_norm_max"], 4, faint=True))
-            after = _line("after clipping", x, records["gradient_norm_clipped"], 1)
-            lines.append(after)
-    lines = [line for line in lines if len(line.x)]
-    note = "" if not alone else _clipped(runs[0])
-    if not alone:
-        note = "Mean since the last evaluation, before clipping."
-    title = "Norm of the gradient"
-    name = f"gradient-norm-{clock}"
+            lines.append(Line("largest", x, records["gradient_norm_max"], 4, faint=True))
+            lines.append(Line("after clipping", x, records["gradient_norm_clipped"], 1))
+    lines = _finite(lines)
+    note = _clipped(runs[0]) if alone else "Mean since the last evaluation, before clipping."
+    name, title = f"gradient-norm-{clock}", "Norm of the gradient"
     axis = Axis("Euclidean norm", log=_is_wide(lines))
     return Figure(name, title, _clock(clock), axis, tuple(lines), (), note, "third")
 
@@ -125,36 +114,29 @@ def _clipped(run: Run) -> str:
     if training.clip == 0:
         return "Mean since the last evaluation. Nothing was clipped (--clip 0)."
     share = float(np.nanmean(shares)) if np.isfinite(shares).any() else 0.0
-    to = f"a norm of {training.clip:g}"
-    if training.clip_by == "value":
-        to = f"±{training.clip:g} a value"
+    by_value = training.clip_by == "value"
+    to = f"±{training.clip:g} a value" if by_value else f"a norm of {training.clip:g}"
     return f"Mean since the last evaluation. Clipped to {to} in {share:.1%} of the steps."
 
 
-def _speed(runs: Sequence[Run], clock: str) -> Figure:
+def _by_run(
+    runs: Sequence[Run], clock: str, field: str, name: str, title: str, unit: str
+) -> Figure:
+    """Return the chart of one field of the records, with a curve for each run."""
     lines = [
-        _line(run.name, run.records[clock], run.records["chars_per_second"], series, key=False)
+        Line(run.name, run.records[clock], run.records[field], series, key=False)
         for series, run in enumerate(runs)
     ]
-    axis = Axis("characters per second", low=0.0)
-    return Figure(
-        f"speed-{clock}", "Speed of training", _clock(clock), axis, tuple(lines), size="third"
-    )
+    x, y = _clock(clock), Axis(unit, low=0.0)
+    return Figure(f"{name}-{clock}", title, x, y, tuple(_finite(lines)), size="third")
 
 
 def _clock(clock: str) -> Axis:
     return Axis(CLOCKS[clock], low=0.0)
 
 
-def _line(
-    name: str,
-    x: Array,
-    y: Array,
-    series: int,
-    *,
-    faint: bool = False,
-    strong: bool = False,
-    key: bool = True,
-) -> Line:
-    known = np.isfinite(x) & np.isfinite(y)
-    return Line(name, x[known], y[known], series, faint, strong, key=key)
+def _finite(lines: Sequence[Line]) -> list[Line]:
+    """Return the finite points of each curve that has any."""
+    known = [np.isfinite(line.x) & np.isfinite(line.y) for line in lines]
+    pairs = zip(lines, known, strict=True)
+    return [replace(line, x=line.x[at], y=line.y[at]) for line, at in pairs if at.any()]

@@ -10,7 +10,7 @@ from nextchar.apps.batch_predictor import BatchPredictor
 from nextchar.apps.context_loss import ContextLoss
 from nextchar.apps.memorisation.copy_search import blocks_of
 from nextchar.apps.ngrams import Baselines, baselines, most_characters
-from nextchar.apps.predictions import Predictions, read
+from nextchar.apps.predictions import read
 from nextchar.apps.report.held_out import (
     Calibration,
     Confusion,
@@ -85,14 +85,13 @@ class Analyser:
             return Analysis(notes=["The run has no model yet."])
         notes: list[str] = []
         prepared = self._prepared(run, run.model, notes)
-        size = run.model.architecture.size
         training = prepared.train if prepared else None
         held_out = prepared.validation if prepared and len(prepared.validation) > 1 else None
         if prepared and held_out is None:
             notes.append("The run has no validation part; figures on held-out text are omitted.")
         with ThreadPoolExecutor(1) as executor:  # NumPy and the kernels release the GIL
             sampling = executor.submit(temperature_samples, run.model, training, held_out)
-            analysis = Analysis(size, notes=notes)
+            analysis = Analysis(run.model.architecture.size, notes=notes)
             if prepared and held_out is not None:
                 analysis = self._with_scores(analysis, run.model, prepared)
             samples, memorisation = sampling.result()
@@ -102,14 +101,13 @@ class Analyser:
 
     def _prepared(self, run: Run, model: Model, notes: list[str]) -> Prepared | None:
         """Read the text of a run again; where that fails, add a note and return None."""
-        inputs = run.source["inputs"]
+        inputs, names = run.source["inputs"], run.source["validation"]
         omitted = "figures that need it are omitted."
         if not inputs or "-" in inputs:
             notes.append(f"The text was not read from files; {omitted}")
             return None
         try:
             corpus = read_corpus(inputs, run.settings.text)
-            names = run.source["validation"]
             validation = read_corpus(names, run.settings.text) if names else None
             prepared = prepare(corpus, run.settings, validation)
         except TextError as error:
@@ -127,14 +125,13 @@ class Analyser:
         with BatchPredictor(model.parameters) as reader:
             predictions = read(reader, codes)
             context = context_loss(reader, model, codes, predictions) if len(codes) > 3 else None
-        parts = (prepared.train, prepared.validation, prepared.test)
-        train, validation, test = map(len, parts)
+        train, validation, test = map(len, (prepared.train, prepared.validation, prepared.test))
         return replace(
             analysis,
             text=AnalysedText(train, validation, test, len(model.vocabulary)),
             scored=len(predictions.codes),
             loss=predictions.loss,
-            accuracy=_accuracy(predictions),
+            accuracy=predictions.accuracy,
             baselines=counts.losses(),
             calibration=calibration(predictions),
             confusions=confusions(model, predictions),
@@ -147,7 +144,3 @@ class Analyser:
         if key not in self._baselines:
             self._baselines[key] = baselines(codes, blocks_of(prepared.train), V)
         return self._baselines[key]
-
-
-def _accuracy(predictions: Predictions) -> float:
-    return float((predictions.guess == predictions.codes).mean())

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nextchar.apps.html.charts import Figure
 from nextchar.apps.report.figures import knowledge, memorised
 from nextchar.apps.report.loaded_runs import Run, read_runs
@@ -35,7 +37,7 @@ class Report:
     @property
     def best_run(self) -> Run:
         """Run with the lowest loss."""
-        return self.runs[best_of(self.runs)]
+        return self.runs[_best(self.runs)]
 
     @property
     def figures(self) -> list[Figure]:
@@ -45,10 +47,7 @@ class Report:
 
 
 def make_report(
-    paths: Sequence[Path],
-    *,
-    analyses: bool = True,
-    note: Callable[[str], None] = lambda text: None,
+    paths: Sequence[Path], *, analyses: bool = True, note: Callable[[str], None] = lambda text: None
 ) -> Report:
     """Return the report of some run directories.
 
@@ -64,22 +63,15 @@ def report_of(runs: list[Run], analyses: list[Analysis]) -> Report:
     """Return the report of some runs and their analyses."""
     pairs = enumerate(zip(runs, analyses, strict=True))
     named = [(number, run.name, analysis) for number, (run, analysis) in pairs]
-    return Report(
-        runs,
-        analyses,
-        {clock: curves(runs, clock) for clock in CLOCKS},
-        knowledge(named, named[best_of(runs)]),
-        memorised(named),
-    )
+    training = {clock: curves(runs, clock) for clock in CLOCKS}
+    models = knowledge(named, named[_best(runs)])
+    return Report(runs, analyses, training, models, memorised(named))
 
 
-def best_of(runs: Sequence[Run]) -> int:
+def _best(runs: Sequence[Run]) -> int:
     """Return the number of the run with the lowest loss."""
-    return min(range(len(runs)), key=lambda n: _loss(runs[n]))
-
-
-def _loss(run: Run) -> float:
-    return float("inf") if run.best is None else float(run.losses[run.best])
+    losses = [np.inf if run.best_loss is None else run.best_loss for run in runs]
+    return losses.index(min(losses))
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -89,10 +81,22 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def _figures(run: Run, analysis: Analysis) -> dict[str, Any]:
     best, memorisation, context = run.best, analysis.memorisation, analysis.context
-    calibration = analysis.calibration
+    calibration, losses, copies = analysis.calibration, None, None
+    if context is not None:
+        losses = dict(zip(map(str, context.lengths), context.loss.tolist(), strict=True))
+        losses["all"] = context.full_loss
+    if memorisation is not None:
+        copies = {
+            "lengths": list(memorisation.lengths),
+            "generated": memorisation.generated,
+            "held_out": memorisation.held_out,
+            "longest": len(memorisation.longest),
+            "longest_held_out": memorisation.longest_held_out,
+            "recites": memorisation.memorises,
+        }
     return {
         "run": str(run.path),
-        "best_loss": None if best is None else float(run.losses[best]),
+        "best_loss": run.best_loss,
         "best_step": None if best is None else int(run.records["step"][best]),
         "parameters": analysis.parameters,
         "scored": analysis.scored,
@@ -102,21 +106,7 @@ def _figures(run: Run, analysis: Analysis) -> dict[str, Any]:
         "calibration_error": calibration.error if calibration else None,
         "confusions": [vars(each) for each in analysis.confusions],
         "kinds": [vars(each) for each in analysis.kinds],
-        "context": None
-        if context is None
-        else {
-            **dict(zip(map(str, context.lengths), context.loss.tolist(), strict=True)),
-            "all": context.full_loss,
-        },
-        "memorisation": None
-        if memorisation is None
-        else {
-            "lengths": list(memorisation.lengths),
-            "generated": memorisation.generated,
-            "held_out": memorisation.held_out,
-            "longest": len(memorisation.longest),
-            "longest_held_out": memorisation.longest_held_out,
-            "recites": memorisation.memorises,
-        },
+        "context": losses,
+        "memorisation": copies,
         "notes": analysis.notes,
     }

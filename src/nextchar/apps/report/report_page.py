@@ -23,14 +23,8 @@ def html(report: Report, refresh: int | None = None) -> str:
     title = " · ".join(run.name for run in report.runs[:3])
     if len(report.runs) > 3:
         title += f" and {len(report.runs) - 3} more"
-    body = [
-        _overview(report),
-        _training(report),
-        _knowledge(report),
-        _samples(report),
-        _memorisation(report),
-        section("Run information", *(card(provenance(run, each)) for run, each in report.pairs)),
-    ]
+    parts = (_overview, _training, _knowledge, _samples, _memorisation, _information)
+    body = [part(report) for part in parts]
     choosers = "".join(
         f"#clock-{clock}:checked~.of-{clock}{{display:block}}"
         f"#clock-{clock}:checked~.chooser label[for=clock-{clock}]"
@@ -41,7 +35,7 @@ def html(report: Report, refresh: int | None = None) -> str:
     )
     return page(
         title,
-        "\n".join(part for part in body if part),
+        "\n".join(filter(None, body)),
         subtitle=escape(subtitle(report)),
         more_style=f".clock{{display:none}}{choosers}",
         script=(_HTML / "tooltip.js").read_text(encoding="utf-8"),
@@ -77,50 +71,52 @@ def _knowledge(report: Report) -> str:
     return section("Model analysis", cards, about=legend if len(report.runs) > 1 else "")
 
 
+def _information(report: Report) -> str:
+    return section("Run information", *(card(provenance(*each)) for each in report.pairs))
+
+
 def _samples(report: Report) -> str:
-    several = len(report.runs) > 1
     sections = []
     for run, analysis in report.pairs:
-        both = _by_step(run.samples), _by_temperature(analysis.samples)
-        parts = [part for part in both if part]
+        parts = [*filter(None, (_by_step(run.samples), _by_temperature(analysis.samples)))]
         if not parts:
             continue
         content = grid(*(card(part, size="half" if len(parts) > 1 else "whole") for part in parts))
-        if several:
-            is_open = run is report.best_run
-            summary = tag("summary", escape(run.name))
-            content = tag("details", summary + content, open=is_open, class_="apart")
+        if len(report.runs) > 1:
+            content = tag("summary", escape(run.name)) + content
+            content = tag("details", content, open=run is report.best_run, class_="apart")
         sections.append(content)
     return section("Generated text", *sections) if sections else ""
 
 
 def _by_step(samples: Sequence[dict[str, object]]) -> str:
     """Return the samples that the run kept during training."""
-    if not samples:
-        return ""
-    rows = [
-        tag("tr", tag("td", f"{each['step']:,}", class_="number") + _text(str(each["text"])))
-        for each in samples
-    ]
-    title = tag("h3", "From noise to words") + tag("p", "By training step.", class_="note")
-    return title + tag("table", "".join(rows), class_="texts")
+    rows = [_row(f"{each['step']:,}", str(each["text"])) for each in samples]
+    return _table_of_texts("From noise to words", "By training step.", rows)
 
 
 def _by_temperature(samples: Sequence[TemperatureSample]) -> str:
     """Return samples of the best model by temperature."""
-    if not samples:
-        return ""
-    rows = [
-        tag(
-            "tr", tag("td", f"{each.temperature:g}", class_="number") + _text(each.text, each.spans)
-        )
-        for each in samples
-    ]
+    rows = [_row(f"{each.temperature:g}", each.text, each.spans) for each in samples]
     marked = any(each.spans for each in samples)
     note = f"Marked: passages of {MARKED} characters or more that occur in the training text."
     about = f"By temperature. {note if marked else ''}"
-    title = tag("h3", "The best model, from safe to wild") + tag("p", about, class_="note")
-    return title + tag("table", "".join(rows), class_="texts")
+    return _table_of_texts("The best model, from safe to wild", about, rows)
+
+
+def _table_of_texts(title: str, about: str, rows: Sequence[str]) -> str:
+    head = tag("h3", title) + tag("p", about, class_="note")
+    return head + tag("table", "".join(rows), class_="texts") if rows else ""
+
+
+def _row(number: str, text: str, spans: Sequence[tuple[int, int]] = ()) -> str:
+    """Return a row of a number and a text with its marked spans."""
+    content, end = "", 0
+    for start, stop in spans:
+        content += escape(text[end:start]) + tag("mark", escape(text[start:stop]))
+        end = stop
+    content = tag("td", content + escape(text[end:]), class_="text")
+    return tag("tr", tag("td", number, class_="number") + content)
 
 
 def _verdict(found: Memorisation) -> str:
@@ -130,14 +126,6 @@ def _verdict(found: Memorisation) -> str:
     held_out = f" ({found.held_out[column]:.1%} of held-out ones)" if found.held_out else ""
     verdict = "No memorisation" if found.held_out else "There is no held-out text to compare with"
     return f"{verdict}: {share} in the training text{held_out}."
-
-
-def _text(text: str, spans: Sequence[tuple[int, int]] = ()) -> str:
-    content, end = "", 0
-    for start, stop in spans:
-        content += escape(text[end:start]) + tag("mark", escape(text[start:stop]))
-        end = stop
-    return tag("td", content + escape(text[end:]), class_="text")
 
 
 def _memorisation(report: Report) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -51,64 +52,63 @@ def facts(run: Run, analysis: Analysis) -> str:
     if analysis.parameters:
         pairs.append((short_number(analysis.parameters), f"parameters, {network(run)}"))
     if len(run.records["step"]):
-        characters, seconds = (float(run.records[n][-1]) for n in ("characters", "seconds"))
-        epoch = float(run.records["epoch"][-1])
+        characters, epoch = (float(run.records[name][-1]) for name in ("characters", "epoch"))
+        time, speed = _time_and_speed(run)
         pairs += [
             (short_number(characters), f"characters, {_times(epoch)} the text"),
-            (
-                duration(seconds, 1),
-                f"of training, {short_number(characters / max(seconds, 1e-9))} char/s",
-            ),
+            (time, f"of training, {speed} char/s"),
         ]
     cells = "".join(
         tag("div", tag("b", escape(number)) + tag("span", escape(what)), class_="fact")
         for number, what in pairs
     )
-    return tag("div", cells, class_="facts") + notes(analysis) + _rollbacks(run)
+    return tag("div", cells, class_="facts") + _notes(analysis.notes) + _rollbacks(run)
 
 
-def notes(analysis: Analysis) -> str:
-    """Return the reasons why something could not be measured."""
-    return "".join(tag("p", escape(note), class_="note") for note in analysis.notes)
+def _time_and_speed(run: Run) -> tuple[str, str]:
+    """Return the time of training and the characters per second, of a run with a record."""
+    seconds, characters = (float(run.records[name][-1]) for name in ("seconds", "characters"))
+    return duration(seconds, 1), short_number(characters / max(seconds, 1e-9))
+
+
+def _notes(texts: Iterable[str]) -> str:
+    return "".join(tag("p", escape(text), class_="note") for text in texts)
 
 
 def _rollbacks(run: Run) -> str:
-    texts = [
+    return _notes(
         f"{each.get('why', '')}: rolled back to step {each['step']:,}, continued with a peak "
         f"learning rate of {each.get('peak_learning_rate', 0):g}."
         for each in run.rollbacks
-    ]
-    return "".join(tag("p", escape(text), class_="note") for text in texts)
+    )
 
 
 def table_of_runs(report: Report) -> str:
     """Return the results as a table with one row for each run."""
     names = ("run", "nats", "bits", "at step", "steps", "parameters", "time", "char/s")
-    head = "".join(_head(name, name != "run") for name in names)
-    rows = []
+    rows = [_row("th", names)]
     for number, (run, analysis) in enumerate(report.pairs):
-        best = run.best
-        cells = [key_of(run.name, number)]
-        if best is None:
-            cells += [""] * 7
-        else:
-            loss, seconds = float(run.losses[best]), float(run.records["seconds"][-1])
-            speed = float(run.records["characters"][-1]) / max(seconds, 1e-9)
-            cells += [
+        cells = [key_of(run.name, number)] + [""] * 7
+        if run.best is not None:
+            loss = float(run.losses[run.best])
+            cells[1:] = [
                 f"{loss:.4f}",
                 f"{to_bits(loss):.3f}",
-                f"{int(run.records['step'][best]):,}",
+                f"{int(run.records['step'][run.best]):,}",
                 f"{int(run.records['step'][-1]):,}",
                 short_number(analysis.parameters) if analysis.parameters else "",
-                duration(seconds, 1),
-                short_number(speed),
+                *_time_and_speed(run),
             ]
-        is_best = run is report.best_run
-        row = "".join(_cell(cell, column > 0) for column, cell in enumerate(cells))
-        rows.append(tag("tr", row, class_="best" if is_best else None))
-    table = tag("div", tag("table", tag("tr", head) + "".join(rows)), class_="scroll")
-    reasons = {note for _, analysis in report.pairs for note in analysis.notes}
-    return table + "".join(tag("p", escape(note), class_="note") for note in sorted(reasons))
+        rows.append(_row("td", cells, is_best=run is report.best_run))
+    table = tag("div", tag("table", "".join(rows)), class_="scroll")
+    return table + _notes(sorted({note for each in report.analyses for note in each.notes}))
+
+
+def _row(kind: str, cells: Sequence[str], *, is_best: bool = False) -> str:
+    """Return a row of `table_of_runs`: a name, then numbers. kind: of cells, "th" or "td"."""
+    first, *numbers = cells
+    row = tag(kind, first) + "".join(tag(kind, each, class_="number") for each in numbers)
+    return tag("tr", row, class_="best" if is_best else None)
 
 
 def differences(report: Report) -> str:
@@ -122,25 +122,19 @@ def differences(report: Report) -> str:
     rows += [[name, *row] for name, *row in zip(names, *values, strict=True)]
     if len(settings) > len(names):
         rows = [list(column) for column in zip(*rows, strict=True)]
+    table = "".join(
+        tag("tr", "".join(tag("td" if number else "th", cell) for cell in row))
+        for number, row in enumerate(rows)
+    )
     title = tag("h3", "Settings that differ", class_="apart")
-    return title + tag("div", tag("table", _rows(rows)), class_="scroll")
-
-
-def _rows(rows: list[list[str]]) -> str:
-    """Return the rows of a table; the first is its head."""
-    head, *others = rows
-    elements = [tag("tr", "".join(tag("th", cell) for cell in head))]
-    elements += [tag("tr", "".join(tag("td", cell) for cell in row)) for row in others]
-    return "".join(elements)
+    return title + tag("div", tag("table", table), class_="scroll")
 
 
 def provenance(run: Run, analysis: Analysis) -> str:
     """Return the text, machine, command and settings of a run."""
     source = run.source
-    rows: list[tuple[str, str]] = [
-        ("run directory", str(run.path)),
-        ("text", ", ".join(source["inputs"]) or "not from files"),
-    ]
+    rows = [("run directory", str(run.path))]
+    rows.append(("text", ", ".join(source["inputs"]) or "not from files"))
     if source["validation"]:
         rows.append(("validation text", ", ".join(source["validation"])))
     if analysis.text:
@@ -151,18 +145,16 @@ def provenance(run: Run, analysis: Analysis) -> str:
     if run.model and (sha256 := run.model.training.get("text_sha256")):
         rows.append(("SHA-256", str(sha256)))
     rows += [(name, str(source[name])) for name in _MACHINE if name in source]
-    table = _two_columns(rows)
-    command = repeat_command(
-        run.settings, source["inputs"], source["validation"], source.get("from")
-    )
-    repeat = tag("p", "Repeat it with:") + tag("pre", escape(command))
+    texts = source["inputs"], source["validation"], source.get("from")
+    command = tag("pre", escape(repeat_command(run.settings, *texts)))
+    tables = run.settings.tables()
     settings = "".join(
-        tag("h3", group) + _two_columns([(n, _value(v)) for n, v in values.items()])
+        tag("h3", group) + _two_columns([(n, _value(v)) for n, v in tables[group].items()])
         for group in GROUPS
-        for values in [run.settings.tables()[group]]
     )
     every = tag("details", tag("summary", "All settings") + settings)
-    return tag("h3", escape(run.name)) + table + repeat + every
+    title = tag("h3", escape(run.name))
+    return title + _two_columns(rows) + tag("p", "Repeat it with:") + command + every
 
 
 def _two_columns(rows: list[tuple[str, str]]) -> str:
@@ -170,14 +162,6 @@ def _two_columns(rows: list[tuple[str, str]]) -> str:
         tag("tr", tag("th", escape(name)) + tag("td", escape(value))) for name, value in rows
     )
     return tag("table", content, class_="pairs")
-
-
-def _head(name: str, is_number: bool) -> str:
-    return tag("th", escape(name), class_="number" if is_number else None)
-
-
-def _cell(content: str, is_number: bool) -> str:
-    return tag("td", content, class_="number" if is_number else None)
 
 
 def _value(value: Any) -> str:

@@ -60,17 +60,12 @@ class Memorisation:
 def _generate(model: Model) -> tuple[list[list[Codes]], list[Codes]]:
     """Generate the texts at each temperature, and those for the memorisation, in one batch."""
     many = 1 if model.end_code is None else RECORDS  # records are short
-    plan = [(temperature, many, SAMPLE_LENGTH) for temperature in TEMPERATURES]
-    plan.append((1.0, many * TEXTS, TEXT_LENGTH))
-    requests = [
-        make_request(
-            model,
-            "",
-            GenerationSettings(length=length, temperature=temperature, samples=samples),
-            seed=SEED,
-        )
-        for temperature, samples, length in plan
+    settings = [
+        GenerationSettings(length=SAMPLE_LENGTH, temperature=temperature, samples=many)
+        for temperature in TEMPERATURES
     ]
+    settings.append(GenerationSettings(length=TEXT_LENGTH, temperature=1.0, samples=many * TEXTS))
+    requests = [make_request(model, "", each, seed=SEED) for each in settings]
     *samples, texts = ([each.codes for each in some] for some in generate_many(model, requests))
     return samples, texts
 

@@ -22,10 +22,8 @@ def write_page(report: Report, path: Path, refresh: int | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, html(report, refresh).encode("utf-8", "backslashreplace"))
     except OSError as error:
-        reason = error.strerror or error
-        raise RunError(
-            f"cannot be written ({reason})", path=path, remedy="give another --out"
-        ) from error
+        problem = f"cannot be written ({error.strerror or error})"
+        raise RunError(problem, path=path, remedy="give another --out") from error
 
 
 def watch_runs(

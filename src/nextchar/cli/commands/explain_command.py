@@ -77,7 +77,7 @@ def command(
     if explanation.text.left_out:
         click.echo(f"note: {explanation.text.left_out} unknown characters were left out", err=True)
     if png:
-        from nextchar.apps.explain.render.context_curves import all_curves
+        from nextchar.apps.explain.render.page_context import all_curves
         from nextchar.apps.report.images import write_images
 
         write_images(all_curves(explanation), Path(png))

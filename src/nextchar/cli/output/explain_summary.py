@@ -58,8 +58,7 @@ def _place(explanation: TextAnalysis, place: Surprising) -> str:
         "".join(map(visible, glyphs(vocabulary, passage.codes[start:end]).text))
         for start, end in spans
     )
-    guesses, chances = passage.guesses[at][:3].tolist(), passage.chances[at][:3].tolist()
-    expected = guesses_text(vocabulary, guesses, chances)
+    expected = guesses_text(vocabulary, passage.guesses[at][:3], passage.chances[at][:3])
     context = f"{before}‹{here}›{after}".replace("␣", " ")
     return f"  {place.where!s:>12}  {place.bits:5.1f} bits  {context}   expected {expected}"
 

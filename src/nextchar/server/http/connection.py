@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -16,22 +15,12 @@ HEAD = 15.0  # seconds within which the head of a request must arrive
 LINGER = 2.0  # seconds for a client to read an error before the connection is closed
 
 
-def connection_factory(max_connections: int) -> Callable[..., asyncio.Protocol]:
-    """Return the protocol class of connections with this limit on their number."""
-
-    class Limited(Connection):
-        limit = max_connections
-
-    return Limited
-
-
 class Connection(H11Protocol):
-    """A connection that a silent client cannot hold open."""
+    """A connection that a silent client cannot hold open. limit: on the number of connections."""
 
-    limit = 1000
-
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, limit: int, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._limit = limit
         self.app_state = {**self.app_state, "abort": self.abort}
         self._timer: asyncio.TimerHandle | None = None
         self._is_rejected = False
@@ -39,7 +28,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection, or reject it if there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > self.limit:
+        if len(self.connections) > self._limit:
             self._reject(ApiError(503, "too many connections; try again later"))
         else:
             self._watch_head()
@@ -77,11 +66,8 @@ class Connection(H11Protocol):
             "x-request-id": f"req-{secrets.token_hex(16)}",
             **error.headers,
         }
-        for event in (
-            h11.Response(status_code=error.status, headers=list(headers.items())),
-            h11.Data(data=error.data),
-            h11.EndOfMessage(),
-        ):
+        response = h11.Response(status_code=error.status, headers=list(headers.items()))
+        for event in (response, h11.Data(data=error.data), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER, self.abort)

@@ -21,7 +21,6 @@ _HEAD = """<!doctype html>
 
 def docs_page(document: dict[str, Any]) -> str:
     """Return the page of an OpenAPI document."""
-    schemas = document["components"]["schemas"]
     info = document["info"]
     parts = [
         _HEAD,
@@ -33,7 +32,7 @@ def docs_page(document: dict[str, Any]) -> str:
         for method, operation in methods.items():
             parts += _operation(path, method, operation)
     parts.append("<h1>Schemas</h1>\n")
-    for name, schema in schemas.items():
+    for name, schema in document["components"]["schemas"].items():
         parts += _schema(name, schema)
     return "".join([*parts, "</body>\n</html>\n"])
 
@@ -44,13 +43,10 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
         yield f"<p><code>{escape(each['name'])}</code> in the {each['in']}</p>\n"
     if "requestBody" in operation:
         yield f"<p>Body: {_content(operation['requestBody']['content'])}</p>\n"
-    rows = (
-        (status, answer["description"], _content(answer["content"]))
-        for status, answer in operation["responses"].items()
-    )
     yield "<table>\n<tr><th>status</th><th>when</th><th>body</th></tr>\n"
-    for status, when, body in rows:
-        yield f"<tr><td>{status}</td><td>{_prose(when)}</td><td>{body}</td></tr>\n"
+    for status, answer in operation["responses"].items():
+        when, body = _prose(answer["description"]), _content(answer["content"])
+        yield f"<tr><td>{status}</td><td>{when}</td><td>{body}</td></tr>\n"
     yield "</table>\n"
 
 

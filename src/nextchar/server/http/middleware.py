@@ -102,12 +102,9 @@ class AuthMiddleware:
             return
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(key.strip(), self._key):
-            raise ApiError(
-                401,
-                "the API key is missing or wrong; send it as `Authorization: Bearer KEY`",
-                code="invalid_api_key",
-                headers={"www-authenticate": "Bearer"},
-            )
+            message = "the API key is missing or wrong; send it as `Authorization: Bearer KEY`"
+            challenge = {"www-authenticate": "Bearer"}
+            raise ApiError(401, message, code="invalid_api_key", headers=challenge)
 
 
 def _is_allowed(host: bytes, names: Sequence[str]) -> bool:

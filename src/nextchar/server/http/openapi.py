@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from typing import Any
 
 import msgspec
@@ -56,20 +56,18 @@ def document(settings: ServerSettings) -> dict[str, Any]:
 
 def _limit(properties: dict[str, Any], settings: ServerSettings) -> None:
     """Add the limits of this server to the fields."""
+    choices = min(settings.max_choices, settings.parallel + settings.queue)
     limits = {
         "max_tokens": settings.max_tokens,
         "n_predict": settings.max_tokens,
         "logprobs": settings.max_logprobs,
-        "n": min(128, settings.max_choices, settings.parallel + settings.queue),
-        "best_of": min(
-            schema.MAX_BEST_OF, settings.max_choices, settings.parallel + settings.queue
-        ),
+        "n": min(128, choices),
+        "best_of": min(schema.MAX_BEST_OF, choices),
     }
     for name, limit in limits.items():
         _number(properties[name])["maximum"] = limit
-    properties["max_tokens"]["description"] = (
-        f"Characters to generate; {settings.default_max_tokens} by default."
-    )
+    description = f"Characters to generate; {settings.default_max_tokens} by default."
+    properties["max_tokens"]["description"] = description
 
 
 def _number(field: dict[str, Any]) -> dict[str, Any]:
@@ -82,25 +80,18 @@ def _operation(route: RouteSpec, settings: ServerSettings) -> dict[str, Any]:
         "summary": route.summary,
         "responses": {"200": _answer(route), **_errors(route, settings)},
     }
-    parameters = [*_parameters("path", _names(route.path)), *_parameters("query", route.query)]
-    if parameters:
-        described["parameters"] = parameters
+    places = dict.fromkeys(re.findall(r"{(\w+)}", route.path), "path")
+    places |= dict.fromkeys(route.query, "query")
+    if places:
+        described["parameters"] = [
+            {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
+            for name, place in places.items()
+        ]
     if route.body is not None:
         described["requestBody"] = {"required": True, "content": _json(route.body.__name__)}
     if settings.api_key is not None:
         described["security"] = [] if route.is_open else [{"key": []}]
     return described
-
-
-def _names(path: str) -> list[str]:
-    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
-
-
-def _parameters(place: str, names: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
-        for name in names
-    ]
 
 
 def _answer(route: RouteSpec) -> dict[str, Any]:
@@ -109,13 +100,11 @@ def _answer(route: RouteSpec) -> dict[str, Any]:
     else:
         content = _json(route.answer.__name__)
     if route.path == "/v1/completions":
-        content["text/event-stream"] = {
-            "schema": {
-                "type": "string",
-                "description": "With `stream`: events `data: ` with a Completion that holds the "
-                "new text, then `data: [DONE]`. Lines that begin with `:` are comments.",
-            }
-        }
+        stream = (
+            "With `stream`: events `data: ` with a Completion that holds the new text, then "
+            "`data: [DONE]`. Lines that begin with `:` are comments."
+        )
+        content["text/event-stream"] = {"schema": {"type": "string", "description": stream}}
     return {"description": route.summary, "headers": _REQUEST_ID, "content": content}
 
 
@@ -134,20 +123,13 @@ def _errors(route: RouteSpec, settings: ServerSettings) -> dict[str, Any]:
     return answers
 
 
-_REQUEST_ID = {
-    "x-request-id": {
-        "description": "The client's own id, or a new one.",
-        "required": True,
-        "schema": {"type": "string"},
-    }
-}
-_RETRY = {
-    "retry-after": {
-        "description": "Seconds.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[0-9]+$"},
-    }
-}
+def _header(name: str, description: str, **schema: str) -> dict[str, Any]:
+    text = {"type": "string", **schema}
+    return {name: {"description": description, "required": True, "schema": text}}
+
+
+_REQUEST_ID = _header("x-request-id", "The client's own id, or a new one.")
+_RETRY = _header("retry-after", "Seconds.", pattern="^[0-9]+$")
 
 
 def _json(name: str) -> dict[str, Any]:

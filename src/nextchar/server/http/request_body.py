@@ -6,10 +6,10 @@ import asyncio
 import json
 import math
 import re
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from nextchar.server.http.api_errors import ApiError, ClientGone, field_error
 
@@ -58,13 +58,15 @@ async def _read(request: Request, max_bytes: int) -> bytes:
     is_large, size, chunks = int(claimed) > max_bytes, 0, bytearray()
     try:
         async with asyncio.timeout(SECONDS):
-            async for chunk in _chunks(request):
+            async for chunk in request.stream():
                 size += len(chunk)
                 is_large = is_large or size > max_bytes
                 if not is_large:
                     chunks += chunk
                 elif size > max(DRAINED, max_bytes):
                     break
+    except ClientDisconnect:
+        raise ClientGone from None
     except TimeoutError:
         raise ApiError(
             408, f"the body did not arrive within {SECONDS:g} s", headers={"connection": "close"}
@@ -73,16 +75,6 @@ async def _read(request: Request, max_bytes: int) -> bytes:
         message = f"the body must have at most {max_bytes} bytes here"
         raise ApiError(413, message, headers={"connection": "close"})
     return bytes(chunks)
-
-
-async def _chunks(request: Request) -> Any:
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        yield message.get("body", b"")
-        if not message.get("more_body", False):
-            return
 
 
 def _mismatch(message: str) -> ApiError:
@@ -116,7 +108,7 @@ def _malformed(body: bytes, message: str) -> ApiError:
 
 def _is_finite(value: object) -> bool:
     if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
+        value = list(value.values())
     if isinstance(value, list):
         return all(map(_is_finite, value))
     return not isinstance(value, float) or math.isfinite(value)

@@ -15,12 +15,7 @@ from nextchar.server.schema import Choice
 PAUSE = 15.0  # seconds without an event after which a comment is sent
 SLOW = 10.0  # seconds after the timeout in which a client may still read the end of its stream
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-# characters that JSON does not escape, but some readers treat as line ends
-_LINE_ENDS = (
-    (b"\xc2\x85", rb"\u0085"),
-    (b"\xe2\x80\xa8", rb"\u2028"),
-    (b"\xe2\x80\xa9", rb"\u2029"),
-)
+_LINE_ENDS = "\x85\u2028\u2029"  # to some readers; JSON does not escape them
 
 
 class StreamedCompletionResponse(Response):
@@ -88,6 +83,6 @@ class StreamedCompletionResponse(Response):
 
 def event(data: bytes) -> bytes:
     """Return JSON as an event, in a single line for every reader."""
-    for raw, escaped in _LINE_ENDS:
-        data = data.replace(raw, escaped)
+    for character in _LINE_ENDS:
+        data = data.replace(character.encode(), rb"\u%04x" % ord(character))
     return b"data: " + data + b"\n\n"

@@ -4,9 +4,8 @@ Each function takes an analysis and returns markup, figures or plain data.
 
     explain_page.py      the page, its surprisal section, and the frames for notebooks
     page_neurons.py      section: units over text with the feature that they track
-    page_context.py      section: influence and loss by distance, and one position
+    page_context.py      section: curves of influence and loss by distance, and one position
     page_embeddings.py   section: map of the characters and nearest neighbours
-    context_curves.py    the two curves of the context section, as figures
     label_map.py         scatter plot of labels that do not overlap
     shading.py           text with its background shaded by numbers
     as_json.py           all figures as JSON

@@ -9,7 +9,7 @@ from pathlib import Path
 from nextchar.apps.explain.render.page_context import memory_section
 from nextchar.apps.explain.render.page_embeddings import symbols_section
 from nextchar.apps.explain.render.page_neurons import neurons_section
-from nextchar.apps.explain.render.shading import LEVELS, guesses_text, percent, surprise_text
+from nextchar.apps.explain.render.shading import guesses_text, level_boxes, percent, surprise_text
 from nextchar.apps.explain.text_analysis import Surprising, TextAnalysis
 from nextchar.apps.html.markup import tag
 from nextchar.apps.html.template import card, framed, page, section
@@ -33,36 +33,27 @@ def page_of(analysis: TextAnalysis) -> str:
 def section_frame(analysis: TextAnalysis, name: str) -> str:
     """Return a section of the page in a frame, which isolates its style."""
     require_known(name, SECTIONS, "part of an explanation")
-    return framed(
-        SECTIONS[name](analysis),
-        title=name,
-        height=_HEIGHT,
-        more_style=_file("explain.css"),
-        script=_file("../../html/tooltip.js") + _file("explain.js"),
-    )
+    script = _file("../../html/tooltip.js") + _file("explain.js")
+    return framed(SECTIONS[name](analysis), name, _HEIGHT, _file("explain.css"), script)
 
 
 def summary_frame(analysis: TextAnalysis) -> str:
     """Return the score and the shaded text in a frame."""
     text = analysis.model.vocabulary.decode(analysis.shown.codes)
     lines = sum(1 + len(line) // 90 for line in text.split("\n"))
-    return framed(
-        score_figures(analysis) + surprise_card(analysis),
-        title="surprise",
-        height=min(_HEIGHT, 190 + 20 * lines),
-        more_style=_file("explain.css"),
-        script=_file("explain.js"),
-    )
+    body, height = score_figures(analysis) + surprise_card(analysis), 190 + 20 * lines
+    script = _file("explain.js")
+    return framed(body, "surprise", min(height, _HEIGHT), _file("explain.css"), script)
 
 
 def model_description(analysis: TextAnalysis) -> str:
     """Return the model's network and vocabulary in a line."""
-    network = analysis.model.architecture.settings
+    architecture, vocabulary = analysis.model.architecture, analysis.model.vocabulary
+    network = architecture.settings
     return (
         f"{network.cell.upper()}, {network.num_layers} × {network.hidden_size} units, "
-        f"{analysis.model.architecture.size:,} parameters, "
-        f"{len(analysis.model.vocabulary)} "
-        f"{'bytes' if analysis.model.vocabulary.is_bytes else 'characters'}"
+        f"{architecture.size:,} parameters, "
+        f"{len(vocabulary)} {'bytes' if vocabulary.is_bytes else 'characters'}"
     )
 
 
@@ -77,11 +68,8 @@ def score_figures(analysis: TextAnalysis) -> str:
     ]
     if analysis.text.left_out:
         entries.append((f"{analysis.text.left_out:,}", "unknown, skipped"))
-    return tag(
-        "div",
-        "".join(tag("div", tag("strong", a) + tag("span", escape(b))) for a, b in entries),
-        class_="figures",
-    )
+    cells = "".join(tag("div", tag("strong", a) + tag("span", escape(b))) for a, b in entries)
+    return tag("div", cells, class_="figures")
 
 
 def surprise_section(analysis: TextAnalysis) -> str:
@@ -91,19 +79,15 @@ def surprise_section(analysis: TextAnalysis) -> str:
         "One bit more is half as probable. Point at a character, or tap it, to see the predictions "
         "at its position."
     )
+    note = "Line and column, the character and its bits, and the predictions there."
     places = "".join(_list_item(analysis, each) for each in analysis.worst)
     listed = card(
         tag("h3", "The most surprising characters"),
-        tag(
-            "p",
-            "Line and column, the character and its bits, and the predictions there.",
-            class_="note",
-        ),
+        tag("p", note, class_="note"),
         tag("ol", places, class_="places"),
     )
-    return section(
-        "Surprise", surprise_card(analysis), listed if analysis.worst else "", about=about
-    )
+    parts = (surprise_card(analysis), listed if analysis.worst else "")
+    return section("Surprise", *parts, about=about)
 
 
 def surprise_card(analysis: TextAnalysis) -> str:
@@ -111,15 +95,8 @@ def surprise_card(analysis: TextAnalysis) -> str:
     total, shown = len(analysis.text.codes), len(analysis.shown.codes)
     note = "" if shown == total else f"The first {shown:,} of {total:,}."
     text = surprise_text(analysis.model.vocabulary, analysis.shown)
-    return card(_scale(), tag("p", note, class_="note") if note else "", _shaded(text, "tall"))
-
-
-def _scale() -> str:
-    steps = "".join(
-        tag("b", f"{n}+" if n == LEVELS else str(n), class_=f"s{n}" if n else None)
-        for n in range(LEVELS + 1)
-    )
-    return tag("div", f"{steps}<span>bits</span>", class_="scale shaded")
+    scale = tag("div", f"{level_boxes()}<span>bits</span>", class_="scale shaded")
+    return card(scale, tag("p", note, class_="note") if note else "", _shaded(text, "tall"))
 
 
 def _shaded(text: str, more: str = "") -> str:
@@ -130,20 +107,14 @@ def _list_item(analysis: TextAnalysis, surprising: Surprising) -> str:
     """Return a list item for a surprising character: position, passage and predictions."""
     vocabulary, passage, index = analysis.model.vocabulary, surprising.passage, surprising.index
     character = vocabulary.decode(passage.codes[index : index + 1]) or " "
-    guesses = guesses_text(
-        vocabulary, passage.guesses[index].tolist(), passage.chances[index].tolist()
-    )
+    guesses = guesses_text(vocabulary, passage.guesses[index], passage.chances[index])
     head = (
         f"{tag('span', escape(str(surprising.where)), class_='where')} · "
         f"{escape(visible(character[0]))} · {surprising.bits:.1f} bits "
         f"({percent(2.0**-surprising.bits)})"
     )
-    return tag(
-        "li",
-        head
-        + _shaded(surprise_text(vocabulary, passage, index))
-        + tag("p", f"predicted: {escape(guesses)}", class_="note"),
-    )
+    text = _shaded(surprise_text(vocabulary, passage, index))
+    return tag("li", head + text + tag("p", f"predicted: {escape(guesses)}", class_="note"))
 
 
 @cache

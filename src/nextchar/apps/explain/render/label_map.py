@@ -19,13 +19,9 @@ SIZES = {"wide": (1110, 620), "narrow": (340, 420)}
 LETTER, WIDE_LETTER = 8.5, 14.4  # width of a letter, and of an East Asian wide one
 LINE = 15.0  # height of a label
 # displacements of a label that are tried, the nearest first
-_OFFSETS = np.array(
-    [
-        (distance * math.cos(angle), distance * math.sin(angle))
-        for distance in (0, 9, 14, 19, 25, 32, 40)
-        for angle in np.linspace(0, 2 * math.pi, 16, endpoint=False)
-    ]
-)
+_ANGLES = np.linspace(0, 2 * math.pi, 16, endpoint=False)
+_RING = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+_OFFSETS = np.concatenate([distance * _RING for distance in (0, 9, 14, 19, 25, 32, 40)])
 
 
 @dataclass(frozen=True)
@@ -43,11 +39,8 @@ def label_map(title: str, points: Sequence[Point], kinds: Sequence[tuple[str, in
     """Draw labels at their positions, moved aside to avoid overlaps. kinds: of the legend."""
     keys = "".join(tag("span", _dot(colour) + escape(name), class_="key") for name, colour in kinds)
     drawn = "".join(_map(kind, *size, points) for kind, size in SIZES.items())
-    return tag(
-        "figure",
-        tag("figcaption", escape(title)) + tag("div", keys, class_="legend") + drawn,
-        class_="figure",
-    )
+    head = tag("figcaption", escape(title)) + tag("div", keys, class_="legend")
+    return tag("figure", head + drawn, class_="figure")
 
 
 def _dot(colour: int) -> str:
@@ -60,24 +53,16 @@ def _map(kind: str, width: int, height: int, points: Sequence[Point]) -> str:
     labels = arrange(places, [width_of(point.label) for point in points], width, height)
     parts = []
     for point, (x, y), label in zip(points, places, labels, strict=True):
-        title = tag("title", escape(point.hover))
-        dot = tag("circle", cx=x, cy=y, r=2, class_="dot")
+        ink, dot = tag("title", escape(point.hover)), tag("circle", cx=x, cy=y, r=2, class_="dot")
         if label is None:
-            parts.append(tag("g", title + dot, class_=f"c{point.colour}"))
-            continue
-        moved = math.hypot(label[0] - x, label[1] - y) > 1
-        lead = (
-            tag("line", x1=x, y1=y, x2=label[0], y2=label[1], class_="lead") + dot if moved else ""
-        )
-        text = tag(
-            "text",
-            escape(point.label),
-            x=label[0],
-            y=label[1] + 5,
-            text_anchor="middle",
-            class_="label",
-        )
-        parts.append(tag("g", title + lead + text, class_=f"c{point.colour}"))
+            ink += dot
+        else:
+            a, b = label
+            if math.dist(label, (x, y)) > 1:  # moved aside
+                ink += tag("line", x1=x, y1=y, x2=a, y2=b, class_="lead") + dot
+            text = escape(point.label)
+            ink += tag("text", text, x=a, y=b + 5, text_anchor="middle", class_="label")
+        parts.append(tag("g", ink, class_=f"c{point.colour}"))
     return tag("svg", "".join(parts), class_=kind, viewBox=f"0 0 {width} {height}", role="img")
 
 
@@ -95,10 +80,8 @@ def _scaled(points: Sequence[Point], width: int, height: int) -> list[tuple[floa
     low, high = at.min(axis=0), at.max(axis=0)
     available = np.array([width - 40, height - 30])
     scale = float((available / np.maximum(high - low, 1e-9)).min())
-    return [
-        tuple(place)
-        for place in ((at - (low + high) / 2) * scale + [width / 2, height / 2]).tolist()
-    ]
+    places = (at - (low + high) / 2) * scale + [width / 2, height / 2]
+    return [tuple(place) for place in places.tolist()]
 
 
 def arrange(

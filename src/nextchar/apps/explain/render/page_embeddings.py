@@ -20,13 +20,10 @@ def symbols_section(analysis: TextAnalysis) -> str:
     """Return the map of the characters and their nearest neighbours."""
     symbols, vocabulary = analysis.symbols, analysis.model.vocabulary
     rows = "embedding" if "embedding" in analysis.model.parameters.views else "input weights"
-    near = [
-        [
-            (code_label(vocabulary, int(code)), f"{cosine:.2f}")
-            for code, cosine in zip(codes, cosines, strict=True)
-        ]
-        for codes, cosines in zip(symbols.neighbours, symbols.cosines, strict=True)
-    ]
+    near = []
+    for codes, cosines in zip(symbols.neighbours.tolist(), symbols.cosines, strict=True):
+        labels = [code_label(vocabulary, code) for code in codes]
+        near.append([(each, f"{cosine:.2f}") for each, cosine in zip(labels, cosines, strict=True)])
     names = [code_label(vocabulary, int(code)) for code in symbols.codes]
     kinds = [_kind(vocabulary.decode([int(code)])) for code in symbols.codes]
     points = [

@@ -33,23 +33,18 @@ def neurons_section(analysis: TextAnalysis) -> str:
     if analysis.model.architecture.cell.STATES == 2:
         about += " A unit is its output h; a cell is tanh of the LSTM's cell state c."
     above = [match for match in neurons.best if match.score > neurons.chance[match.feature]]
-    text = glyphs(analysis.model.vocabulary, analysis.text.codes[: len(neurons.activations)])
+    observed = len(neurons.activations)
+    text = glyphs(analysis.model.vocabulary, analysis.text.codes[:observed])
     cards = [_unit(text, neurons, match) for match in above]
-    notes = []
     below = [neurons.features[m.feature].name for m in neurons.best if m not in above]
-    if below:
-        notes.append(f"No unit tracks these better than chance: {', '.join(below)}.")
-    if neurons.rare:
-        notes.append(
-            f"Too rare in the first {len(neurons.activations):,} characters for a score: "
-            f"{', '.join(neurons.rare)}."
-        )
+    reasons = {
+        "No unit tracks these better than chance": below,
+        f"Too rare in the first {observed:,} characters for a score": neurons.rare,
+    }
+    notes = [f"{reason}: {', '.join(names)}." for reason, names in reasons.items() if names]
     note = card(*(tag("p", escape(each), class_="note") for each in notes)) if notes else ""
-    legend = tag(
-        "div",
-        _activation_scale() + tag("span", '<b class="u">text</b> with the feature'),
-        class_="scale shaded",
-    )
+    marked = tag("span", '<b class="u">text</b> with the feature')
+    legend = tag("div", _activation_scale() + marked, class_="scale shaded")
     explorer = _explorer(text, neurons) if neurons.matches else ""
     return section("Neurons", card(legend), grid(*cards), note, explorer, about=about)
 
@@ -89,29 +84,19 @@ def _unit(text: Glyphs, neurons: Neurons, match: Match) -> str:
         f"score {match.score:.2f} · {abs(match.first):.2f} on the half it was chosen on · "
         f"chance {neurons.chance[match.feature]:.2f}"
     )
-    part = excerpt(
-        text.last(feature.values), text.text, _after(text, neurons.half), feature.is_switch
-    )
-    under = text.last(feature.values)[part] > 0 if feature.is_switch else None
+    tracked = text.last(feature.values)
+    half = int(np.searchsorted(text.starts, neurons.half))
+    part = excerpt(tracked, text.text, half, feature.is_switch)
+    under = tracked[part] > 0 if feature.is_switch else None
     shaded = activation_text(text.text[part], scaled(text.last(values))[part], under)
-    head = escape(feature.name) + tag("span", escape(str(unit)))
-    return tag(
-        "div",
-        tag("h3", head)
-        + tag("p", scores, class_="note")
-        + tag("div", shaded, class_="text shaded"),
-        class_="card unit",
-    )
-
-
-def _after(text: Glyphs, code: int) -> int:
-    """Index of the first character that begins at a code or after it."""
-    return int(np.searchsorted(text.starts, code))
+    head = tag("h3", escape(feature.name) + tag("span", escape(str(unit))))
+    content = head + tag("p", scores, class_="note") + tag("div", shaded, class_="text shaded")
+    return tag("div", content, class_="card unit")
 
 
 def _explorer(text: Glyphs, neurons: Neurons) -> str:
     """Return a card: any unit over the same text, by selection, and a table of all units."""
-    begin = _after(text, neurons.half)
+    begin = int(np.searchsorted(text.starts, neurons.half))
     size = min(1200, EXPLORED // len(neurons.units), len(text.text) - begin)
     rows, names, steps = "", [], []
     for match in neurons.matches:
@@ -128,19 +113,12 @@ def _explorer(text: Glyphs, neurons: Neurons) -> str:
         "steps": base64.b64encode(np.concatenate(steps).tobytes()).decode(),
     }
     stored = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    head = tag("th", "unit") + tag("th", "tracks best") + tag("th", "score", class_="number")
+    table = tag("div", tag("table", tag("tr", head) + rows), class_="units")
+    title = tag("summary", f"All {len(names):,} units and the feature that each tracks best")
     return card(
         tag("h3", "Any unit over the same text"),
         tag("div", "", id="any-unit", hidden=True),
-        _unit_table(len(names), rows),
+        tag("details", title + table),
         f'<script type="application/json" id="units">{stored}</script>',
-    )
-
-
-def _unit_table(count: int, rows: str) -> str:
-    head = "".join(tag("th", each) for each in ("unit", "tracks best"))
-    head += tag("th", "score", class_="number")
-    return tag(
-        "details",
-        tag("summary", f"All {count:,} units and the feature that each tracks best")
-        + tag("div", tag("table", tag("tr", head) + rows), class_="units"),
     )

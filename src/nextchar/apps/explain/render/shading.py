@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from nextchar.apps.explain.code_labels import glyphs
 from nextchar.apps.explain.surprise import Passage
+from nextchar.apps.html.markup import tag
 from nextchar.formatting.visible_text import code_label, visible
 from nextchar.text.vocabulary import Codes, Vocabulary
 
@@ -32,15 +32,11 @@ def surprise_text(vocabulary: Vocabulary, passage: Passage, mark: int | None = N
     text = glyphs(vocabulary, passage.codes)
     bits = text.sums(passage.bits)
     marked = -1 if mark is None else int(np.searchsorted(text.starts, mark, side="right")) - 1
-    return "".join(
-        _character(
-            character,
-            level_of(bits[n]),
-            _predictions(vocabulary, passage, character, bits[n], int(text.starts[n])),
-            "m" if n == marked else "",
-        )
-        for n, character in enumerate(text.text)
-    )
+    parts = []
+    for n, character in enumerate(text.text):
+        title = _predictions(vocabulary, passage, character, bits[n], int(text.starts[n]))
+        parts.append(_character(character, level_of(bits[n]), title, is_marked=n == marked))
+    return "".join(parts)
 
 
 def influence_text(vocabulary: Vocabulary, codes: Codes, bits: NDArray[np.float64]) -> str:
@@ -53,15 +49,12 @@ def influence_text(vocabulary: Vocabulary, codes: Codes, bits: NDArray[np.float6
         return ""
     values = np.maximum.reduceat(bits, text.starts)
     levels = np.ceil(LEVELS * np.sqrt(np.clip(values / max(values.max(), 1e-9), 0, 1)) - 0.5)
-    return "".join(
-        _character(
-            character,
-            int(levels[n]),
-            f"{visible(character)}  {len(codes) - int(text.starts[n])} back: {values[n]:.3f} bits",
-            "",
-        )
-        for n, character in enumerate(text.text)
-    )
+    parts = []
+    for n, character in enumerate(text.text):
+        back = len(codes) - int(text.starts[n])
+        title = f"{visible(character)}  {back} back: {values[n]:.3f} bits"
+        parts.append(_character(character, int(levels[n]), title))
+    return "".join(parts)
 
 
 def activation_text(text: str, values: NDArray[Any], under: NDArray[Any] | None = None) -> str:
@@ -76,12 +69,18 @@ def activation_text(text: str, values: NDArray[Any], under: NDArray[Any] | None 
     return "".join(parts)
 
 
-def guesses_text(vocabulary: Vocabulary, codes: Sequence[int], chances: Sequence[float]) -> str:
+def level_boxes(label: str | None = None) -> str:
+    """Draw the shades of the levels. label: in each box; by default its bits."""
+    bits = enumerate((*map(str, range(LEVELS)), f"{LEVELS}+"))
+    return "".join(tag("b", label or text, class_=f"s{n}" if n else None) for n, text in bits)
+
+
+def guesses_text(
+    vocabulary: Vocabulary, codes: NDArray[np.int64], chances: NDArray[np.float64]
+) -> str:
     """Predictions as text: ␣ 41 % · e 11 %."""
-    return " · ".join(
-        f"{code_label(vocabulary, int(code))} {percent(chance)}"
-        for code, chance in zip(codes, chances, strict=True)
-    )
+    pairs = zip(codes.tolist(), chances.tolist(), strict=True)
+    return " · ".join(f"{code_label(vocabulary, code)} {percent(p)}" for code, p in pairs)
 
 
 def percent(share: float) -> str:
@@ -98,19 +97,16 @@ def _predictions(
 ) -> str:
     if np.isnan(bits):
         return f"{visible(character)}  first character: read, not predicted"
-    expected = guesses_text(
-        vocabulary, passage.guesses[code].tolist(), passage.chances[code].tolist()
-    )
+    expected = guesses_text(vocabulary, passage.guesses[code], passage.chances[code])
     title = f"{visible(character)}  {bits:.2f} bits, {percent(2.0**-bits)}\npredicted: {expected}"
     return title.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _character(character: str, level: int, title: str, more: str) -> str:
-    names = " ".join(filter(None, [f"s{level}" if level else "", more]))
-    attribute = f' class="{names}"' if names else ""
+def _character(character: str, level: int, title: str, *, is_marked: bool = False) -> str:
     # a line end is shown as a symbol before it
     content = f"<s>{visible(character)}</s>\n" if character == "\n" else _visible_markup(character)
-    return f'<b{attribute} title="{escape(title)}">{content}</b>'
+    names = _classes(f"s{level}" if level else "", "m" if is_marked else "")
+    return tag("b", content, class_=names, title=title)
 
 
 def _visible_markup(character: str) -> str:
@@ -120,5 +116,8 @@ def _visible_markup(character: str) -> str:
 def _run(text: str, step: int, is_under: bool) -> str:
     content = "".join(each if each in " \t\n" else _visible_markup(each) for each in text)
     side = f"p{step}" if step > 0 else f"n{-step}" if step else ""
-    names = " ".join(filter(None, [side, "u" if is_under else ""]))
-    return f'<b class="{names}">{content}</b>' if names else f"<b>{content}</b>"
+    return tag("b", content, class_=_classes(side, "u" if is_under else ""))
+
+
+def _classes(*names: str) -> str | None:
+    return " ".join(filter(None, names)) or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nextchar.apps.explain.explanation import Explanation
-from nextchar.apps.explain.render.context_curves import context_curves, influence_curves
+from nextchar.apps.explain.render.page_context import context_curves, influence_curves
 from nextchar.formatting.units import to_bits
 
 
