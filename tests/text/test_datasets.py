@@ -28,7 +28,7 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers each path in its own way; requests are kept in `server.asked`."""
+    """Answers each path in its own way; requests are kept in `asked` of the server."""
 
     server: Server
 
