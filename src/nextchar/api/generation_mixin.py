@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from nextchar.errors import SettingsError
 from nextchar.generation.autocomplete import Suggestions, SuggestionSettings, complete
 from nextchar.generation.generation_settings import GenerationSettings, generation_settings
+from nextchar.generation.requests import RequestOptions, make_request
+from nextchar.model.file import Model
+from nextchar.text.vocabulary import Unknown
 
 if TYPE_CHECKING:
     from nextchar.generation.generate import Generated
-    from nextchar.generation.requests import RequestOptions
-    from nextchar.model.file import Model
-    from nextchar.text.vocabulary import Unknown
 
-    Bias = Mapping[str, float] | Mapping[int, float] | None
+Bias = Mapping[str, float] | Mapping[int, float] | None
 
 EARLIER_FORMS = ("stream", "samples", "num_return_sequences", "novel", "training_text")
 
@@ -94,8 +94,6 @@ class GenerationMixin:
         `samples=n` or `novel=True` returns a list, a list of prompts is answered with a list, and
         `stream=True` returns an iterator; use `generate_many` and `stream` in new code.
         """
-        from nextchar.generation.requests import RequestOptions
-
         request = RequestOptions(stop, logit_bias, pattern, unknown)
         if isinstance(prompt, list) or not options.keys().isdisjoint(EARLIER_FORMS):
             return self._earlier_form(prompt, request, options)
@@ -127,8 +125,6 @@ class GenerationMixin:
         >>> [(each.prompt, len(each.text), each.seed) for each in texts]
         [('to', 30, 1), ('to', 30, 1), ('be', 30, 1), ('be', 30, 1)]
         """
-        from nextchar.generation.requests import RequestOptions
-
         request = RequestOptions(stop, logit_bias, pattern, unknown)
         given = [prompts] if isinstance(prompts, str | bytes) else list(prompts)
         answers = self._samples(given, request, options, novel=novel, texts=training_text)
@@ -153,8 +149,6 @@ class GenerationMixin:
 
         The arguments are those of `generate`, and so is the text of all parts together.
         """
-        from nextchar.generation.requests import RequestOptions
-
         return self._stream(prompt, RequestOptions(stop, logit_bias, pattern, unknown), options)
 
     def complete(
@@ -201,7 +195,6 @@ class GenerationMixin:
     ) -> list[list[Generated]]:
         """Texts of each prompt; if novel, new records, compared with the training texts."""
         from nextchar.generation.generate import generate_many
-        from nextchar.generation.requests import make_request
 
         settings, model, seed = self._begin(options)
         if novel:

@@ -97,9 +97,8 @@ def run(args: list[str]) -> int:
     except click.ClickException as error:
         if isinstance(error, _NO_COMMAND):
             error.show()
-        else:
-            if args[:1] != ["train"] or is_rank_zero():
-                print_error(_usage(error, args))
+        elif args[:1] != ["train"] or is_rank_zero():
+            print_error(_usage(error, args))
         return error.exit_code
     except BrokenPipeError:  # the reader ended first (`| head`): no error
         return 0

@@ -13,6 +13,8 @@ from nextchar.settings.fields import setting_of
 from nextchar.settings.presets import CHOSEN_BY_AUTO
 
 Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+Field = dataclasses.Field[Any]
 Options = TypeVar("Options")
 
 
@@ -39,9 +41,7 @@ class SettingOption(click.Option):
         self.section = section
 
 
-def setting_options(
-    fields: Iterable[dataclasses.Field[Any]], aliases: Mapping[str, str] | None = None
-) -> Callable[[Command], Command]:
+def setting_options(fields: Iterable[Field], aliases: Mapping[str, str] | None = None) -> Decorator:
     """A decorator that adds an option for each settings field; an absent option is None.
 
     aliases: another name → the name of a field.
@@ -59,26 +59,21 @@ def option(help: str, *names: str, default: Any = None, **attributes: Any) -> An
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def options_of(kind: type[Any]) -> Callable[[Command], Command]:
+def options_of(kind: type[Any]) -> Decorator:
     """A decorator that adds the options among the fields of a dataclass."""
     fields = [field for field in dataclasses.fields(kind) if field.metadata]
     return _decorator([_command_option(field) for field in fields])
 
 
-def training_options(omitted: Collection[str] = ()) -> Callable[[Command], Command]:
+def training_options(omitted: Collection[str] = ()) -> Decorator:
     """The options of all settings of training, in the sections of docs/settings.md."""
-    return _decorator(
-        [
-            _setting_option(
-                field,
-                default="chosen by auto" if field.name in CHOSEN_BY_AUTO else "",
-                section=group.title(),
-            )
-            for group, kind in GROUPS.items()
-            for field in dataclasses.fields(kind)
-            if field.name not in omitted
-        ]
-    )
+    options = []
+    for group, kind in GROUPS.items():
+        for field in dataclasses.fields(kind):
+            default = "chosen by auto" if field.name in CHOSEN_BY_AUTO else ""
+            if field.name not in omitted:
+                options.append(_setting_option(field, default=default, section=group.title()))
+    return _decorator(options)
 
 
 def unknown_option(command: Command) -> Command:
@@ -113,7 +108,7 @@ def given(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def _decorator(options: Iterable[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+def _decorator(options: Iterable[Decorator]) -> Decorator:
     def decorate(command: Command) -> Command:
         for option in reversed(list(options)):
             command = option(command)
@@ -122,7 +117,7 @@ def _decorator(options: Iterable[Callable[[Command], Command]]) -> Callable[[Com
     return decorate
 
 
-def _command_option(field: dataclasses.Field[Any]) -> Callable[[Command], Command]:
+def _command_option(field: Field) -> Decorator:
     attributes = {"default": field.default, **field.metadata["attributes"]}
     if field.type == "bool":
         attributes |= {"is_flag": True, "default": False}
@@ -135,11 +130,11 @@ def _command_option(field: dataclasses.Field[Any]) -> Callable[[Command], Comman
 
 
 def _setting_option(
-    field: dataclasses.Field[Any],
+    field: Field,
     alias: str | None = None,
     default: str = "",
     section: str = "Options",
-) -> Callable[[Command], Command]:
+) -> Decorator:
     setting = setting_of(field)
     default = default or setting.unset or ("" if field.default is None else str(field.default))
     if field.type == "bool":
@@ -148,21 +143,16 @@ def _setting_option(
         names = [option_of(field.name), *([option_of(alias)] if alias else []), field.name]
         kind = click.Choice(setting.choices) if setting.choices else _plain_type(field)
         metavar = None if setting.choices else setting.metavar or _metavar(field)
+    text = setting.help + (f"  [default: {default}]" if default and kind else "")
     return click.option(
-        *names,
-        cls=SettingOption,
-        type=kind,
-        is_flag=kind is None,
-        default=None,
-        metavar=metavar,
-        help=setting.help + (f"  [default: {default}]" if default and kind else ""),
-        section=section,
-    )
+        *names, cls=SettingOption, type=kind, is_flag=kind is None, default=None,
+        metavar=metavar, help=text, section=section,
+    )  # fmt: skip
 
 
-def _plain_type(field: dataclasses.Field[Any]) -> Any:
+def _plain_type(field: Field) -> Any:
     return {"int": int, "float": float, "str": str}[str(field.type).removesuffix(" | None")]
 
 
-def _metavar(field: dataclasses.Field[Any]) -> str | None:
+def _metavar(field: Field) -> str | None:
     return {int: "N", float: "X", str: None}[_plain_type(field)]

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from nextchar.errors import SettingsError
 from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.interactive.character_classes import CharacterClasses
+from nextchar.generation.requests import RequestOptions, make_request
 from nextchar.model.loss import log_softmax
 from nextchar.settings.fields import Validated, setting
 
@@ -127,8 +128,6 @@ class Completer:
         Raises UnknownCharacterError for a character that the model does not know, unless `unknown`
         is `"skip"`.
         """
-        from nextchar.generation.requests import RequestOptions, make_request
-
         options = RequestOptions(unknown=unknown)
         request = make_request(self._model, prefix, GenerationSettings(), options, seed=0)
         self._stepper.restore(self._beginning)

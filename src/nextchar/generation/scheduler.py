@@ -110,7 +110,6 @@ class BatchScheduler(DecoderUser):
         return deltas
 
     def _accept(self, sequence: SequenceState, lane: Lane) -> list[KeyedDelta]:
-        """Pass new codes of a lane to its sequence."""
         delta = sequence.accept(self._decoder.wrote(lane, sequence.accepted))
         return [] if delta is None else [(sequence.key, delta)]
 

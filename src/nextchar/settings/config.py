@@ -6,7 +6,7 @@ The groups and their constants are importable from here too, since most callers 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from nextchar.settings.presets import AUTO, PRESETS
 __all__ = [
     "BUDGETS", "CELLS", "FIELDS", "GROUPS", "INITIALISATIONS", "OPTIMIZERS", "RESERVED",
     "SCHEDULES", "NetworkSettings", "Settings", "TextSettings", "TrainingSettings",
-    "fields", "laid_over", "option_of",
+    "laid_over", "option_of",
 ]  # fmt: skip
 
 GROUPS: Mapping[str, type[Any]] = {
@@ -56,7 +56,7 @@ class Settings:
         """
         flat = laid_over(preset, given)
         groups = {
-            group: kind(**{name: flat[name] for name in _names(kind) if name in flat})
+            group: kind(**{name: flat[name] for name in kind.__dataclass_fields__ if name in flat})
             for group, kind in GROUPS.items()
         }
         return cls(**groups)
@@ -77,23 +77,13 @@ class Settings:
         """Settings from the result of `tables`. Raises SettingsError, for an unknown table too."""
         for name in tables:
             require_known(name, GROUPS, "table")
-        flat: dict[str, Any] = {}
-        for group in GROUPS:
-            flat |= tables.get(group, {})
+        flat = {name: value for table in tables.values() for name, value in table.items()}
         return cls.make(None, **flat)
 
 
-def fields() -> Iterator[dataclasses.Field[Any]]:
-    """Every field of the three groups, in order."""
-    for kind in GROUPS.values():
-        yield from dataclasses.fields(kind)
-
-
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
-
-
-FIELDS: Mapping[str, dataclasses.Field[Any]] = {field.name: field for field in fields()}
+FIELDS: Mapping[str, dataclasses.Field[Any]] = {
+    field.name: field for kind in GROUPS.values() for field in dataclasses.fields(kind)
+}
 
 
 def option_of(name: str) -> str:

@@ -144,8 +144,7 @@ def _plain(bound: float) -> str:
 
 
 _ESCAPE = re.compile(
-    r"\\(?:[abfnrtv0\\]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U00(?:0[\da-fA-F]|10)[\da-fA-F]{4})",
-    re.ASCII,
+    r"\\(?:[abfnrtv0\\]|x[\da-fA-F]{2}|u[\da-fA-F]{4}|U00(?:0[\da-fA-F]|10)[\da-fA-F]{4})", re.ASCII
 )
 _UNPRINTABLE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 

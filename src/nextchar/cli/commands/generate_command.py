@@ -53,7 +53,7 @@ class GenerateOptions:
     )
     novel: bool = option(
         "Generate only records that are not in the training text; in running text, mark copied "
-        "passages.",
+        "passages."
     )
     training_text: tuple[str, ...] = option(
         "Text that --novel compares with.  [default: the files of the training; repeatable]",
@@ -64,7 +64,7 @@ class GenerateOptions:
     interactive: bool = option(
         "Write together with the model in the terminal: type, choose, undo, let it continue. The "
         "whole text is printed at the end. Ctrl-D ends with status 0, Ctrl-C with 130; F1 shows "
-        "help.",
+        "help."
     )
 
 

@@ -103,7 +103,6 @@ def _train(
     group: ProcessGroup,
     callbacks: RunCallbacks,
 ) -> Trained:
-    """Train until the run is done or asked to stop."""
     from nextchar.api.estimator import write_sample
     from nextchar.training.run import RunRequest, load_base_model, text_from_paths, train
     from nextchar.training.run_context import Hooks

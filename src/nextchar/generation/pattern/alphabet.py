@@ -104,7 +104,6 @@ class Alphabet:
         return ~mask if characters.negated else mask
 
     def _add(self, mask: NDArray[np.bool_], item: Item, flags: int) -> None:
-        """Add the characters of a set's item to a mask."""
         if isinstance(item, str):
             mask |= self._matching(item, flags)
             return

@@ -10,14 +10,13 @@ the part of the pattern at fault.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.generation.pattern.alphabet import NONE, Alphabet
 from nextchar.generation.pattern.assertions import ASCII_WORD, NEWLINE, WORD, bits_for
-from nextchar.generation.pattern.dfa import Determinizer
+from nextchar.generation.pattern.dfa import Determinizer, equal_columns
 from nextchar.generation.pattern.diagnostics import refuse_impossible
 from nextchar.generation.pattern.nfa import NFA
 from nextchar.generation.pattern.parser import parse
@@ -72,7 +71,7 @@ def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Au
     steps = alphabet.table()
     bits = _bits(nfa, vocabulary)
     codes = np.flatnonzero((steps != NONE).any(axis=0))  # the others are never allowed
-    which, firsts = _equal_columns(np.vstack([steps, bits])[:, codes])
+    which, firsts = equal_columns(np.vstack([steps, bits])[:, codes])
     table, accepts = Determinizer(nfa, steps[:, codes[firsts]], bits[codes[firsts]], limit).run()
     table, accepts, distance = _only_alive(table, accepts)
     if len(table) == 0:
@@ -80,7 +79,7 @@ def _automaton(pattern: str, vocabulary: Vocabulary, end_code: int | None) -> Au
     if (table < 0).all():
         raise pattern_error("matches only the empty text", "let it match some character")
     classes = np.full(len(vocabulary), -1, dtype=np.int32)
-    kept, firsts = _equal_columns(table)
+    kept, firsts = equal_columns(table)
     used = (table[:, firsts] >= 0).any(axis=0)
     classes[codes] = np.where(used, np.cumsum(used) - 1, -1)[kept[which]]
     return Automaton(classes, np.ascontiguousarray(table[:, firsts[used]]), accepts, distance)
@@ -98,16 +97,6 @@ def _bits(nfa: NFA, vocabulary: Vocabulary) -> NDArray[np.int16]:
     bits = NEWLINE * (points == ord("\n")) + WORD * np.array(words, int)
     bits += ASCII_WORD * np.array(ascii_words, int)
     return np.asarray(bits & bits_for(set(nfa.conditions)), dtype=np.int16)
-
-
-def _equal_columns(rows: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Number the distinct columns; return the number of each column, and the first of each."""
-    if rows.shape[1] == 0:
-        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
-    columns = np.ascontiguousarray(rows.T)
-    whole = columns.view(np.dtype((np.void, columns.dtype.itemsize * columns.shape[1]))).ravel()
-    _, firsts, which = np.unique(whole, return_index=True, return_inverse=True)
-    return which, firsts
 
 
 def _only_alive(

@@ -84,11 +84,9 @@ class Determinizer:
         if not targets:
             return -1
         leads = self._steps[np.array(list(targets))[:, None], classes]  # (nodes, classes)
-        columns = np.ascontiguousarray(leads.T)
         self._limit.spend(leads.size // 16 + 30)
-        whole = columns.view(np.dtype((np.void, columns.dtype.itemsize * len(targets)))).ravel()
-        _, firsts, which = np.unique(whole, return_index=True, return_inverse=True)
-        states = [self._state(self._led(targets, columns[first]), after) for first in firsts]
+        which, firsts = equal_columns(leads)
+        states = [self._state(self._led(targets, leads[:, first]), after) for first in firsts]
         return np.array(states, dtype=np.int32)[which]
 
     def _targets(self, items: set[int] | Items, after: int) -> dict[int, set[int]]:
@@ -170,6 +168,16 @@ class Determinizer:
             self._limit.spend(len(seen))
             self._rests[item] = frozenset(found) if self._alive[state] else frozenset()
         return self._rests[item]
+
+
+def equal_columns(rows: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Number the distinct columns; return the number of each column, and the first of each."""
+    if rows.shape[1] == 0:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    columns = np.ascontiguousarray(rows.T)
+    whole = columns.view(np.dtype((np.void, columns.dtype.itemsize * columns.shape[1]))).ravel()
+    _, firsts, which = np.unique(whole, return_index=True, return_inverse=True)
+    return which, firsts
 
 
 def _alive(nfa: NFA, can_be_read: NDArray[np.bool_]) -> list[bool]:
