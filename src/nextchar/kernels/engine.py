@@ -56,7 +56,7 @@ __all__ = ["Engine", "EngineBytes", "Gradient", "GradientAllReduce", "StepResult
 Array = NDArray[Any]
 T = TypeVar("T")
 
-SCORING_LANES = 64
+SCORING_LANES = 64  # that a text is cut into for fast scoring
 
 
 class Engine:
@@ -93,8 +93,8 @@ class Engine:
         self._size = WorkspaceSize(0, 0)  # that they are allocated for
         self._workers = Workers(threads)
         self._limit = one_blas_thread()
-        self._shards = aligned_zeros((threads, architecture.size), dtype)
-        self._gradient = np.zeros(architecture.size, dtype)
+        self._shards = aligned_zeros((threads, architecture.size), dtype)  # a gradient per thread
+        self._gradient = np.zeros(architecture.size, dtype)  # their sum
 
     def __enter__(self) -> Self:
         return self
@@ -123,16 +123,16 @@ class Engine:
         dropout: rate; seed and step choose the dropped units.
         Of a batch whose other lanes are on other machines, loss and gradient are of all lanes.
         """
-        length, B = batch.inputs.shape
+        length, B = batch.inputs.shape  # B is 0 where this machine has no lane
         self._allocate(length, max(B, 1), dropout > 0)
-        self._pack(parameters, self._packed)
+        self._pack(parameters, self._packed)  # the last update changed the weights
         inputs = StepInputs(
             parameters=parameters.flat,
             codes=np.ascontiguousarray(batch.inputs, np.int64),
             targets=np.ascontiguousarray(batch.targets, np.int64),
             state=np.ascontiguousarray(state),
-            new_state=np.empty(state.shape, state.dtype),
-            scale=1 / batch.characters,
+            new_state=np.empty(state.shape, state.dtype),  # each thread writes its lanes
+            scale=1 / batch.characters,  # of all lanes, on whatever machine: their mean loss
             dropout=make_dropout(self._layout.L, dropout, seed, step),
             first_lane=batch.first,
             lanes=batch.lanes,
@@ -147,41 +147,39 @@ class Engine:
     def _step(self, inputs: StepInputs) -> tuple[float, float]:
         """Return the summed loss of all lanes and the norm of their gradient."""
         B = inputs.codes.shape[1]
-        bounds = bounds_of(B, min(self._workers.threads, B))
+        bounds = bounds_of(B, min(self._workers.threads, B))  # a lane or more in each shard
 
         def work(shard: int) -> float:
             first, end = bounds[shard], bounds[shard + 1]
             workspace, gradient = self._workspaces[shard], self._shards[shard]
-            return float(
-                training_step(
-                    self._layout, self._packed, workspace, gradient, inputs, first, end - first
-                )
+            loss: float = training_step(
+                self._layout, self._packed, workspace, gradient, inputs, first, end - first
             )
+            return loss
 
         losses = self._workers.run(work, range(len(bounds) - 1))
         self._require_known(losses, inputs)
-        return float(sum(losses)), self._sum(self._shards[: len(losses)])
+        return float(sum(losses)), self._sum(self._shards[: len(losses)])  # in fixed order
 
     def _step_in_buckets(
         self, inputs: StepInputs, all_reduce: GradientAllReduce
     ) -> tuple[float, float]:
-        """Return the same where others compute other lanes; sum each bucket when it is ready.
-
-        A machine may have no lane: its share of the sums is then zero.
-        """
+        """Return the same with other lanes on other machines; sum each bucket when it is ready."""
         B, gradient, poll = inputs.codes.shape[1], self._gradient, all_reduce.poll
         bounds = bounds_of(B, min(self._workers.threads, B)) if B else [0]
+        # a machine without a lane has no shard, but one row of zeros as its share of the sums
         shards, rows = range(len(bounds) - 1), self._shards[: max(len(bounds) - 1, 1)]
         buckets = Buckets(self._layout, self._packed, self._workspaces, rows, bounds, inputs)
         if not B:
             rows[:] = 0
 
         def forward_to_loss() -> list[float]:
+            # this thread polls the sums over machines while the workers compute
             losses = self._workers.run_polling(poll, buckets.loss, shards)
             self._require_known(losses, inputs)
             return losses
 
-        add = partial(optimizers.add_shards, rows, gradient)
+        add = partial(optimizers.add_shards, rows, gradient)  # over the threads of this machine
         loss = step_in_buckets(
             bucket_bounds(self._layout, self._matrix_size),
             gradient,
@@ -190,11 +188,11 @@ class Engine:
             compute=lambda n: self._workers.run_polling(poll, partial(buckets.compute, n), shards),
             add=partial(self._workers.over_ranges, add),
         )
-        return loss, self._sum(gradient[None])  # for its norm
+        return loss, self._sum(gradient[None])  # (1, size): a sum of one row, for its norm
 
     def _require_known(self, losses: Sequence[float], inputs: StepInputs) -> None:
         """Raise IndexError where a kernel met an invalid code."""
-        if NO_CODE in losses:
+        if NO_CODE in losses:  # checked again here: the kernel does not report the code
             require_codes(inputs.codes, self._layout.V)
             require_codes(inputs.targets, self._layout.V)
 
@@ -216,14 +214,13 @@ class Engine:
             settings, norm=gradient.norm, learning_rate=learning_rate, step=step
         )
         flat = parameters.flat
-        one, two = [*slots.values(), flat[:0], flat[:0]][:2]
+        # (size,) each, or (0,) where the optimizer has fewer
+        pair = tuple([*slots.values(), flat[:0], flat[:0]][:2])
 
         def work(first: int, end: int) -> None:
-            optimizers.update(
-                constants, flat, gradient.flat, (one, two), first, end, self._matrix_size
-            )
+            optimizers.update(constants, flat, gradient.flat, pair, first, end, self._matrix_size)
 
-        self._workers.over_ranges(work, 0, flat.size)
+        self._workers.over_ranges(work, 0, flat.size)  # elementwise: ranges are independent
 
     def score(
         self,
@@ -248,7 +245,7 @@ class Engine:
         Each takes at most `CHUNK` characters, of at most so many lanes. The parameters are those
         of this call; the logits are valid until a function's next call.
         """
-        self._pack(parameters, self._unrounded)
+        self._pack(parameters, self._unrounded)  # never rounded to bfloat16
         return self._predictor.forwards(parameters.flat, lanes)
 
     def each(self, work: Callable[[Any], T], over: Iterable[Any]) -> Iterator[T]:
@@ -257,6 +254,7 @@ class Engine:
 
     def _allocate(self, length: int, B: int, dropout: bool) -> None:
         """Allocate the workspaces for batches up to a size, unless they are large enough."""
+        # never smaller than before: a short batch uses the beginning of the memory
         old, threads = self._size, self._workers.threads
         size = WorkspaceSize(
             max(length, old.T), max(B, old.B), self._bfloat16, dropout=dropout or old.dropout
@@ -264,7 +262,7 @@ class Engine:
         if size == old:
             return
         self._size = size
-        size = size._replace(B=-(-size.B // min(threads, size.B)))
+        size = size._replace(B=-(-size.B // min(threads, size.B)))  # lanes of the largest shard
         self._workspaces = [
             allocate_workspace(self._layout, size, self._dtype) for _ in range(threads)
         ]
@@ -275,6 +273,7 @@ class Engine:
 
     def _sum(self, rows: Array) -> float:
         """Sum gradients (shards, size) into the gradient; return its norm."""
+        # each range returns its sum of squares: the norm needs no separate pass
         add = partial(optimizers.add_shards, rows, self._gradient)
         return float(np.sqrt(sum(self._workers.over_ranges(add, 0, self._gradient.size))))
 
@@ -292,9 +291,9 @@ def engine_bytes(
     """Return the bytes that an engine allocates for steps of T characters of B lanes."""
     layout, flat = layout_of(architecture, dtype), architecture.size * np.dtype(dtype).itemsize
     packed = packed_weights_bytes(layout, dtype, pairs=bfloat16)
-    if bfloat16:
+    if bfloat16:  # the unrounded weights, for scoring
         packed += packed_weights_bytes(layout, dtype, backward=False)
-    size = WorkspaceSize(T, -(-B // threads), bfloat16, dropout=dropout)
+    size = WorkspaceSize(T, -(-B // threads), bfloat16, dropout=dropout)  # of the largest shard
     lanes = threads * workspace_bytes(layout, size, dtype)
     lanes += predictor_bytes(layout, dtype, threads, SCORING_LANES)
-    return EngineBytes(packed + (threads + 1) * flat, lanes)
+    return EngineBytes(packed + (threads + 1) * flat, lanes)  # a gradient per thread, their sum

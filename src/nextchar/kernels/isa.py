@@ -23,8 +23,8 @@ class ISA(NamedTuple):
 
     name: str
     vector_bytes: int
-    tile_rows: int
-    tile_vectors: int
+    tile_rows: int  # MR of the micro-kernel
+    tile_vectors: int  # NR_VECTORS
     has_bfloat16: bool = False  # products of bfloat16 pairs, summed in float32
 
 

@@ -60,6 +60,7 @@ class _Files:
             content = self._path(key).read_bytes()
         except OSError:
             return None
+        # the checksum first: damaged data is never unpickled
         checksum, data = content[:_CHECKSUM], content[_CHECKSUM:]
         return pickle.loads(data) if hashlib.sha256(data).digest() == checksum else None
 

@@ -6,7 +6,7 @@ one table of offsets serves both. Nothing is padded there:
     | embedding | W_ih | W_hh | W_ih | W_hh | … | W_out | b | b_hn | b | … | b_out |
       (V, E)      layer 0       layer 1           (H, V)   layer 0   layer 1
 
-In activations H and E are padded to whole vectors (P, EP), in logits V (VP).
+In activations H and E are padded to whole vectors, in logits V.
 """
 
 from __future__ import annotations
@@ -21,38 +21,33 @@ from nextchar.kernels.isa import padded
 from nextchar.model.parameters import Architecture
 
 CELLS = ("rnn", "lstm", "gru")
-RNN, LSTM, GRU = range(3)
+RNN, LSTM, GRU = range(3)  # indexes of CELLS: compiled code compares integers, not names
 W_IH, W_HH, B, B_HN = range(4)  # the columns of `layers`
 
 
 class Layout(NamedTuple):
-    """Sizes and offsets.
+    """Sizes and offsets; an offset of -1 stands for no such parameter."""
 
-    cell: an index of CELLS. S: states, 2 where the cell has c. G: gates.
-    layers: (L, 4) int64, offsets of W_ih, W_hh, b and b_hn, -1 for none.
-    embedding, W_out, b_out: offsets, -1 for none (tied: the embedding serves as W_out).
-    """
-
-    cell: int
-    L: int
-    S: int
-    G: int
+    cell: int  # an index of CELLS
+    L: int  # layers
+    S: int  # states: 2 where the cell has c
+    G: int  # gates
     H: int
-    P: int
+    P: int  # H rounded up to whole vectors
     E: int
-    EP: int
+    EP: int  # E rounded up
     V: int
-    VP: int
-    layers: NDArray[Any]
+    VP: int  # V rounded up
+    layers: NDArray[Any]  # (L, 4) int64, offsets of W_ih, W_hh, b and b_hn
     embedding: int
-    W_out: int
+    W_out: int  # -1 where weights are tied: the embedding serves as W_out
     b_out: int
 
 
 def layout_of(architecture: Architecture, dtype: Any) -> Layout:
     """Return the layout of an architecture, for activations of a float type."""
     s, V = architecture.settings, architecture.vocabulary_size
-    offsets = _offsets(architecture)
+    offsets = _offsets(architecture)  # in the flat array, which has no padding
     names = ("W_ih", "W_hh", "b", "b_hn")
     layers = [[offsets.get(f"layer{n}.{name}", -1) for name in names] for n in range(s.num_layers)]
     return Layout(

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 class Predictor:
-    """Workspaces of the threads, allocated for as many lanes as were asked for so far."""
+    """Workspaces of the threads, allocated for the largest number of lanes requested so far."""
 
     def __init__(self, layout: Layout, packed: PackedWeights, dtype: Any, threads: int) -> None:
         self._layout, self._packed, self._dtype, self._threads = layout, packed, dtype, threads
@@ -37,13 +37,13 @@ class Predictor:
 
         parameters: flat, as they are packed.
         """
-        if self._lanes < lanes:
+        if self._lanes < lanes:  # fewer lanes use the beginning of the same memory
             self._lanes = lanes
             self._workspaces = [
                 allocate_workspace(self._layout, _size(lanes), self._dtype)
                 for _ in range(min(self._threads, lanes))
             ]
-        workspaces = self._workspaces[:lanes]
+        workspaces = self._workspaces[:lanes]  # a thread without a lane has nothing to do
         return [partial(self._predict, parameters, workspace) for workspace in workspaces]
 
     def _predict(
@@ -51,11 +51,12 @@ class Predictor:
     ) -> tuple[Array, Array]:
         """Return logits (T, B, V), valid until the next call, and the state after codes (T, B)."""
         (T, B), V, VP = codes.shape, self._layout.V, self._layout.VP
-        new_state = np.empty_like(state)
+        new_state = np.empty_like(state)  # (L, STATES, B, H)
         x = np.ascontiguousarray(codes, np.int64)
         predict(
             self._layout, parameters, self._packed, workspace, x, state, new_state, NO_DROPOUT
         )  # fmt: skip
+        # (T·B·VP) → (T, B, V): a view without the padding
         return workspace.logits[: T * B * VP].reshape(T, B, VP)[:, :, :V], new_state
 
 
@@ -66,4 +67,5 @@ def predictor_bytes(layout: Layout, dtype: Any, threads: int, lanes: int) -> int
 
 def _size(lanes: int) -> WorkspaceSize:
     """Return the size of a workspace for `CHUNK` characters, however they are cut into lanes."""
+    # T · B ≤ CHUNK + lanes, as T is at least 1; h holds the states before step 0 too
     return WorkspaceSize(CHUNK + 2 * lanes, 1, backward=False)

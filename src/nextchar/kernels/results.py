@@ -10,28 +10,22 @@ Array = NDArray[Any]
 
 
 class Gradient(NamedTuple):
-    """Gradient of a mean loss, and its Euclidean norm.
+    """Gradient of a mean loss, and its Euclidean norm."""
 
-    flat: laid out as the parameters; the engine's own array, valid until its next step.
-    """
-
-    flat: Array
+    flat: Array  # laid out as the parameters; the engine's own array, valid until its next step
     norm: float
 
 
 class StepResult(NamedTuple):
-    """Result of a training step.
+    """Result of a training step."""
 
-    loss: mean, in nats per character. state: (L, STATES, B, H), after the batch.
-    """
-
-    loss: float
-    state: Array
+    loss: float  # mean, in nats per character
+    state: Array  # (L, STATES, B, H), after the batch
     gradient: Gradient
 
 
 class EngineBytes(NamedTuple):
-    """Bytes of an engine: arrays as large as the network, and arrays as large as a batch."""
+    """Bytes of an engine."""
 
-    weights: int
-    lanes: int
+    weights: int  # of arrays as large as the network
+    lanes: int  # of arrays as large as a batch

@@ -22,6 +22,7 @@ def usable_cores(system: Path = Path("/sys")) -> int:
     siblings = set()
     for cpu in os.sched_getaffinity(0):
         path = system / f"devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+        # one text for each physical core: the list of its logical ones
         siblings.add(path.read_text() if path.exists() else str(cpu))
     return max(1, min(len(siblings), _share(system / "fs/cgroup/cpu.max")))
 
@@ -30,7 +31,7 @@ def _share(path: Path) -> int:
     """Return the CPUs granted to a container, rounded up; a very large number without a limit."""
     if not path.exists():
         return 1 << 20
-    quota, period = path.read_text().split()
+    quota, period = path.read_text().split()  # microseconds of CPU time per period
     return 1 << 20 if quota == "max" else -(-int(quota) // int(period))
 
 

@@ -32,7 +32,8 @@ class Workers:
         return self._pool.map(work, over)
 
     def run(self, work: Callable[[int], T], over: Sequence[int]) -> list[T]:
-        """Return the results of work on each number; a single one runs on this thread."""
+        """Return the results of work on each number."""
+        # a single one runs on this thread: no hand-over
         return list(self._pool.map(work, over) if len(over) > 1 else map(work, over))
 
     def run_polling(
@@ -40,6 +41,7 @@ class Workers:
     ) -> list[T]:
         """Return the results of work on other threads, while this one calls `poll`."""
         futures = [self._pool.submit(work, each) for each in over]
+        # this thread does none of the work: it is free to poll as long as any is left
         while wait(futures, POLL_SECONDS).not_done:
             poll()
         return [future.result() for future in futures]
@@ -50,6 +52,7 @@ class Workers:
 
     def over_ranges(self, work: Callable[[int, int], T], first: int, end: int) -> list[T]:
         """Return the results of work on ranges of a flat array, from `first` to `end`."""
+        # contiguous ranges of at least MIN_RANGE numbers, or a single one
         bounds = [first + bound for bound in bounds_of(end - first, self.parts(end - first))]
         return self.run(lambda n: work(bounds[n], bounds[n + 1]), range(len(bounds) - 1))
 

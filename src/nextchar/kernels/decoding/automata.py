@@ -35,10 +35,11 @@ def stacked(automata: Sequence[CompiledAutomaton], V: int) -> tuple[Automata, li
     """Return the automata with their states numbered consecutively, and each one's first state."""
     if not automata:
         return no_automata(V), []
-    sizes = [each.table.shape for each in automata]
+    sizes = [each.table.shape for each in automata]  # (S, C) each
     firsts = np.cumsum([0, *(states for states, _ in sizes)])
+    # length of the row of each state: the number of classes of its pattern
     rows = np.concatenate([np.full(states, width) for states, width in sizes])
-    tables = [
+    tables = [  # next states in the new numbering; -1 stays -1
         np.where(each.table < 0, -1, each.table + first).ravel()
         for each, first in zip(automata, firsts, strict=False)
     ]
@@ -47,6 +48,7 @@ def stacked(automata: Sequence[CompiledAutomaton], V: int) -> tuple[Automata, li
         begins=np.concatenate([[0], np.cumsum(rows)]),
         table=np.concatenate(tables).astype(np.int32),
         accepts=np.concatenate([each.accepts for each in automata]),
+        # the text must end where it may and no code continues it
         is_last=np.concatenate([each.accepts & (each.table < 0).all(axis=1) for each in automata]),
         distance=np.concatenate([each.distance for each in automata]).astype(np.int32),
     ), firsts[:-1].tolist()

@@ -40,6 +40,7 @@ def _mask(z, classes, table, distance, left, end, keeps, banned):
     left: characters that may still be drawn. end: the end code where the text may end, else -1.
     """
     any_allowed = False
+    # code → class → next state, -1 where the pattern has none
     for j in range(z.size):
         following = table[classes[j]] if classes[j] >= 0 else -1
         # after this code the match must be reachable with the characters that remain

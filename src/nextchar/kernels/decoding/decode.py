@@ -58,7 +58,7 @@ def _advance(z, lane, lanes, scratch, codes):
     is_given = i < row.given
     noted = row.top >= 0 and (row.is_scored or not is_given)
     # log-probabilities are the model's own: taken before any rule changes the logits
-    total = _copy_logits(z, scratch.raw) if noted else 0.0
+    total = _copy_logits(z, scratch.raw) if noted else 0.0  # log of the softmax denominator
     # given, or drawn; a lane that has all its characters, or whose text ends, has no next code
     code = lanes.codes[lane, i] if is_given else -1
     if not is_given and row.drawn < row.most:
@@ -86,6 +86,7 @@ def _record_drawn(lane, lanes, code, i):
     row = lanes.rows[lane]
     lanes.codes[lane, i] = code
     row.drawn += 1
+    # a finished pattern comes first: the text ended by itself, not by its length
     if row.state >= 0 and advance_pattern(lane, lanes, code):
         row.status = STOPPED
     elif row.drawn == row.most:

@@ -35,23 +35,19 @@ class Lane:
     """Handle of one text; created and changed by a `Decoder` alone."""
 
     shard: Shard
-    number: int
+    number: int  # in the shard; another lane that leaves may change it
     automaton: CompiledAutomaton | None
 
 
 @dataclass(frozen=True)
 class Wrote:
-    """Output of a lane; views that feeding it overwrites.
+    """Output of a lane; views that feeding it overwrites."""
 
-    codes: (m,) given, then drawn. logprobs (m,), top_codes and top_logprobs (m, N): where the lane
-    is scored. status: RUNNING, STOPPED or FULL.
-    """
-
-    codes: Array
-    logprobs: Array
-    top_codes: Array
-    top_logprobs: Array
-    status: int
+    codes: Array  # (m,) given, then drawn
+    logprobs: Array  # (m,) where the lane is scored, as the next two
+    top_codes: Array  # (m, N)
+    top_logprobs: Array  # (m, N)
+    status: int  # RUNNING, STOPPED or FULL
 
 
 class Decoder:
@@ -79,6 +75,7 @@ class Decoder:
         self._parameters, self._layout = parameters, layout_of(architecture, dtype)
         self.packed = allocate_packed_weights(self._layout, dtype, pairs=bfloat16, backward=False)
         pack_weights(self._layout, parameters.flat, self.packed, 0, 1)
+        # one shard per thread, of nearly equal numbers of lanes
         threads = min(threads, lanes)
         sizes = np.diff(np.linspace(0, lanes, threads + 1).astype(int)).tolist()
         self._shards = [
@@ -89,6 +86,7 @@ class Decoder:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
         self._automata: list[CompiledAutomaton] = []
         self._firsts: list[int] = []  # first state of each
+        # with h = 0 the logits are the bias alone
         self.beginning = Snapshot(
             parameters.zero_state(1)[:, :, 0], parameters["b_out"].copy(), np.empty(0, np.int32)
         )
@@ -110,7 +108,8 @@ class Decoder:
     @property
     def block(self) -> int:
         """Number of characters to draw in one call for it to take some milliseconds."""
-        lanes = max(1, *(shard.count for shard in self._shards))
+        lanes = max(1, *(shard.count for shard in self._shards))  # of the busiest thread
+        # a character of a lane takes one multiply-add per weight of the matrices
         work = lanes * self._parameters.architecture.matrix_size
         return max(1, min(LONGEST, WORK // work))
 
@@ -134,6 +133,7 @@ class Decoder:
     def leave(self, lane: Lane) -> None:
         """Remove a lane."""
         lanes = self._lanes[self._shards.index(lane.shard)]
+        # the shard moves its last lane into the gap: its handle gets the new number
         moved = lanes[lane.shard.leave(lane.number)]
         lanes[lane.number] = moved
         moved.number = lane.number
@@ -169,6 +169,7 @@ class Decoder:
         def work(shard: Shard) -> None:
             shard.write(self._parameters.flat, self.packed, n, patience)
 
+        # a single shard runs on this thread: no hand-over
         busy = [shard for shard in self._shards if shard.count]
         list((self._pool.map if len(busy) > 1 else map)(work, busy))
 
@@ -207,6 +208,7 @@ class Decoder:
 
     def _restack(self, new: CompiledAutomaton) -> None:
         """Stack the patterns in use and a new one; patterns of lanes that left are dropped."""
+        # lanes with the same pattern share its object, which identifies it
         before = dict(zip(map(id, self._automata), self._firsts, strict=True))
         lanes = [lane for some in self._lanes for lane in some if lane.automaton is not None]
         kept = {id(lane.automaton): lane.automaton for lane in lanes}
@@ -216,6 +218,7 @@ class Decoder:
         for shard in self._shards:
             shard.lanes = shard.lanes._replace(automata=stack)
         for lane in lanes:
+            # a lane keeps its place in its pattern: its state moves with the first one
             key = id(lane.automaton)
             if key in before:
                 rows, which = lane.shard.lanes.rows, number[key]

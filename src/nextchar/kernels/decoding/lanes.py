@@ -46,60 +46,45 @@ LANE_DTYPE = np.dtype(
 
 
 class Automata(NamedTuple):
-    """Patterns of all lanes: A automata, their S states numbered consecutively.
+    """Patterns of all lanes: A automata, their S states numbered consecutively."""
 
-    classes: (A, V) class of each code, -1 for one that is allowed nowhere.
-    begins: (S + 1,) where the row of a state begins in `table`, the next state for each class, -1
-    for none. accepts: (S,) whether the text may end here; is_last: (S,) whether it must.
-    distance: (S,) fewest characters until it may.
-    """
-
-    classes: Array
-    begins: Array
-    table: Array
-    accepts: Array
-    is_last: Array
-    distance: Array
+    classes: Array  # (A, V) class of each code, -1 for one that is allowed nowhere
+    begins: Array  # (S + 1,) where the row of a state begins in `table`
+    table: Array  # in a row: the next state for each class, -1 for none
+    accepts: Array  # (S,) whether the text may end here
+    is_last: Array  # (S,) whether it must
+    distance: Array  # (S,) fewest characters until it may
 
 
 class Lanes(NamedTuple):
     """B lanes, of which the first ones are in use; V symbols, n codes of each at most.
 
-    unknown, end: codes, -1 for none: `unknown` is never drawn, `end` ends a text and is not part
-    of it. rows: (B,) of LANE_DTYPE. bias: (B, V) added to the logits of a biased lane.
-    history: (B, capacity) all codes of a lane; counts: (B, V) of codes among the last_n.
-    codes: (B, n) given, then drawn; uniforms: (B, n) to draw by.
-    logprobs: (B, n) of the codes; top_codes, top_logprobs: (B, n, N) of the most probable ones.
     An array that no lane needs has a width of zero.
     """
 
-    unknown: int
-    end: int
-    rows: Array
+    unknown: int  # code that is never drawn, -1 for none
+    end: int  # code that ends a text and is not part of it, -1 for none
+    rows: Array  # (B,) of LANE_DTYPE
     automata: Automata
-    bias: Array
-    history: Array
-    counts: Array
-    codes: Array
-    uniforms: Array
-    logprobs: Array
-    top_codes: Array
-    top_logprobs: Array
+    bias: Array  # (B, V) added to the logits of a biased lane
+    history: Array  # (B, capacity) all codes of a lane
+    counts: Array  # (B, V) of codes among the last_n
+    codes: Array  # (B, n) given, then drawn
+    uniforms: Array  # (B, n) to draw by
+    logprobs: Array  # (B, n) of the codes
+    top_codes: Array  # (B, n, N) the most probable codes
+    top_logprobs: Array  # (B, n, N)
 
 
 class SamplerScratch(NamedTuple):
-    """Scratch memory of one thread for drawing a code, (V,) each.
+    """Scratch memory of one thread for drawing a code, (V,) each."""
 
-    raw: logits before any rule. weights, counts: of the logits' type. keys: sort keys of codes.
-    candidates: some codes in order. banned: codes that a pattern does not allow.
-    """
-
-    raw: Array
-    weights: Array
-    counts: Array
-    keys: Array
-    candidates: Array
-    banned: Array
+    raw: Array  # logits before any rule
+    weights: Array  # of the logits' type
+    counts: Array  # the same
+    keys: Array  # sort keys of codes
+    candidates: Array  # some codes in order
+    banned: Array  # codes that a pattern does not allow
 
 
 def sampler_scratch(V: int, dtype: Any) -> SamplerScratch:

@@ -25,6 +25,7 @@ def apply_penalties(z, lane, lanes):
     row = lanes.rows[lane]
     if row.is_biased:
         _add_bias(z, lanes.bias[lane])
+    # values without an effect cost no pass over the logits
     if row.repetition != 1.0 or row.presence != 0.0 or row.frequency != 0.0:
         _penalize(z, lanes.counts[lane], row.repetition, row.presence, row.frequency)
     if row.ngram > 0:
@@ -50,6 +51,7 @@ def _penalize(z, counts, repetition, presence, frequency):
         count = counts[j]
         if count > 0:
             value = np.float64(z[j])
+            # towards less: a positive logit is divided, a negative one multiplied
             value = value / repetition if value > 0 else value * repetition
             z[j] = value - presence - frequency * count
 
@@ -81,7 +83,7 @@ def append_to_history(lane, lanes, code):
 @kernel()
 def _remember(history, counts, length, window, code):
     """Append a code to a history, and move the window of the counts; a negative window is all."""
-    history[length] = code
+    history[length] = code  # `Shard.write` has made room
     if window != 0:
         counts[code] += 1
     if 0 < window <= length:  # the code that leaves the window

@@ -32,22 +32,19 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """State of a lane after the codes that it has read.
+    """State of a lane after the codes that it has read."""
 
-    state: (L, STATES, H) without padding; logits: (V,); history: its codes, where it keeps them.
-    """
-
-    state: Array
-    logits: Array
-    history: Array
+    state: Array  # (L, STATES, H) without padding
+    logits: Array  # (V,)
+    history: Array  # codes of the lane, where it keeps them
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Sampling rules of a lane: names and values of LANE_DTYPE; bias (V,) added to its logits."""
+    """Sampling rules of a lane."""
 
-    numbers: dict[str, float]
-    bias: Array | None = None
+    numbers: dict[str, float]  # names and values of LANE_DTYPE
+    bias: Array | None = None  # (V,) added to the logits
 
 
 class Shard:
@@ -65,6 +62,7 @@ class Shard:
         end: int,
     ) -> None:
         self.layout, self.capacity, self.count = layout, B, 0
+        # one time step: the states after it are moved before the next
         size = WorkspaceSize(1, B, pairs=pairs, backward=False)
         self._workspace = allocate_workspace(layout, size, dtype)
         self.lanes: Lanes = allocate_lanes(B, layout.V, longest, unknown=unknown, end=end)
@@ -90,9 +88,11 @@ class Shard:
             row[name] = value
         row["length"] = len(start.history)
         self.lanes.rows[lane] = row
-        for n, states in enumerate(self._states(lane)):
+        for n, states in enumerate(self._states(lane)):  # h, and c of the LSTM
+            # (L, H) of (L, P): the padding is zero and stays zero
             states[:, : self.layout.H] = start.state[:, n]
         self.logits(lane)[:] = start.logits
+        # arrays that only some rules need are widened by the first lane that needs them
         if rules.bias is not None:
             self._widen("bias", V)
             self.lanes.bias[lane] = rules.bias
@@ -119,6 +119,7 @@ class Shard:
     def snapshot(self, lane: int) -> Snapshot:
         """Return a copy of the state of a lane."""
         H = self.layout.H
+        # (L, STATES, H)
         states = np.stack([states[:, :H] for states in self._states(lane)], axis=1)
         length = int(self.lanes.rows[lane]["length"])
         history = self.lanes.history[lane, :length].copy()
@@ -138,6 +139,7 @@ class Shard:
     def _states(self, lane: int) -> list[Array]:
         """Return the states before the next step, padded, (L, P) each."""
         P = self.layout.P
+        # (L, 2·B·P): the first B·P numbers of a layer are the states before the step
         arrays = [self._workspace.h, self._workspace.c][: self.layout.S]
         return [array[:, lane * P : (lane + 1) * P] for array in arrays]
 
@@ -147,6 +149,7 @@ class Shard:
         self._widen("history", len(history))
         self._widen("counts", V)
         self.lanes.history[lane, : len(history)] = history
+        # counts are those of the window alone
         last = history if window < 0 else history[max(0, len(history) - window) :]
         self.lanes.counts[lane] = np.bincount(last, minlength=V)
 

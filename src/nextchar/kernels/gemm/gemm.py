@@ -40,14 +40,10 @@ KC = 256  # rows summed at once in `gemm_tn`: two packed blocks stay in the L2 c
 
 
 class GemmContext(NamedTuple):
-    """Compiled code and scratch memory of products.
+    """Compiled code and scratch memory of products."""
 
-    macrokernel: address of the compiled `macrokernel` for the type of B.
-    scratch: uint32, MC × ⌈K/2⌉ pairs where A is rounded to bfloat16, otherwise empty.
-    """
-
-    macrokernel: int
-    scratch: NDArray[Any]
+    macrokernel: int  # address of the compiled `macrokernel` for the type of B
+    scratch: NDArray[Any]  # uint32, MC × ⌈K/2⌉ pairs where A is rounded to bfloat16; else empty
 
 
 def gemm_context(packed: Any, K: int = 0) -> GemmContext:
@@ -64,6 +60,7 @@ def scratch_size(packed: Any, K: int) -> int:
 
 @cache
 def _address(packed: str) -> int:
+    # the type of the number chooses the tile when the macro-kernel is compiled
     number = {"float32": np.float32, "float64": np.float64, "uint32": np.uint32}[packed]
     return c_function(
         lambda a, a_row, a_step, b, c, c_row, M, K, N, add: macrokernel(

@@ -50,16 +50,18 @@ def tile(context, rows, vectors, number, a, a_row, a_step, b, c, c_row, K, add):
     a, b, c: addresses. a_row, a_step, c_row: distances. K: the inner size.
     add: add the product to C instead of overwriting C.
     """
+    # rows, vectors, number; the seven from a to K; add
     signature = types.void(types.intp, types.intp, number, *[types.intp] * 7, types.boolean)
     kind = _Tile
     if number == types.uint32:
         kind = _Pairs if HOST.has_bfloat16 else _Widened
-    bits = number.bitwidth
+    bits = number.bitwidth  # a pair is as wide as a float32
 
     def generate(codegen, builder, sig, args):
         rows, vectors, _, *operands = args
         # a size known at compile time keeps the sums in registers: one block of code per size
         done = builder.append_basic_block("done")
+        # a different number for each (rows, vectors)
         code = builder.add(builder.mul(rows, _const(NR_VECTORS + 1)), vectors)
         switch = builder.switch(code, done)
         for r in range(1, MR + 1):
@@ -135,6 +137,7 @@ class _Tile:
 
     def _load_row(self, k: Any, b: Any) -> list[Any]:
         """Load the vectors of row k of B."""
+        # packed: the rows of B lie one after the other, without gaps
         builder, row = self.builder, self.builder.mul(k, _const(self.vectors * self.length))
         places = [builder.add(row, _const(v * self.length)) for v in range(self.vectors)]
         pointers = [self._pointer(b, place, self.operands) for place in places]
@@ -197,6 +200,7 @@ class _Pairs(_Tile):
         self.operands = ir.VectorType(self.operand, self.length)
 
     def _multiply_add(self, a: Any, b: Any, total: Any) -> Any:
+        # each element: total + a[2k] b[2k] + a[2k+1] b[2k+1], the operands seen as bfloat16
         halves = ir.VectorType(BFloat(), 2 * self.length)
         function = cgutils.get_or_insert_function(
             self.builder.module,
@@ -225,6 +229,7 @@ class _Widened(_Tile):
         upper = ir.Constant(self.operands, [0xFFFF0000] * self.length)
         first = builder.mul(builder.add(k, k), a_step)  # pair k holds the steps 2k and 2k + 1 of A
         for along, halves in (
+            # step 2k: the lower halves, shifted up; step 2k + 1: the upper halves, masked
             (first, [builder.shl(pair, sixteen) for pair in pairs]),
             (builder.add(first, a_step), [builder.and_(pair, upper) for pair in pairs]),
         ):

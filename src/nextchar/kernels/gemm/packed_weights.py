@@ -29,16 +29,11 @@ FORWARD, TRANSPOSED = 0, 1
 
 
 class PackedWeights(NamedTuple):
-    """Memory of every packed matrix.
-
-    layers: (L, 2, 2) int64, where [layer, W_IH or W_HH, FORWARD or TRANSPOSED] begins in
-    `matrices`; -1 for a matrix that is not there.
-    output: (2,), the same for (H × V), for the logits, and (V × H), for their gradient.
-    """
+    """Memory of every packed matrix, and where each begins; -1 for one that is not there."""
 
     matrices: NDArray[Any]
-    layers: NDArray[Any]
-    output: NDArray[Any]
+    layers: NDArray[Any]  # (L, 2, 2) int64: [layer, W_IH or W_HH, FORWARD or TRANSPOSED]
+    output: NDArray[Any]  # (2,): (H × V), for the logits, and (V × H), for their gradient
 
 
 def allocate_packed_weights(
@@ -50,7 +45,7 @@ def allocate_packed_weights(
         begins.append(end if size else -1)
         end += size
     matrices = aligned_zeros(end, np.uint32 if pairs else dtype)
-    where = np.array(begins, np.int64)
+    where = np.array(begins, np.int64)  # (4 L + 2,): the output is last
     return PackedWeights(matrices, where[:-2].reshape(layout.L, 2, 2), where[-2:])
 
 
@@ -66,14 +61,14 @@ def _sizes(layout: Layout, dtype: Any, pairs: bool, backward: bool) -> Iterator[
     """Sizes of the packed matrices in the order of memory; 0 for one that is not there."""
 
     def size(rows: int, columns: int) -> int:
-        return ((rows + 1) // 2 if pairs else rows) * columns
+        return ((rows + 1) // 2 if pairs else rows) * columns  # a pair holds two rows
 
-    width = layout.G * layout.P
+    width = layout.G * layout.P  # each gate is padded
     for n in range(layout.L):
         for which in (W_IH, W_HH):
             rows = weight_rows(layout, n, which)
-            yield size(rows, width)
-            yield size(width, padded(rows, dtype)) if backward else 0
+            yield size(rows, width)  # (K × G·P)
+            yield size(width, padded(rows, dtype)) if backward else 0  # (G·P × K)
     # P rows, not H: tied weights are packed transposed, their padding included
     yield size(layout.P, layout.VP)
     yield size(layout.VP, layout.P) if backward else 0
@@ -119,15 +114,15 @@ def _pack_output(layout, parameters, packed, task, parts):
     if layout.W_out < 0:  # tied: the logits are products with the rows of the embedding
         W = parameters[layout.embedding : layout.embedding + V * H].reshape(V, H)
         if task % parts == 0:
-            _pack_transposed(packed.matrices[forward:], W, 1, H, P, VP)
+            _pack_transposed(packed.matrices[forward:], W, 1, H, P, VP)  # (P × VP)
         if (task + 1) % parts == 0 and transposed >= 0:
-            _pack(packed.matrices[transposed:], W, 1, H, P)
+            _pack(packed.matrices[transposed:], W, 1, H, P)  # (V × P)
         return
     W = parameters[layout.W_out : layout.W_out + H * V].reshape(H, V)
     if task % parts == 0:
-        _pack(packed.matrices[forward:], W, 1, V, VP)
+        _pack(packed.matrices[forward:], W, 1, V, VP)  # (H × VP)
     if (task + 1) % parts == 0 and transposed >= 0:
-        _pack_transposed(packed.matrices[transposed:], W, 1, V, VP, P)
+        _pack_transposed(packed.matrices[transposed:], W, 1, V, VP, P)  # (VP × P)
 
 
 @kernel(inlined=True)

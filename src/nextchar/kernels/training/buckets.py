@@ -27,10 +27,7 @@ MIN_BUCKET = 1 << 16  # numbers worth a separate message
 
 
 class GradientAllReduce(Protocol):
-    """Sum of gradients over the processes that compute a part of the batch.
-
-    See `training.process_group`.
-    """
+    """Sum of gradients over the processes of a batch (see `training.process_group`)."""
 
     def begin(self, part: Array) -> None:
         """Begin to sum a part of the gradient, in place; it is not touched until `finish`."""
@@ -51,12 +48,13 @@ def bucket_bounds(layout: Layout, matrix_size: int) -> Iterator[tuple[int, int, 
     n is L for the output, then each layer from the last. Small buckets are sent with the next;
     vectors, which follow the matrices in the flat array, are complete after the last bucket.
     """
+    # where each bucket's matrices begin: layer 0's with the embedding, at the very beginning
     begins = [0, *layout.layers[1:, W_IH].tolist()]
-    begins.append(layout.W_out if layout.W_out >= 0 else matrix_size)
+    begins.append(layout.W_out if layout.W_out >= 0 else matrix_size)  # tied: empty
     end = matrix_size
     for n in range(layout.L, -1, -1):
         first = begins[n]
-        if n and end - first < MIN_BUCKET:
+        if n and end - first < MIN_BUCKET:  # left to the next; after n = 0 there is none
             first = end
         yield n, first, end
         end = first
@@ -80,24 +78,22 @@ def step_in_buckets(
     for n, first, end in buckets:
         matrix_size = max(matrix_size, end)
         compute(n)
-        if first < end:
+        if first < end:  # sent while the next bucket is computed
             add(first, end)
             all_reduce.begin(gradient[first:end])
+    # the vectors: every bucket wrote a part of them
     add(matrix_size, gradient.size)
     return all_reduce.finish(loss, gradient[matrix_size:])
 
 
 class Buckets(NamedTuple):
-    """Buckets of a step over some lanes of a batch, split over threads.
-
-    rows: (shards, size), the shards' gradients. bounds: where each shard's lanes begin.
-    """
+    """Buckets of a step over some lanes of a batch, split over threads."""
 
     layout: Layout
     packed: PackedWeights
     workspaces: Sequence[Workspace]
-    rows: Array
-    bounds: Sequence[int]
+    rows: Array  # (shards, size), the shards' gradients
+    bounds: Sequence[int]  # where each shard's lanes begin
     inputs: StepInputs
 
     def loss(self, shard: int) -> float:

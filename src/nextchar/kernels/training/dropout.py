@@ -21,15 +21,11 @@ u32 = np.uint32
 
 
 class Dropout(NamedTuple):
-    """Dropped units of a training step.
+    """Dropped units of a training step."""
 
-    keys: (L, 2) uint32, empty where nothing is dropped. A unit whose hash is below `threshold` is
-    dropped, others are multiplied by `factor`.
-    """
-
-    keys: NDArray[Any]
-    threshold: Any
-    factor: float
+    keys: NDArray[Any]  # (L, 2) uint32, empty where nothing is dropped
+    threshold: Any  # a unit whose hash is below it is dropped
+    factor: float  # of the other units
 
 
 NO_DROPOUT = Dropout(np.zeros((0, 2), u32), u32(0), 1.0)
@@ -39,6 +35,7 @@ def make_dropout(layers: int, rate: float, seed: int, step: int) -> Dropout:
     """Return the dropped units of a training step."""
     if rate == 0:
         return NO_DROPOUT
+    # the units that are kept are scaled up: the mean stays
     return Dropout(keys_of(layers, seed, step), threshold_of(rate), 1 / (1 - rate))
 
 

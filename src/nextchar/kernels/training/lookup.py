@@ -30,7 +30,8 @@ def lookup_with_bias(codes, W, b, a):
 
 @kernel()
 def lookup(codes, E, x):
-    """x[n] = E[codes[n]]; x: (N, ≥ E), its padding unchanged."""
+    """x[n] = E[codes[n]]; x: (N, ≥ E)."""
+    # the padding of x is zero from its allocation on and never written
     for n in range(codes.size):
         for j in range(E.shape[1]):
             x[n, j] = E[codes[n], j]
@@ -80,6 +81,7 @@ def sum_rows(d, out):
         out[j] = 0
     for n in range(N):
         for gate in range(G):
+            # out has no padding: a gate's sums take H numbers, not P
             into, source = out[gate * H : (gate + 1) * H], d[n, gate]
             for j in range(H):
                 into[j] += source[j]
@@ -91,6 +93,6 @@ def sum_gate(d, gate, out):
     for j in range(out.size):
         out[j] = 0
     for n in range(d.shape[0]):
-        source = d[n, gate]
+        source = d[n, gate]  # (P,), of which out takes the first H
         for j in range(out.size):
             out[j] += source[j]

@@ -29,26 +29,19 @@ BLOCK = 2048  # numbers that stay in the L1 cache while the shards are added
 
 
 class UpdateConstants(NamedTuple):
-    """Constants of one update.
+    """Constants of one update."""
 
-    kind: an index of KINDS. rate: learning rate. decay: weight decay of the matrices.
-    scale: factor of the gradient, to clip by norm. limit: bound of its numbers, to clip by value,
-    infinite for none.
-    memory: share of the old velocity or squares. beta: share of Adam's old mean.
-    step, root: corrections for Adam's means, which begin at zero: the learning rate over
-    1 - beta^n, and the square root of 1 - memory^n.
-    """
-
-    kind: int
-    rate: float
-    scale: float
-    limit: float
-    decay: float
-    memory: float
+    kind: int  # an index of KINDS
+    rate: float  # learning rate
+    scale: float  # factor of the gradient, to clip by norm
+    limit: float  # bound of the gradient's numbers, to clip by value; infinite for none
+    decay: float  # weight decay of the matrices
+    memory: float  # share of the old velocity or squares
     epsilon: float
-    beta: float
-    step: float
-    root: float
+    beta: float  # share of Adam's old mean
+    # corrections for Adam's means, which begin at zero
+    step: float  # learning rate over 1 - beta^n
+    root: float  # square root of 1 - memory^n
 
 
 def update_constants(
@@ -60,7 +53,7 @@ def update_constants(
     if settings.clip and settings.clip_by == "value":
         limit = settings.clip
     elif settings.clip and norm > settings.clip:
-        scale = min(settings.clip / (norm + 1e-6), 1.0)
+        scale = min(settings.clip / (norm + 1e-6), 1.0)  # as in PyTorch
     memory = {MOMENTUM: settings.momentum, RMSPROP: RMSPROP_ALPHA}.get(kind, BETA_2)
     return UpdateConstants(
         kind=kind,
@@ -107,6 +100,7 @@ def update(constants, parameters, gradient, slots, first, end, matrix_size):
 @kernel()
 def _update(constants, parameters, gradient, slots, first, end, decay):
     """Update one range with the optimizer's constants."""
+    # views of the range; an empty slot stays empty
     p, g = parameters[first:end], gradient[first:end]
     one, two = slots[0][first:end], slots[1][first:end]
     if constants.kind == SGD or constants.kind == MOMENTUM:
@@ -128,6 +122,7 @@ def _momentum(constants, p, g, velocity, decay):
         for i in range(p.size):
             p[i] -= rate * _clipped(g[i], p[i], scale, limit, added)
         return
+    # the learning rate multiplies the velocity and is not accumulated in it
     for i in range(p.size):
         velocity[i] = memory * velocity[i] + _clipped(g[i], p[i], scale, limit, added)
         p[i] -= rate * velocity[i]
@@ -140,6 +135,7 @@ def _rmsprop(constants, p, g, squares, decay):
     scale, limit, added = real(constants.scale), real(constants.limit), real(decay)
     rate, epsilon = real(constants.rate), real(constants.epsilon)
     is_sum = constants.kind == ADAGRAD  # squares accumulate without decay
+    # weight of the new square: 1 in a sum, 1 - memory in a mean
     memory, rest = (
         (real(1), real(1)) if is_sum else (real(constants.memory), real(1 - constants.memory))
     )
@@ -161,6 +157,7 @@ def _adam(constants, p, g, mean, squares, decay):
     step, root, epsilon = real(constants.step), real(constants.root), real(constants.epsilon)
     for i in range(p.size):
         d = _clipped(g[i], p[i], scale, limit, added)
+        # moving averages of the gradient and of its square
         mean[i] = beta * mean[i] + beta_rest * d
         squares[i] = memory * squares[i] + rest * d * d
         # both means are corrected for their beginning at zero: by `step` and by `root`
@@ -170,4 +167,5 @@ def _adam(constants, p, g, mean, squares, decay):
 @kernel()
 def _clipped(g, p, scale, limit, decay):
     """Return a clipped gradient with weight decay."""
+    # decay comes last: it is not clipped
     return min(max(g * scale, -limit), limit) + decay * p

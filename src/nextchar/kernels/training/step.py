@@ -26,23 +26,17 @@ Array = NDArray[Any]
 
 
 class StepInputs(NamedTuple):
-    """Inputs of a training step, shared by all threads; `new_state` is an output.
+    """Inputs of a training step, shared by all threads; `new_state` is an output."""
 
-    parameters: flat. codes, targets: (T, lanes here) int64. state, new_state: (L, STATES, lanes
-    here, H). scale: factor of the gradient. dropout: the dropped units.
-    first_lane, lanes: number of the first lane here among all lanes of the batch, on whatever
-    machine, and the number of all.
-    """
-
-    parameters: Array
-    codes: Array
-    targets: Array
-    state: Array
-    new_state: Array
-    scale: float
-    dropout: Dropout
-    first_lane: int
-    lanes: int
+    parameters: Array  # flat
+    codes: Array  # (T, lanes here) int64
+    targets: Array  # the same
+    state: Array  # (L, STATES, lanes here, H)
+    new_state: Array  # the same
+    scale: float  # factor of the gradient
+    dropout: Dropout  # the dropped units
+    first_lane: int  # number of the first lane here among all of the batch, on whatever machine
+    lanes: int  # number of all lanes of the batch
 
 
 @kernel()

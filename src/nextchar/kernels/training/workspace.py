@@ -3,19 +3,6 @@
 Every array has H padded to whole vectors (P), its padding zero. T and B are those of the largest
 batch; a smaller one uses the beginning of the same memory.
 
-    codes, targets  (T·B)            of the thread's lanes
-    a               (L, T·B·G·P)     pre-activations, then gates, then their gradients
-    h, c            (L, (T+1)·B·P)   states before and after each step
-    saved           (L, T·B·x·P)     tanh(c) of the LSTM, x = 1; h W_hh of the GRU, x = 3
-    dropped         (L, T·B·P)       h after dropout, where there is any
-    x, dx           (T·B·EP)         embedded codes and their gradient
-    d               (2, T·B·P)       gradients of a layer's output and of the one below, in turn
-    dc              (B·P)            gradient of c
-    logits          (T·B·VP)         then their gradients
-    maxima          (LANES)          running maxima of `cross_entropy`
-    dW              (H or E, widest) a gradient of weights, still with padding
-    packed_a, packed_b               operands of `gemm_tn`, packed
-
 Where a memory is (T·B·G·P), a row is one character of one lane, time first:
 row t·B + lane = [gate 0: H numbers, zeros | gate 1: H numbers, zeros | …].
 """
@@ -39,39 +26,36 @@ Array = NDArray[Any]
 
 
 class Workspace(NamedTuple):
-    """The arrays above; context: of products."""
+    """Arrays of one thread, and the context of its products."""
 
-    codes: Array
-    targets: Array
-    a: Array
-    h: Array
-    c: Array
-    saved: Array
-    dropped: Array
-    x: Array
-    dx: Array
-    d: Array
-    dc: Array
-    logits: Array
-    maxima: Array
+    codes: Array  # (T·B), of the thread's lanes
+    targets: Array  # (T·B)
+    a: Array  # (L, T·B·G·P): pre-activations, then gates, then their gradients
+    h: Array  # (L, (T+1)·B·P): states before and after each step
+    c: Array  # (L, (T+1)·B·P)
+    saved: Array  # (L, T·B·x·P): tanh(c) of the LSTM, x = 1; h W_hh of the GRU, x = 3
+    dropped: Array  # (L, T·B·P): h after dropout, where there is any
+    x: Array  # (T·B·EP): embedded codes
+    dx: Array  # (T·B·EP): their gradient
+    d: Array  # (2, T·B·P): gradients of a layer's output and of the one below, in turn
+    dc: Array  # (B·P): gradient of c
+    logits: Array  # (T·B·VP), then their gradients
+    maxima: Array  # (LANES): running maxima of `cross_entropy`
+    # (H or E, widest): a gradient of weights, still with padding
     dW: Array  # noqa: N815 - mathematics keeps its letters
-    packed_a: Array
+    packed_a: Array  # operands of `gemm_tn`, packed
     packed_b: Array
     context: GemmContext
 
 
 class WorkspaceSize(NamedTuple):
-    """Parameters of a workspace.
+    """Parameters of a workspace."""
 
-    T, B: steps and lanes. pairs: products of bfloat16. backward: with gradients.
-    dropout: with the outputs after dropout.
-    """
-
-    T: int
-    B: int
-    pairs: bool = False
-    backward: bool = True
-    dropout: bool = False
+    T: int  # steps
+    B: int  # lanes
+    pairs: bool = False  # products of bfloat16
+    backward: bool = True  # with gradients
+    dropout: bool = False  # with the outputs after dropout
 
 
 def allocate_workspace(layout: Layout, size: WorkspaceSize, dtype: Any) -> Workspace:
@@ -96,10 +80,11 @@ def _shapes(
     """Shape and type of each array of a workspace."""
     T, B, pairs, backward, dropout = size
     L, G, P, N = layout.L, layout.G, layout.P, T * B
-    tallest = max(layout.H, layout.E)
+    tallest = max(layout.H, layout.E)  # rows of the largest gradient of weights
     packed = np.dtype(np.uint32) if pairs else dtype
-    saved = {LSTM: 1, GRU: 3}.get(layout.cell, 0)
+    saved = {LSTM: 1, GRU: 3}.get(layout.cell, 0)  # widths of P kept for the backward pass
     codes = np.dtype(np.int64)
+    # a factor of False leaves an array empty where it is not needed
     return {
         "codes": ((N,), codes),
         "targets": ((N * backward,), codes),
