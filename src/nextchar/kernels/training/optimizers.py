@@ -1,6 +1,6 @@
 """Optimizers and clipping, one pass over flat arrays, split over threads.
 
-The readable twin is training/optim/optimizers.py, with training/optim/clipping.py.
+The readable twin is training/optim/optimizers.py.
 
     shards (threads, n)   gradients of the lanes of each thread   → add_shards → gradient (n,)
     parameters (n,)       | matrices, with weight decay | vectors, without |   ← update
