@@ -87,10 +87,14 @@ class NextcharError(Exception):
         return self._with(path=path)
 
     def _with(self, **details: Any) -> Self:
-        return _rebuilt(type(self), vars(self) | details)
+        return _rebuilt(type(self), self._attributes() | details)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), vars(self).copy())
+        return _rebuilt, (type(self), self._attributes())
+
+    def _attributes(self) -> dict[str, Any]:
+        """All attributes; ImportError keeps its `path` outside of `vars`."""
+        return {name: getattr(self, name) for name in _DETAILS} | vars(self)
 
 
 _DETAILS = ("problem", "setting", "path", "value", "remedy")

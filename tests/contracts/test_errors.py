@@ -35,7 +35,7 @@ OURS = {each.__name__ for each in KINDS}
 # places that parse a message, each with its reason
 PARSERS = {
     "errors.py:in_one_line": "joins the lines of the message of another library",
-    "tuning/storage.py:_made": "only Optuna's own words tell this error of its journal",
+    "tuning/storage.py:_create_tables": "only the database's words tell a table that exists",
 }
 # places that put the message of one of our errors into another, each with its reason
 JOINERS: dict[str, str] = {}
