@@ -176,7 +176,7 @@ def _summary(event: events.Finished) -> str:
     if event.directory is None:
         return text
     where = shlex.quote(str(event.directory))
-    return f"{text}\nkept in {event.directory}; write with: nextchar generate {where}"
+    return f"{text}\nsaved in {event.directory}; generate text with: nextchar generate {where}"
 
 
 def _test(event: events.Scored) -> str:

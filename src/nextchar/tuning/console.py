@@ -70,7 +70,7 @@ class SweepProgress:
             f"{tuned.loss:.4f} nats/char ({to_bits(tuned.loss):.3f} bits), trial "
             f"{tuned.trial}{auto}"
         )
-        self._line(f"kept in {tuned.directory}; write with: nextchar generate {directory}")
+        self._line(f"saved in {tuned.directory}; generate text with: nextchar generate {directory}")
         if "://" not in tuned.storage:
             self._line(f"view the trials with: optuna-dashboard {shlex.quote(tuned.storage)}")
 

@@ -149,7 +149,7 @@ def _reasons(
     if facts.is_trained:
         limit = "those of the model that the run starts from"
     is_large = training.batch_size >= LANES
-    why = "large batches are faster" if is_large else "small batches take more steps"
+    why = "large batches are faster" if is_large else "small batches allow more steps"
     return (
         f"{name}: {size} parameters, {limit}",
         f"batches of {training.batch_size} × {training.seq_length} characters: {why}; "
