@@ -27,7 +27,7 @@ _CHECKSUM = 32  # bytes at the beginning of a file
 
 
 def _digest_of_sources() -> str:
-    digest = hashlib.sha256(numba.__version__.encode())
+    digest = hashlib.sha256(numba.__version__.encode())  # another version, other machine code
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -76,5 +76,6 @@ def require_codes(codes: NDArray[Any], V: int) -> None:
 
 def _offsets(architecture: Architecture) -> dict[str, int]:
     """Return the offset of each parameter in the flat array, which has them in this order."""
+    # where one parameter ends the next begins; nothing begins at the last end
     ends = np.cumsum([0, *map(prod, architecture.shapes.values())]).tolist()
     return dict(zip(architecture.shapes, ends, strict=False))

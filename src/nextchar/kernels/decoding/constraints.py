@@ -26,6 +26,7 @@ def mask_by_pattern(z, lane, lanes, banned):
     # the row of the state in the table: the next state for each class
     begin, end = automata.begins[state], automata.begins[state + 1]
     may_end = automata.accepts[state]
+    # where texts have no end code, the banned codes stand for it together
     keeps = may_end and lanes.end < 0 and row.drawn >= row.least
     return _mask(
         z, automata.classes[row.pattern], automata.table[begin:end], automata.distance,

@@ -84,6 +84,7 @@ class Decoder:
         ]
         self._lanes: list[list[Lane]] = [[] for _ in self._shards]
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nextchar")
+        # patterns in use, stacked for all shards
         self._automata: list[CompiledAutomaton] = []
         self._firsts: list[int] = []  # first state of each
         # with h = 0 the logits are the bias alone
@@ -120,6 +121,7 @@ class Decoder:
         automaton: CompiledAutomaton | None = None,
     ) -> Lane:
         """Add a lane, on the thread that has the fewest; there must be a free place."""
+        # the call takes as long as its largest shard: fill the smallest
         with_room = (n for n, each in enumerate(self._shards) if each.count < each.capacity)
         place = min(with_room, key=lambda n: self._shards[n].count)
         shard = self._shards[place]
@@ -202,6 +204,7 @@ class Decoder:
         """Set a lane to the first state of its pattern, which is stacked where it is new."""
         if not any(automaton is each for each in self._automata):
             self._restack(automaton)
+        # states are numbered over all patterns: a lane begins at the first of its pattern
         which = next(n for n, each in enumerate(self._automata) if each is automaton)
         rows = lane.shard.lanes.rows
         rows["pattern"][lane.number], rows["state"][lane.number] = which, self._firsts[which]

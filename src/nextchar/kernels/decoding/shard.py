@@ -75,7 +75,7 @@ class Shard:
 
     def logits(self, lane: int) -> Array:
         """Return the logits of a lane's next code, (V,)."""
-        begin = lane * self.layout.VP
+        begin = lane * self.layout.VP  # (B·VP): a row per lane
         return self._workspace.logits[begin : begin + self.layout.V]
 
     def enter(self, rules: Rules, start: Snapshot) -> int:
@@ -86,7 +86,7 @@ class Shard:
         row["state"], row["status"] = -1, RUNNING
         for name, value in rules.numbers.items():
             row[name] = value
-        row["length"] = len(start.history)
+        row["length"] = len(start.history)  # the n-gram ban looks at all of it
         self.lanes.rows[lane] = row
         for n, states in enumerate(self._states(lane)):  # h, and c of the LSTM
             # (L, H) of (L, P): the padding is zero and stays zero
@@ -118,7 +118,7 @@ class Shard:
 
     def snapshot(self, lane: int) -> Snapshot:
         """Return a copy of the state of a lane."""
-        H = self.layout.H
+        H = self.layout.H  # a snapshot has no padding
         # (L, STATES, H)
         states = np.stack([states[:, :H] for states in self._states(lane)], axis=1)
         length = int(self.lanes.rows[lane]["length"])
@@ -146,6 +146,7 @@ class Shard:
     def _set_history(self, lane: int, history: Array, window: int) -> None:
         """Set the history that a lane continues from."""
         V = self.layout.V
+        # both arrays have no width until a lane keeps a history
         self._widen("history", len(history))
         self._widen("counts", V)
         self.lanes.history[lane, : len(history)] = history
@@ -155,6 +156,7 @@ class Shard:
 
     def _reserve_scores(self, top: int) -> None:
         """Make the arrays of log-probabilities large enough."""
+        # a place for each code of a call, given or drawn
         B, n = self.lanes.codes.shape
         self._widen("logprobs", n)
         if self.lanes.top_codes.shape[2] < top or self.lanes.top_codes.shape[1] == 0:

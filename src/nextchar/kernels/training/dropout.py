@@ -47,7 +47,7 @@ def apply_dropout(source, out, n, dropout, H, first, lanes):
     first: number of the first of the B lanes among all `lanes` of the batch.
     """
     T, B, _ = source.shape
-    factor = source.dtype.type(dropout.factor)
+    factor = source.dtype.type(dropout.factor)  # otherwise the loop would run in float64
     low, high, threshold = dropout.keys[n, 0], dropout.keys[n, 1], u32(dropout.threshold)
     for t in range(T):
         for lane in range(B):

@@ -70,6 +70,7 @@ def allocate_workspace(layout: Layout, size: WorkspaceSize, dtype: Any) -> Works
 def workspace_bytes(layout: Layout, size: WorkspaceSize, dtype: Any) -> int:
     """Return the bytes that `allocate_workspace` allocates."""
     shapes = _shapes(layout, size, np.dtype(dtype)).values()
+    # the scratch belongs to the context of products, not to the arrays
     scratch = scratch_size(np.uint32, _largest_row(layout)) * 4 if size.pairs else 0
     return sum(prod(shape) * kind.itemsize for shape, kind in shapes) + scratch
 
@@ -81,7 +82,7 @@ def _shapes(
     T, B, pairs, backward, dropout = size
     L, G, P, N = layout.L, layout.G, layout.P, T * B
     tallest = max(layout.H, layout.E)  # rows of the largest gradient of weights
-    packed = np.dtype(np.uint32) if pairs else dtype
+    packed = np.dtype(np.uint32) if pairs else dtype  # a pair is one uint32
     saved = {LSTM: 1, GRU: 3}.get(layout.cell, 0)  # widths of P kept for the backward pass
     codes = np.dtype(np.int64)
     # a factor of False leaves an array empty where it is not needed
