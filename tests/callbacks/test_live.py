@@ -80,7 +80,7 @@ def test_after_the_run_the_usual_lines_are_printed() -> None:
     assert len(left) == 2
     lines = left[1].rstrip("\n").split("\n")
     assert lines[0].endswith("note: careful")  # after the removed bar
-    assert lines[-1].startswith("kept in runs")
+    assert lines[-1].startswith("saved in runs")
 
 
 def test_an_interrupted_run_leaves_the_terminal_too() -> None:

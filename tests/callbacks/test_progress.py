@@ -162,7 +162,8 @@ def test_the_end_has_a_summary_and_the_next_command() -> None:
     assert shown([EVENTS[-1]]) == (
         "done: 3000 steps, 6.1 M characters in 1 h 02 min; best 1.5000 nats/char (2.164 bits) "
         "at step 2850\n"
-        f"saved in {Path('runs/poems')}; generate text with: nextchar generate {Path('runs/poems')}\n"
+        f"saved in {Path('runs/poems')}; generate text with: "
+        f"nextchar generate {Path('runs/poems')}\n"
     )
 
 

@@ -110,7 +110,8 @@ def test_the_end_says_what_was_found_and_where() -> None:
     assert shown(progress, stream) == [
         "done: 5 trials, 2 of them pruned; best 1.2500 nats/char (1.803 bits), trial 1; the preset "
         "auto: 1.5000",
-        f"saved in {Path('runs/x-tune/best')}; generate text with: nextchar generate runs/x-tune/best",
+        f"saved in {Path('runs/x-tune/best')}; generate text with: "
+        "nextchar generate runs/x-tune/best",
         "view the trials with: optuna-dashboard runs/x-tune/study.journal",
     ]
 

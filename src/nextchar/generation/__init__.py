@@ -8,6 +8,7 @@ A text passes from `requests` through `scheduler`, `sequence` and the decoder to
     scheduler.py             continuous batching: requests that enter and leave a running batch
     sequence.py              state of one sample in the batch
     detokenizer.py           codes to text, incrementally, up to a stop string
+    stop_strings.py          stop strings: checks, the first one in a text
     sampling.py              logits to the next character
     penalties.py             biases, penalties and bans on logits
     beam_search.py           the most probable text, by beam search

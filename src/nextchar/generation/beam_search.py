@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextchar.generation.detokenizer import code_count, first_stop
 from nextchar.generation.pattern.automaton import Automaton
 from nextchar.generation.penalties import with_bias
 from nextchar.generation.requests import Request, TextDelta
 from nextchar.generation.sampling import apply_penalties
 from nextchar.generation.scheduler import WEIGHTS_AS_BFLOAT16
 from nextchar.generation.stepper import Stepper
+from nextchar.generation.stop_strings import code_count, first_stop
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nextchar.text.vocabulary import Vocabulary, bytes_of
+from nextchar.generation.stop_strings import first_stop, overlap
+from nextchar.text.vocabulary import Vocabulary
 
 Codes = NDArray[Any]
 
@@ -43,7 +44,7 @@ class IncrementalDetokenizer:
         if stop is not None:
             self.stopped = True
             return self._release(text, stop)
-        hold = max((_overlap(text, stop) for stop in self._stops), default=0)
+        hold = max((overlap(text, stop) for stop in self._stops), default=0)
         return self._release(text, len(text) - hold)
 
     def finish(self) -> tuple[str, int]:
@@ -77,28 +78,7 @@ class IncrementalDetokenizer:
         return characters
 
 
-def first_stop(text: str, stops: Sequence[str], start: int = 0) -> int | None:
-    """Return the position of the stop string that is complete first; of two at once the longer.
-
-    start: position before which no stop string may begin.
-    """
-    found = [(text.find(stop, start), len(stop)) for stop in stops]
-    ends = [(at + size, at) for at, size in found if at >= 0]
-    return min(ends)[1] if ends else None
-
-
-def code_count(text: str, vocabulary: Vocabulary) -> int:
-    """Return the number of codes of a text."""
-    return len(bytes_of(text)) if vocabulary.is_bytes else len(text)
-
-
 def _byte_counts(characters: str, count: int) -> list[int]:
     """Divide bytes over their characters: of several only the first has more than one byte."""
     others = [1] * (len(characters) - 1)
     return [count - len(others), *others] if characters else []
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Return the length of the longest end of the text that begins the stop string."""
-    longest = min(len(text), len(stop) - 1)
-    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nextchar.errors import SettingsError
 from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.pattern.automaton import Automaton, automaton_of, require_fits
+from nextchar.generation.stop_strings import checked_stops
 from nextchar.model.file import Model
 from nextchar.text.sources import normalized
 from nextchar.text.vocabulary import Unknown, Vocabulary
@@ -108,17 +109,10 @@ def make_request(
     if options.pattern is not None:
         automaton = automaton_of(options.pattern, model.vocabulary, end_code=model.end_code)
         require_fits(automaton, settings.length)
-    stop = _checked_stops(options.stop)
+    stop = checked_stops(options.stop)
     bias = _bias(options.logit_bias, model.vocabulary) if options.logit_bias else None
     scored = options.prompt_logprobs
     return Request(codes, primed, settings, seed, stop, bias, automaton, prompt_logprobs=scored)
-
-
-def _checked_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
-    if not all(isinstance(each, str) and each for each in stops):
-        raise SettingsError("must be texts that are not empty", setting="stop", value=stop)
-    return stops
 
 
 def _prompt_codes(model: Model, prompt: str | bytes, unknown: Unknown) -> tuple[Codes, int]:

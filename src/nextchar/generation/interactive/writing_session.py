@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextchar.errors import SettingsError, UnknownCharacterError
-from nextchar.generation.detokenizer import code_count, first_stop
 from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.generation.interactive.character_classes import (
     MAX_SIZE,
@@ -28,6 +27,7 @@ from nextchar.generation.requests import Request
 from nextchar.generation.sampling import probabilities, sample
 from nextchar.generation.scheduler import WEIGHTS_AS_BFLOAT16
 from nextchar.generation.stepper import DecoderUser
+from nextchar.generation.stop_strings import code_count, first_stop
 from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
