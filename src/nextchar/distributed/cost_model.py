@@ -187,16 +187,14 @@ class CostModel:
 
     def forecast(self, batch_size: int, max_ranks: int) -> list[ForecastRow]:
         """Forecast the same batch on 1, 2, 4, … machines, as long as each has a lane."""
-        rows, single = list[ForecastRow](), 0.0
-        ranks = 1
+        rows, single, ranks = list[ForecastRow](), 0.0, 1
         while ranks <= min(max_ranks, batch_size):
             lanes = batch_size / ranks
             step = self.step_time(ranks, lanes)
             speed = batch_size * self.seq_length / step.seconds
             single = single or speed
-            rows.append(
-                ForecastRow(ranks, lanes, step, speed, speed / single, speed / single / ranks)
-            )
+            speedup = speed / single
+            rows.append(ForecastRow(ranks, lanes, step, speed, speedup, speedup / ranks))
             ranks *= 2
         return rows
 
