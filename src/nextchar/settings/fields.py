@@ -102,7 +102,8 @@ def _as_type(kind: str, value: Any) -> Any:
     """The value as int, float, bool or str, or None where the conversion would change it."""
     if kind in ("bool", "str"):
         return value if isinstance(value, bool if kind == "bool" else str) else None
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number:
         return None
     try:  # NumPy's numbers, and 3.0 for 3, are accepted
         number = float(value)

@@ -106,7 +106,7 @@ def run_directory(folder: Path, number: int) -> Path:
 
 
 def train_with(settings: Mapping[str, Any], texts: SweepTexts, out: Path, hooks: Hooks) -> Trained:
-    """Train with the given settings, which must be complete."""
+    """Train with complete settings, as `Settings.flat` returns them."""
     given = {name: value for name, value in settings.items() if value is not None}
     request = RunRequest(texts.text, FIXED_PRESET, given, texts.validation, texts.base, out)
     return train(request, hooks)
