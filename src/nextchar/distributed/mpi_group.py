@@ -68,8 +68,7 @@ class MPIProcessGroup(ProcessGroup):
         Ranks that may use the same cores divide them.
         """
         mine = _cores()
-        all_of_node = self._node.allgather(mine)
-        sharing = sum(1 for each in all_of_node if each & mine)
+        sharing = sum(1 for each in self._node.allgather(mine) if each & mine)
         fitting = max(1, usable_cores() // sharing)
         return int(self._comm.allreduce(fitting, op=self._mpi.MIN))
 

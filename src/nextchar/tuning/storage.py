@@ -54,9 +54,7 @@ class StudyStorage:
     @property
     def locks(self) -> Path:
         """Folder of the workers' locks: next to a journal, where all machines see it."""
-        if self.is_database:
-            return self.folder / "workers"
-        return Path(self.storage).parent / "workers"
+        return (self.folder if self.is_database else Path(self.storage).parent) / "workers"
 
     @property
     def public_url(self) -> str:
@@ -159,8 +157,7 @@ def retry(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) ->
     attempts = trial.user_attrs.get("tries", 1) + counts
     params = trial.params or trial.user_attrs.get("params")
     if attempts <= MAX_ATTEMPTS and params:
-        kept = {key: trial.user_attrs[key] for key in ("auto",) if key in trial.user_attrs}
-        attributes = {
-            "tries": attempts, "again": trial.number, "why": why, "params": params, **kept,
-        }  # fmt: skip
+        attributes = {"tries": attempts, "again": trial.number, "why": why, "params": params}
+        if "auto" in trial.user_attrs:
+            attributes["auto"] = trial.user_attrs["auto"]
         study.enqueue_trial(dict(params), user_attrs=attributes)
