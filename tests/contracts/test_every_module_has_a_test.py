@@ -88,7 +88,6 @@ TESTED_BY = {
     "training/run_context.py": "training/test_run.py",
     "training/saving/resume.py": "training/test_run.py",
     "training/session.py": "training/test_run.py",
-    "tuning/best.py": "tuning/test_sweep.py",
     "tuning/console.py": "tuning/test_result.py",
     "tuning/invocation.py": "tuning/test_sweep.py",
     "tuning/sweep_texts.py": "tuning/test_trial.py",

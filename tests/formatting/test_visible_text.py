@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nextchar.formatting.visible_text import code_label, code_name, visible
-from nextchar.settings.config import RESERVED
+from nextchar.settings.groups import RESERVED
 from nextchar.text.vocabulary import Vocabulary
 
 

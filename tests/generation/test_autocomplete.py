@@ -16,7 +16,7 @@ from nextchar.model.initialise import initialise
 from nextchar.model.loss import log_softmax
 from nextchar.model.network import forward
 from nextchar.model.parameters import Architecture
-from nextchar.settings.config import RESERVED, NetworkSettings, TextSettings
+from nextchar.settings.groups import RESERVED, NetworkSettings, TextSettings
 from nextchar.text.vocabulary import Vocabulary
 
 LENGTH = 4

@@ -19,7 +19,8 @@ from nextchar.model.initialise import initialise
 from nextchar.model.network import forward, loss_and_gradient
 from nextchar.model.parameters import Architecture, Parameters
 from nextchar.model.scorer import score
-from nextchar.settings.config import OPTIMIZERS, NetworkSettings, Settings
+from nextchar.settings.config import Settings
+from nextchar.settings.groups import OPTIMIZERS, NetworkSettings
 from nextchar.text.batches import Batch, make_batches
 from nextchar.training.optim.optimizers import clip, make_slots, update
 

@@ -8,7 +8,7 @@ import pytest
 from nextchar.model.cells import CELLS
 from nextchar.model.initialise import initialise
 from nextchar.model.parameters import Architecture
-from nextchar.settings.config import INITIALISATIONS, NetworkSettings
+from nextchar.settings.groups import INITIALISATIONS, NetworkSettings
 
 H, V = 64, 30
 

@@ -14,7 +14,7 @@ import torch
 from agreement import CLIPS, COLUMNS, ROWS
 from torch_twin import network_record, torch_walk
 
-from nextchar.settings.config import OPTIMIZERS, NetworkSettings
+from nextchar.settings.groups import OPTIMIZERS, NetworkSettings
 
 DATA = Path(__file__).parent / "data"
 KEPT_STEPS = [1, 2, 3, 10, 50]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from agreement import CLIPS, assert_close, assert_network_agrees, walk
 
-from nextchar.settings.config import OPTIMIZERS, NetworkSettings
+from nextchar.settings.groups import OPTIMIZERS, NetworkSettings
 
 DATA = Path(__file__).parent / "data"
 

@@ -9,7 +9,7 @@ import pytest
 from agreement import CLIPS, assert_close, assert_network_agrees, walk
 
 from nextchar.model.loss import cross_entropy
-from nextchar.settings.config import OPTIMIZERS, NetworkSettings
+from nextchar.settings.groups import OPTIMIZERS, NetworkSettings
 from nextchar.training.optim.optimizers import clip
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; run `make oracle`")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextchar.errors import SettingsError
-from nextchar.settings import config
+from nextchar.settings import groups
 from nextchar.settings.config import (
     BUDGETS,
     FIELDS,
@@ -121,7 +121,7 @@ changes = st.fixed_dictionaries(
         "encoding": st.sampled_from(["latin-1", 'quoted "\\\n']),
         "normalize": st.sampled_from(["NFC", "NFKD"]),
         "alphabet": st.sampled_from(["characters", "bytes"]),
-        "cell": st.sampled_from(config.CELLS),
+        "cell": st.sampled_from(groups.CELLS),
         "hidden_size": st.integers(1, 10**5),
         "learning_rate": st.floats(1e-300, 1e300),
         "dropout": st.floats(0, 1, exclude_max=True),

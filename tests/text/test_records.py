@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nextchar.errors import TextError
-from nextchar.settings.config import RESERVED, TextSettings
+from nextchar.settings.groups import RESERVED, TextSettings
 from nextchar.text import records as module
 from nextchar.text import sources
 from nextchar.text.cache.entries import entry_name

@@ -7,7 +7,7 @@ import platform
 import pytest
 
 from kernels.test_isa import SETS, compute_on
-from nextchar.settings.config import CELLS
+from nextchar.settings.groups import CELLS
 
 
 @pytest.mark.skipif(

@@ -8,7 +8,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from nextchar.tuning.stale_trials import MAX_ATTEMPTS, fail, fail_stale_trials, retry, worker_lock
+from nextchar.tuning.stale_trials import fail, fail_stale_trials, worker_lock
+from nextchar.tuning.storage import MAX_ATTEMPTS, retry
 from nextchar.tuning.study import create_study
 from tuning.studies import ask, place, plan
 

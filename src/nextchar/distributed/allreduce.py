@@ -32,11 +32,9 @@ class PendingSum(Protocol):
 
     def poll(self) -> bool:
         """Advance; return whether all messages of the sum have started."""
-        ...
 
     def wait(self) -> None:
         """Wait for the result."""
-        ...
 
 
 @dataclass

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from nextchar.distributed.cost_model import Machine
 from nextchar.kernels.precision import Precision
 from nextchar.model.parameters import Architecture
-from nextchar.training.auto.throughput import (
-    PROBE,
-    flops_per_character,
-    measure_throughput,
-)
+from nextchar.training.auto.throughput import PROBE, flops_per_character, measure_throughput
 
 LANES = (1, 4, 8, 16, 32)
 LENGTH = 32

@@ -187,16 +187,14 @@ class CostModel:
 
     def forecast(self, batch_size: int, max_ranks: int) -> list[ForecastRow]:
         """Forecast the same batch on 1, 2, 4, … machines, as long as each has a lane."""
-        rows, single = list[ForecastRow](), 0.0
-        ranks = 1
+        rows, single, ranks = list[ForecastRow](), 0.0, 1
         while ranks <= min(max_ranks, batch_size):
             lanes = batch_size / ranks
             step = self.step_time(ranks, lanes)
             speed = batch_size * self.seq_length / step.seconds
             single = single or speed
-            rows.append(
-                ForecastRow(ranks, lanes, step, speed, speed / single, speed / single / ranks)
-            )
+            speedup = speed / single
+            rows.append(ForecastRow(ranks, lanes, step, speed, speedup, speedup / ranks))
             ranks *= 2
         return rows
 
@@ -206,12 +204,10 @@ class CostModel:
         None if 65,536 are not enough.
         """
         full = max(self.machine.rates.values())
-        lanes = 1
-        while lanes <= 1 << 16:
+        for lanes in (1 << power for power in range(17)):
             ideal = self.workload.flops * self.seq_length * lanes / full
             if ideal / self.step_time(ranks, lanes).seconds >= share:
                 return lanes
-            lanes *= 2
         return None
 
 
@@ -227,10 +223,8 @@ def _groups(architecture: Architecture) -> list[GradientBucket]:
     """Return the matrices of the output, then of each layer from the last; the embedding last."""
     s = architecture.settings
     looked_up = "embedding" if s.embedding_size else "layer0.W_ih"
-    names = [
-        ("W_out",),
-        *((f"layer{n}.W_ih", f"layer{n}.W_hh") for n in reversed(range(s.num_layers))),
-    ]
+    names: list[tuple[str, ...]] = [("W_out",)]
+    names += [(f"layer{n}.W_ih", f"layer{n}.W_hh") for n in reversed(range(s.num_layers))]
     names[-1] = (*names[-1], "embedding")
     groups = []
     for group in names:

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -27,7 +27,6 @@ from nextchar.training.process_group import ProcessGroup
 
 if TYPE_CHECKING:
     from nextchar.kernels.engine import GradientAllReduce
-
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -69,8 +68,7 @@ class MPIProcessGroup(ProcessGroup):
         Ranks that may use the same cores divide them.
         """
         mine = _cores()
-        all_of_node = self._node.allgather(mine)
-        sharing = sum(1 for each in all_of_node if each & mine)
+        sharing = sum(1 for each in self._node.allgather(mine) if each & mine)
         fitting = max(1, usable_cores() // sharing)
         return int(self._comm.allreduce(fitting, op=self._mpi.MIN))
 
@@ -87,13 +85,7 @@ class MPIProcessGroup(ProcessGroup):
 
     def on_rank_zero(self, work: Callable[[], T]) -> T:
         """Call a function on rank 0 and return its result on all ranks; raise its error on all."""
-        value: Any = None
-        error: Exception | None = None
-        if self.share.rank == 0:
-            try:
-                value = work()
-            except Exception as raised:
-                error = raised
+        value, error = _attempt(work) if self.share.rank == 0 else (None, None)
         self._wait_for_rank_zero()
         packed, value = self._comm.bcast((error and _pack(error), value))
         if packed is None:
@@ -103,12 +95,7 @@ class MPIProcessGroup(ProcessGroup):
 
     def on_all_ranks(self, work: Callable[[], T]) -> T:
         """Call a function on every rank and return its result; raise an error of one on all."""
-        value: Any = None
-        error: Exception | None = None
-        try:
-            value = work()
-        except Exception as raised:
-            error = raised
+        value, error = _attempt(work)
         wait_for([self._comm.Ibarrier()])
         errors = self._comm.allgather(error and (self.rank_name, _pack(error)))
         self._all_failed = any(errors)
@@ -165,11 +152,9 @@ class MPIProcessGroup(ProcessGroup):
             wait_for([self._node.Ibarrier()])
         self._wait_for_rank_zero()
 
-    @contextmanager
-    def no_sync(self) -> Iterator[None]:
+    def no_sync(self) -> AbstractContextManager[None]:
         """Context in which `all_reduce` does not sum over other ranks."""
-        with self._sums.disabled():
-            yield
+        return self._sums.disabled()
 
     def read_corpus(self, read: Callable[[], Corpus]) -> Corpus:
         """Read a text: a small one on rank 0, which sends it; a large one on one rank per cache.
@@ -230,6 +215,14 @@ class MPIProcessGroup(ProcessGroup):
         now = np.array([time.perf_counter()])
         wait_for([self._comm.Ibcast(now)])
         self._now = float(now[0])
+
+
+def _attempt(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """Call a function; return its result, or None and its error."""
+    try:
+        return work(), None
+    except Exception as error:
+        return None, error
 
 
 def _cores() -> frozenset[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from nextchar.settings.config import RESERVED
+from nextchar.settings.groups import RESERVED
 from nextchar.text.vocabulary import Vocabulary
 
 SYMBOLS = {" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", RESERVED: "■"}  # ■ ends a record

@@ -1,6 +1,6 @@
 """`Settings`, the three groups together: presets, flat names, `config.toml`, options.
 
-The groups and their constants are importable from here too, since most callers need both.
+The groups are importable from here too, since most callers need both.
 """
 
 from __future__ import annotations
@@ -12,23 +12,12 @@ from typing import Any
 
 from nextchar.errors import SettingsError
 from nextchar.settings.fields import require_at_most_one, require_known, suggestion
-from nextchar.settings.groups import (
-    BUDGETS,
-    CELLS,
-    INITIALISATIONS,
-    OPTIMIZERS,
-    RESERVED,
-    SCHEDULES,
-    NetworkSettings,
-    TextSettings,
-    TrainingSettings,
-)
+from nextchar.settings.groups import BUDGETS, NetworkSettings, TextSettings, TrainingSettings
 from nextchar.settings.presets import AUTO, PRESETS
 
 __all__ = [
-    "BUDGETS", "CELLS", "FIELDS", "GROUPS", "INITIALISATIONS", "OPTIMIZERS", "RESERVED",
-    "SCHEDULES", "NetworkSettings", "Settings", "TextSettings", "TrainingSettings",
-    "laid_over", "option_of",
+    "BUDGETS", "FIELDS", "GROUPS", "NetworkSettings", "Settings", "TextSettings",
+    "TrainingSettings", "laid_over", "option_of",
 ]  # fmt: skip
 
 GROUPS: Mapping[str, type[Any]] = {

@@ -22,8 +22,8 @@ from typing import Any, cast
 import numpy as np
 
 from nextchar.errors import TextError
-from nextchar.settings.config import RESERVED, TextSettings
 from nextchar.settings.fields import unescaped
+from nextchar.settings.groups import RESERVED, TextSettings
 from nextchar.text.cache.disk_codes import CHUNK, AnyCodes
 from nextchar.text.vocabulary import Codes
 

@@ -2,7 +2,7 @@
 
     tune.py          the function `tune`: validates its arguments and runs a sweep
     invocation.py    arguments of one call on one machine, stored for `--resume`
-    sweep.py         a sweep on one machine
+    sweep.py         a sweep on one machine, and the run directory of its best trial
     sweep_texts.py   text of a sweep, read once per process
     baseline.py      settings that the preset `auto` chooses
     space.py         search space: ranges and choices
@@ -13,7 +13,6 @@
     trial.py         one trial
     stale_trials.py  trials whose worker died
     result.py        result of a sweep
-    best.py          run directory of the best trial
     console.py       progress on the terminal
 
 Modules that need Optuna import it inside their functions, since it is an optional package.

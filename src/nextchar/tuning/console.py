@@ -102,12 +102,9 @@ class SweepProgress:
         if self._bar is None:
             from tqdm import tqdm
 
+            layout = "{percentage:3.0f}% {bar} {desc}"
             self._bar = tqdm(
-                total=1.0,
-                file=self._stream,
-                dynamic_ncols=True,
-                leave=False,
-                bar_format="{percentage:3.0f}% {bar} {desc}",
+                total=1.0, file=self._stream, dynamic_ncols=True, leave=False, bar_format=layout
             )
         self._bar.n = min(fraction, 1.0)
         self._bar.set_description_str(self._figures(trials))

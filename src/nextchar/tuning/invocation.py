@@ -47,9 +47,8 @@ class Invocation:
         for name in ("trials", "workers", "threads"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):
-                raise SettingsError(
-                    "must be a whole number of at least 1", setting=name, value=value
-                )
+                problem = "must be a whole number of at least 1"
+                raise SettingsError(problem, setting=name, value=value)
         if self.time is not None:
             seconds_of(self.time)
         trials = DEFAULT_TRIALS if self.trials is None and self.time is None else self.trials
@@ -74,11 +73,8 @@ class Invocation:
         """Return the storage of the study of a sweep in a folder."""
         storage = self.storage or str(folder / JOURNAL)
         if ":***@" in storage:
-            raise SettingsError(
-                "has no password, which is never stored",
-                setting="storage",
-                remedy="give --storage again",
-            )
+            problem = "has no password, which is never stored"
+            raise SettingsError(problem, setting="storage", remedy="give --storage again")
         return StudyStorage(storage, self.study or folder.resolve().name, folder)
 
 

@@ -65,11 +65,9 @@ class WorkerPool:
             )
         self._running.append(_WorkerProcess(process, log))
         assert process.stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # it died already: `replace_dead` detects that
             process.stdin.write(self._make_job(name).as_line().encode())
             process.stdin.flush()
-        except OSError:  # it died already: `replace_dead` detects that
-            pass
 
     @property
     def size(self) -> int:
@@ -93,9 +91,9 @@ class WorkerPool:
             if status in {1, 2}:
                 raise RunError(message or f"a worker ended with status {status}")
             self._deaths += 1
-            reason = f"ended with status {status}"
-            if status < 0:
-                reason = f"was killed by signal {-status}"
+            reason = (
+                f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+            )
             if self._deaths >= MAX_DEATHS:
                 raise RunError(
                     f"{self._deaths} workers died in a row, the last {reason}; the memory may not "

@@ -119,19 +119,15 @@ def make_range(name: str, parts: Sequence[Any]) -> Range:
     """Make a validated range from (low, high), (low, high, "log") or (low, high, step)."""
     _require_tunable(name)
     if _kind(name) not in {"int", "float"}:
-        raise SettingsError(
-            "is not a number", setting=name, remedy=f"search it with --choices {name}=A,B"
-        )
+        remedy = f"search it with --choices {name}=A,B"
+        raise SettingsError("is not a number", setting=name, remedy=remedy)
     low, high = (_validated(name, each) for each in parts[:2])
     is_log, step = "log" in parts[2:], next((each for each in parts[2:] if each != "log"), None)
     if low >= high or (is_log and low <= 0) or (step is not None and step <= 0):
         accepted = "0 < low < high" if is_log else "low < high"
         positive = " and a step above 0" if step is not None else ""
-        raise SettingsError(
-            f"must have a range with {accepted}{positive}",
-            setting=name,
-            value=":".join(map(str, parts)),
-        )
+        problem = f"must have a range with {accepted}{positive}"
+        raise SettingsError(problem, setting=name, value=":".join(map(str, parts)))
     if step is not None:  # `high` becomes the last number that a step reaches
         step = _validated(name, step) if _kind(name) == "int" else float(step)
         high = low + int((high - low) / step + 1e-9) * step
@@ -189,19 +185,16 @@ def _syntax_error(option: str, text: str, example: str) -> SettingsError:
 def _require_tunable(name: str) -> None:
     require_known(name, FIELDS, "setting")
     if name in NOT_TUNABLE:
-        raise SettingsError(
-            "cannot be searched, since losses of the trials would not be comparable",
-            setting=name,
-            remedy="leave it out of the ranges and choices",
-        )
+        problem = "cannot be searched, since losses of the trials would not be comparable"
+        remedy = "leave it out of the ranges and choices"
+        raise SettingsError(problem, setting=name, remedy=remedy)
 
 
 def _validated(name: str, value: Any) -> Any:
     """Return a value if the setting accepts it by itself."""
     if _kind(name) == "bool":  # tied depends on other settings, which are known in a trial
         return value
-    settings = Settings.make(None, **{name: value})
-    return settings.flat()[name]
+    return Settings.make(None, **{name: value}).flat()[name]
 
 
 def _kind(name: str) -> str:
@@ -209,12 +202,8 @@ def _kind(name: str) -> str:
 
 
 def as_json(space: Space) -> dict[str, Any]:
-    """Convert a space to a JSON object."""
-    fields = {name: asdict(dimension) for name, dimension in space.items()}
-    return {
-        name: {"values": list(each["values"])} if "values" in each else each
-        for name, each in fields.items()
-    }
+    """Convert a space to an object that can be written as JSON."""
+    return {name: asdict(dimension) for name, dimension in space.items()}
 
 
 def from_json(document: Mapping[str, Any]) -> Space:

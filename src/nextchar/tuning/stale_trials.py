@@ -11,29 +11,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import filelock
 
 from nextchar.errors import RunError
+from nextchar.tuning.storage import StudyStorage, retry
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
-
-MAX_ATTEMPTS = 3  # at a trial whose workers died: the trial itself may kill them
-
-
-class StudyLocks(Protocol):
-    """The part of `storage.StudyStorage` that is needed here."""
-
-    @property
-    def is_database(self) -> bool:
-        """The study is in a database."""
-
-    @property
-    def locks(self) -> Path:
-        """Folder of the workers' locks."""
 
 
 @contextmanager
@@ -56,11 +43,15 @@ def worker_lock(locks: Path, worker: str) -> Iterator[None]:
         raise RunError(f"cannot be used ({error.strerror or error})", path=path) from error
 
 
-def fail_stale_trials(study: Study, storage: StudyLocks) -> list[FrozenTrial]:
+def fail_stale_trials(study: Study, storage: StudyStorage) -> list[FrozenTrial]:
     """Fail the running trials of dead workers, queue them again and return them."""
+    from optuna import storages
+    from optuna.exceptions import ExperimentalWarning
     from optuna.trial import TrialState
 
-    _fail_by_heartbeat(study)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        storages.fail_stale_trials(study)  # by Optuna's heartbeat
     stale = []
     with ask_lock(storage.locks):  # otherwise a trial that just started might have no worker yet
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -69,7 +60,7 @@ def fail_stale_trials(study: Study, storage: StudyLocks) -> list[FrozenTrial]:
     return stale
 
 
-def fail(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> bool:
+def fail(study: Study, trial: FrozenTrial, why: str) -> bool:
     """Fail a trial and queue it again; return False if another process did so first."""
     from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
@@ -78,35 +69,11 @@ def fail(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> 
         study.tell(trial.number, state=TrialState.FAIL)
     except (ValueError, UpdateFinishedTrialError):
         return False
-    retry(study, trial, why, counts=counts)
+    retry(study, trial, why)
     return True
 
 
-def retry(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> None:
-    """Queue a failed trial again, as a new trial, unless it had `MAX_ATTEMPTS`.
-
-    counts: it counts as an attempt; an interrupted trial does not.
-    """
-    attempts = trial.user_attrs.get("tries", 1) + counts
-    params = trial.params or trial.user_attrs.get("params")
-    if attempts <= MAX_ATTEMPTS and params:
-        kept = {key: trial.user_attrs[key] for key in ("auto",) if key in trial.user_attrs}
-        attributes = {
-            "tries": attempts, "again": trial.number, "why": why, "params": params, **kept,
-        }  # fmt: skip
-        study.enqueue_trial(dict(params), user_attrs=attributes)
-
-
-def _fail_by_heartbeat(study: Study) -> None:
-    from optuna.exceptions import ExperimentalWarning
-    from optuna.storages import fail_stale_trials
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        fail_stale_trials(study)
-
-
-def _is_stale(storage: StudyLocks, worker: str | None) -> bool:
+def _is_stale(storage: StudyStorage, worker: str | None) -> bool:
     """Return whether a trial's worker is known to be dead."""
     path = storage.locks / f"{worker}.lock"
     if worker is None or not path.exists():

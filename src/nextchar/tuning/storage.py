@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextchar.errors import MissingExtraError, RunError, SettingsError, in_one_line
-from nextchar.tuning.stale_trials import retry
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "study.journal"
 HEARTBEAT_SECONDS, GRACE_SECONDS = 15, 60  # of workers on a database
+MAX_ATTEMPTS = 3  # at a trial whose workers died: the trial itself may kill them
 
 
 def require_optuna() -> None:
@@ -53,9 +54,7 @@ class StudyStorage:
     @property
     def locks(self) -> Path:
         """Folder of the workers' locks: next to a journal, where all machines see it."""
-        if self.is_database:
-            return self.folder / "workers"
-        return Path(self.storage).parent / "workers"
+        return (self.folder if self.is_database else Path(self.storage).parent) / "workers"
 
     @property
     def public_url(self) -> str:
@@ -95,35 +94,28 @@ class StudyStorage:
             lock = JournalFileOpenLock(self.storage)
             return JournalStorage(JournalFileBackend(self.storage, lock_obj=lock))
         except OSError as error:
-            raise RunError(
-                f"cannot be used ({error.strerror or error})", path=self.storage
-            ) from error
+            problem = f"cannot be used ({error.strerror or error})"
+            raise RunError(problem, path=self.storage) from error
         except ValueError as error:
-            raise RunError(
-                f"is not an Optuna journal ({in_one_line(error)})", path=self.storage
-            ) from error
+            problem = f"is not an Optuna journal ({in_one_line(error)})"
+            raise RunError(problem, path=self.storage) from error
 
     def _open_database(self) -> BaseStorage:
         from optuna.storages import get_storage
         from sqlalchemy.exc import ArgumentError
 
+        url = self.public_url
         with self.errors_translated():
             try:
                 return get_storage(_create_tables(_with_driver(self.storage)))
             except ImportError as error:
-                raise SettingsError(
-                    f"needs a driver that is not installed ({in_one_line(error)})",
-                    setting="storage",
-                    value=self.public_url,
-                    remedy='for PostgreSQL: pip install "psycopg[binary]"',
-                ) from None
+                problem = f"needs a driver that is not installed ({in_one_line(error)})"
+                remedy = 'for PostgreSQL: pip install "psycopg[binary]"'
+                raise SettingsError(problem, setting="storage", value=url, remedy=remedy) from None
             except (ArgumentError, ValueError) as error:
-                raise SettingsError(
-                    "must be a file or the URL of a database that Optuna supports "
-                    f"({in_one_line(error)})",
-                    setting="storage",
-                    value=self.public_url,
-                ) from None
+                accepted = "a file or the URL of a database that Optuna supports"
+                problem = f"must be {accepted} ({in_one_line(error)})"
+                raise SettingsError(problem, setting="storage", value=url) from None
 
 
 def _create_tables(url: str, attempts: int = 5) -> RDBStorage:
@@ -141,7 +133,7 @@ def _create_tables(url: str, attempts: int = 5) -> RDBStorage:
                 engine_kwargs={"poolclass": NullPool},  # hundreds of workers, none connected
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
-                heartbeat_stale_trial_callback=_retry_stale,
+                heartbeat_stale_trial_callback=partial(retry, why="its worker was lost"),
             )
         except DBAPIError as error:
             if attempts == 1 or "already exists" not in str(error):
@@ -150,12 +142,22 @@ def _create_tables(url: str, attempts: int = 5) -> RDBStorage:
     return _create_tables(url, attempts - 1)
 
 
-def _retry_stale(study: Study, trial: FrozenTrial) -> None:
-    retry(study, trial, "its worker was lost")
-
-
 def _with_driver(url: str) -> str:
     """Name psycopg 3 as the driver of a PostgreSQL URL that names none."""
     scheme, separator, rest = url.partition("://")
     name = "postgresql+psycopg" if scheme in {"postgres", "postgresql"} else scheme
     return f"{name}{separator}{rest}"
+
+
+def retry(study: Study, trial: FrozenTrial, why: str, *, counts: bool = True) -> None:
+    """Queue a failed trial again, as a new trial, unless it had `MAX_ATTEMPTS`.
+
+    counts: it counts as an attempt; an interrupted trial does not.
+    """
+    attempts = trial.user_attrs.get("tries", 1) + counts
+    params = trial.params or trial.user_attrs.get("params")
+    if attempts <= MAX_ATTEMPTS and params:
+        attributes = {"tries": attempts, "again": trial.number, "why": why, "params": params}
+        if "auto" in trial.user_attrs:
+            attributes["auto"] = trial.user_attrs["auto"]
+        study.enqueue_trial(dict(params), user_attrs=attributes)

@@ -48,16 +48,6 @@ class SweepPlan:
         """Parameters of trial 0: the choice of `auto`, or the nearest in the space."""
         return {name: each.nearest(self.auto[name]) for name, each in self.dimensions.items()}
 
-    @property
-    def holds_auto(self) -> bool:
-        """The choice of `auto` is in the space."""
-        return all(self.auto[name] == value for name, value in self.first.items())
-
-    @property
-    def seed(self) -> int:
-        """Seed of the sampler, and of each trial unless it is searched."""
-        return int(self.auto["seed"])
-
 
 def load_study(storage: StudyStorage) -> Study | None:
     """Load a study; return None if there is none."""
@@ -85,7 +75,9 @@ def create_study(storage: StudyStorage, plan: SweepPlan) -> Study | None:
             )
         except optuna.exceptions.DuplicatedStudyError:
             return None
-        study.enqueue_trial(plan.first, user_attrs={"auto": plan.holds_auto, "params": plan.first})
+        first = plan.first
+        is_auto = all(plan.auto[name] == value for name, value in first.items())
+        study.enqueue_trial(first, user_attrs={"auto": is_auto, "params": first})
         study.set_user_attr(PLAN, asdict(plan))
         return study
 
@@ -134,9 +126,7 @@ def make_sampler(seed: int) -> BaseSampler:
         def sample_independent(
             self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any
         ) -> Any:
-            sampler = self._tpe(
-                trial, param_name
-            )  # otherwise all parameters would get the same number
+            sampler = self._tpe(trial, param_name)  # otherwise all would get the same number
             return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     return SamplerByTrial()

@@ -1,21 +1,26 @@
-"""A sweep on one machine: create or join the study, run trials by workers, keep the best."""
+"""A sweep on one machine: create or join the study, run trials by workers, keep the best.
+
+Output: `best`, the run directory of the best trial, and `repeat.sh`, which repeats it.
+"""
 
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from nextchar.errors import InterruptedRun, RunError
+from nextchar.files import write_atomically
 from nextchar.runs.repeat_command import repeat_command
+from nextchar.runs.run_files import CONFIG
 from nextchar.settings.config import Settings
 from nextchar.settings.fields import seconds_of
 from nextchar.training.events import Event, Note
 from nextchar.training.run_context import Hooks
 from nextchar.tuning.baseline import auto_baseline
-from nextchar.tuning.best import keep_best, write_repeat_script
 from nextchar.tuning.console import SweepProgress
 from nextchar.tuning.invocation import Invocation, write_invocation
 from nextchar.tuning.pool import WorkerPool
@@ -23,13 +28,16 @@ from nextchar.tuning.result import Tuned, auto_loss, count_trials
 from nextchar.tuning.space import Space, as_json, space_around
 from nextchar.tuning.stale_trials import fail_stale_trials
 from nextchar.tuning.study import SweepPlan, create_study, load_plan, load_study
-from nextchar.tuning.sweep_texts import sweep_texts_from_paths
+from nextchar.tuning.sweep_texts import SweepTexts, sweep_texts_from_paths
+from nextchar.tuning.trial import run_directory, train_with
 from nextchar.tuning.worker import WorkerJob, best_of
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.trial import FrozenTrial
 
 POLL_SECONDS = 0.3
+BEST, REPEAT = "best", "repeat.sh"
 
 
 class Sweep:
@@ -57,19 +65,18 @@ class Sweep:
 
         resumes: the study must exist. compares: the study must be of the same request.
         """
-        with self._storage.errors_translated():
-            study = load_study(self._storage)
+        storage = self._storage
+        with storage.errors_translated():
+            study = load_study(storage)
             if study is None and resumes:
-                raise RunError(
-                    f"no study {self._storage.name!r} to continue", path=self._storage.public_url
-                )
+                raise RunError(f"no study {storage.name!r} to continue", path=storage.public_url)
             if study is None:
                 plan = self._make_plan(request, space)
-                study = create_study(self._storage, plan) or load_study(self._storage)
+                study = create_study(storage, plan) or load_study(storage)
                 assert study is not None
-            plan = load_plan(study, self._storage)
+            plan = load_plan(study, storage)
             self._require_same(plan, request if compares else plan.asked)
-            write_invocation(self._folder, self._invocation, self._storage)
+            write_invocation(self._folder, self._invocation, storage)
             self._progress.begin(study.get_trials(deepcopy=False))
             if not self._run_workers(study, plan):
                 raise self._interrupted(study)
@@ -79,7 +86,6 @@ class Sweep:
                 raise self._interrupted(study) from None
 
     def _make_plan(self, request: Mapping[str, Any], space: Space) -> SweepPlan:
-        """Return the plan of a new study."""
         given = {**request["fixed"], "threads": self._invocation.threads}
         auto = auto_baseline(self._texts, given, Hooks(self._on_event, self._should_stop))
         base = self._texts.base
@@ -100,19 +106,15 @@ class Sweep:
         if plan.asked != request:
             differ = [name for name in request if request[name] != plan.asked.get(name)]
             verb = "differ" if len(differ) > 1 else "differs"
-            raise RunError(
-                f"holds a sweep with other settings ({', '.join(differ)} {verb})",
-                path=self._folder,
-                remedy="continue it (--resume), or give another --out or --study",
-            )
+            problem = f"holds a sweep with other settings ({', '.join(differ)} {verb})"
+            remedy = "continue it (--resume), or give another --out or --study"
+            raise RunError(problem, path=self._folder, remedy=remedy)
         sha256 = self._texts.sha256(Settings.make(None, **plan.asked["fixed"]).text)
         if plan.text != sha256:
-            raise RunError(
-                f"the sweep was started on another text (sha256 {plan.text[:8]}…, now "
-                f"{sha256[:8]}…)",
-                path=self._folder,
-                remedy="give the original text, or another --out or --study",
-            )
+            hashes = f"sha256 {plan.text[:8]}…, now {sha256[:8]}…"
+            problem = f"the sweep was started on another text ({hashes})"
+            remedy = "give the original text, or another --out or --study"
+            raise RunError(problem, path=self._folder, remedy=remedy)
 
     def _run_workers(self, study: Study, plan: SweepPlan) -> bool:
         """Run workers until there are enough trials; return False if the user stopped the sweep."""
@@ -168,19 +170,18 @@ class Sweep:
         invocation, trials = self._invocation, study.get_trials(deepcopy=False)
         best = best_of(trials)
         if best is None or best.value is None:
-            raise RunError(
-                "no trial finished", path=self._folder, remedy="allow more --trials or --time"
-            )
+            remedy = "allow more --trials or --time"
+            raise RunError("no trial finished", path=self._folder, remedy=remedy)
         settings = best.user_attrs["settings"]
+        run = Settings.make(None, **settings)
         command = repeat_command(
-            Settings.make(None, **settings),
-            invocation.inputs,
-            invocation.validation,
-            invocation.start_from,
+            run, invocation.inputs, invocation.validation, invocation.start_from
         )
         hooks = Hooks(self._on_event, self._should_stop)
         directory = keep_best(self._folder, best, self._texts, hooks)
-        write_repeat_script(self._folder, best, command)
+        loss = f"validation loss {best.value:.4f} nats/char"
+        script = f"# Repeats trial {best.number}, the best of the sweep: {loss}.\n{command}\n"
+        write_atomically(self._folder / REPEAT, script.encode())
         counts = count_trials(trials)
         tuned = Tuned(
             directory=directory,
@@ -206,3 +207,30 @@ class Sweep:
             f"interrupted after {number} trial{'' if number == 1 else 's'}, nothing is lost",
             remedy=f"continue with: nextchar tune --out {folder} --resume",
         )
+
+
+def keep_best(folder: Path, trial: FrozenTrial, texts: SweepTexts, hooks: Hooks) -> Path:
+    """Copy a trial's run to `best` and return its path.
+
+    A trial that ran on a machine without a shared folder is trained again.
+    """
+    new, best = folder / ".best.new", folder / BEST
+    shutil.rmtree(new, ignore_errors=True)
+    if not _copy(run_directory(folder, trial.number), new):
+        hooks.on_event(Note(f"trial {trial.number} ran elsewhere; it is trained again here"))
+        train_with(trial.user_attrs["settings"], texts, new, hooks)
+    shutil.rmtree(best, ignore_errors=True)
+    new.rename(best)
+    return best
+
+
+def _copy(run: Path, new: Path) -> bool:
+    """Copy a run; return False if it is missing, or another sweep deletes it for a better one."""
+    if not (run / CONFIG).exists():
+        return False
+    try:
+        shutil.copytree(run, new, ignore=shutil.ignore_patterns(".*"))
+    except (shutil.Error, FileNotFoundError):
+        shutil.rmtree(new, ignore_errors=True)
+        return False
+    return True

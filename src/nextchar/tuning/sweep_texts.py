@@ -35,9 +35,8 @@ class SweepTexts:
         from nextchar.kernels.engine import Engine
 
         corpus = self.text.read(settings.text, ReadCallbacks())
-        validation = None
-        if self.validation:
-            validation = self.validation.read(settings.text, ReadCallbacks())
+        held_out = self.validation
+        validation = held_out.read(settings.text, ReadCallbacks()) if held_out else None
         vocabulary = self.base.model.vocabulary if self.base else None
         prepared = prepare(corpus, settings, validation, vocabulary)
         codes = prepared.validation[: settings.training.eval_characters]
@@ -51,11 +50,9 @@ def sweep_texts_from_paths(
 ) -> SweepTexts:
     """Return the texts of paths and data sets, and the model at a path. Texts are read later."""
     if "-" in (*inputs, *validation):
-        raise SettingsError(
-            "cannot include standard input, which every worker would have to read",
-            setting="files" if "-" in inputs else "validation",
-            remedy="give a file",
-        )
+        problem = "cannot include standard input, which every worker would have to read"
+        setting = "files" if "-" in inputs else "validation"
+        raise SettingsError(problem, setting=setting, remedy="give a file")
     return SweepTexts(
         _read_once(text_from_paths(inputs)),
         _read_once(text_from_paths(validation)) if validation else None,

@@ -74,10 +74,10 @@ class TrialRunner:
         out = run_directory(self.folder, trial.number)
         curve = LossCurve(trial, prunes=self.plan.asked["pruning"])
         try:
-            given = trial_settings(self.plan, params, self.threads)
+            settings = {**self.plan.auto, **params, "threads": self.threads}
             hooks = Hooks(curve, lambda: curve.should_prune or should_stop())
             shutil.rmtree(out, ignore_errors=True)
-            trained = train_with(given, self.texts, out, hooks)
+            trained = train_with(settings, self.texts, out, hooks)
         except InterruptedRun:
             if not curve.should_prune:
                 raise
@@ -87,7 +87,9 @@ class TrialRunner:
             raise TrialPruned from None
         trial.set_user_attr("settings", trained.settings.flat())
         trial.set_user_attr("steps", trained.steps)
-        return trial_loss(trained, self.texts)
+        if trained.settings.training.time is None:
+            return trained.best_loss
+        return self.texts.loss_of(trained.model, trained.settings)
 
 
 def suggest_params(trial: Trial, plan: SweepPlan) -> dict[str, Any]:
@@ -103,21 +105,8 @@ def run_directory(folder: Path, number: int) -> Path:
     return folder / "trials" / str(number)
 
 
-def trial_settings(plan: SweepPlan, params: Mapping[str, Any], threads: int) -> dict[str, Any]:
-    """Return all settings of a trial: those of `auto`, replaced by the trial's parameters."""
-    flat = {**plan.auto, **params, "threads": threads}
-    return {name: value for name, value in flat.items() if value is not None}
-
-
-def train_with(given: Mapping[str, Any], texts: SweepTexts, out: Path, hooks: Hooks) -> Trained:
-    """Train with the given settings, which must be complete."""
-    return train(
-        RunRequest(texts.text, FIXED_PRESET, given, texts.validation, texts.base, out), hooks
-    )
-
-
-def trial_loss(trained: Trained, texts: SweepTexts) -> float:
-    """Return the loss by which trials are compared, in nats per character."""
-    if trained.settings.training.time is None:
-        return trained.best_loss
-    return texts.loss_of(trained.model, trained.settings)
+def train_with(settings: Mapping[str, Any], texts: SweepTexts, out: Path, hooks: Hooks) -> Trained:
+    """Train with complete settings, as `Settings.flat` returns them."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    request = RunRequest(texts.text, FIXED_PRESET, given, texts.validation, texts.base, out)
+    return train(request, hooks)

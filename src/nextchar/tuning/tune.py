@@ -75,7 +75,7 @@ def tune(
         **{name: make_range(name, parts) for name, parts in (ranges or {}).items()},
         **{name: make_choices(name, values) for name, values in (choices or {}).items()},
     }
-    request = _request(invocation, fixed, trial_time, space, pruning=pruning)
+    request = {**_request(invocation, fixed, trial_time, space), "pruning": pruning}
     compares = not resume or bool(fixed or space or trial_time or not pruning)
     with stop_on_interrupt() as should_stop, closing(SweepProgress(quiet=not verbose)) as progress:
         sweep = Sweep(folder, invocation, progress, should_stop, began)
@@ -88,7 +88,6 @@ def _paths(files: PathName | Sequence[PathName]) -> tuple[str, ...]:
 
 
 def _folder(inputs: Sequence[str], out: PathName | None, *, resume: bool) -> Path:
-    """Return the directory of the sweep."""
     if out is not None:
         return Path(out)
     if resume:
@@ -99,18 +98,12 @@ def _folder(inputs: Sequence[str], out: PathName | None, *, resume: bool) -> Pat
 
 
 def _request(
-    invocation: Invocation,
-    fixed: Mapping[str, Any],
-    trial_time: str | None,
-    space: Space,
-    *,
-    pruning: bool,
+    invocation: Invocation, fixed: Mapping[str, Any], trial_time: str | None, space: Space
 ) -> dict[str, Any]:
-    """Return the user's request, validated, as a JSON object."""
+    """Return the user's fixed settings and search space, validated, as a JSON object."""
     if both := set(fixed) & set(space):
-        raise SettingsError(
-            "cannot be both fixed and searched", setting=min(both), remedy="leave one out"
-        )
+        problem = "cannot be both fixed and searched"
+        raise SettingsError(problem, setting=min(both), remedy="leave one out")
     if trial_time is not None:
         seconds_of(trial_time, "trial_time")
         fixed = {**fixed, "time": trial_time}
@@ -118,10 +111,6 @@ def _request(
         fixed = {**fixed, "time": invocation.default_trial_time()}
     val_fraction = Settings.make(None, **fixed).training.val_fraction
     if val_fraction == 0 and not invocation.validation:
-        raise SettingsError(
-            "must be above 0, since a sweep compares validation losses",
-            setting="val_fraction",
-            value=val_fraction,
-        )
-    request = {"fixed": dict(fixed), "space": as_json(space), "pruning": pruning}
-    return dict(json.loads(json.dumps(request)))
+        problem = "must be above 0, since a sweep compares validation losses"
+        raise SettingsError(problem, setting="val_fraction", value=val_fraction)
+    return dict(json.loads(json.dumps({"fixed": dict(fixed), "space": as_json(space)})))

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from nextchar.errors import InterruptedRun, RunError
 from nextchar.settings.fields import seconds_of
-from nextchar.tuning.stale_trials import ask_lock, fail_stale_trials, retry, worker_lock
-from nextchar.tuning.storage import StudyStorage, require_optuna
+from nextchar.tuning.stale_trials import ask_lock, fail_stale_trials, worker_lock
+from nextchar.tuning.storage import StudyStorage, require_optuna, retry
 from nextchar.tuning.study import load_plan, load_study, make_sampler
 from nextchar.tuning.sweep_texts import sweep_texts_from_paths
 from nextchar.tuning.trial import TrialRunner, run_directory
@@ -87,14 +87,13 @@ class Worker:
 
     def run(self) -> None:
         """Run trials until the sweep is complete or stopped."""
-        job = self._job
-        storage = self._storage
+        job, storage = self._job, self._storage
         with storage.errors_translated(), worker_lock(storage.locks, job.name):
             study = load_study(storage)
             if study is None:
                 raise RunError(f"the study {job.study!r} is gone", path=storage.public_url)
             plan = load_plan(study, storage)
-            study.sampler = make_sampler(plan.seed)
+            study.sampler = make_sampler(plan.auto["seed"])
             texts = sweep_texts_from_paths(job.inputs, job.validation, job.start_from)
             runner = TrialRunner(plan, texts, storage.folder, job.threads)
             fail_stale_trials(study, storage)  # that of the worker it replaces, among others
@@ -174,20 +173,16 @@ class Worker:
 
     def _may_begin(self, study: Study) -> bool:
         """Return whether there is time for a trial, or none is complete yet."""
-        if self._stopped.is_set():
-            return False
-        return self._has_time(self._longest) or not _has_result(study)
+        has_time = self._has_time(self._longest)
+        return not self._stopped.is_set() and (has_time or not _has_result(study))
 
     def _has_time(self, seconds: float) -> bool:
-        """Return whether a number of seconds is left."""
         spent = time.monotonic() - self._began
         return self._job.seconds is None or spent + seconds < self._job.seconds
 
     def _must_stop(self, study: Study) -> bool:
         """Return whether the current trial must end: stopped, or late if there is a result."""
-        if self._stopped.is_set():
-            return True
-        return not self._has_time(0.0) and _has_result(study)
+        return self._stopped.is_set() or (not self._has_time(0.0) and _has_result(study))
 
     def _delete_run_directories(self, study: Study) -> None:
         """Delete the run directories of finished trials, except the best."""
@@ -199,7 +194,6 @@ class Worker:
 
 
 def _has_result(study: Study) -> bool:
-    """Return whether any trial is complete."""
     return best_of(study.get_trials(deepcopy=False)) is not None
 
 

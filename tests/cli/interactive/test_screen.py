@@ -15,7 +15,7 @@ from nextchar.generation.interactive.symbols import Symbol
 from nextchar.generation.interactive.writing_session import WritingSession
 from nextchar.generation.requests import make_request
 from nextchar.model.file import Model
-from nextchar.settings.config import RESERVED
+from nextchar.settings.groups import RESERVED
 from nextchar.text.vocabulary import Vocabulary
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nextchar.settings.config import OPTIMIZERS, TrainingSettings
+from nextchar.settings.groups import OPTIMIZERS, TrainingSettings
 from nextchar.training.optim.optimizers import clip, make_slots, update
 
 STEPS = 20

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextchar.settings.config import SCHEDULES, TrainingSettings
+from nextchar.settings.groups import SCHEDULES, TrainingSettings
 from nextchar.training.optim.schedules import learning_rate
 
 

@@ -9,7 +9,7 @@ from nextchar.formatting import visible_text
 from nextchar.formatting.visible_text import code_name
 from nextchar.generation.interactive.character_classes import character_sizes
 from nextchar.generation.interactive.symbols import Symbol
-from nextchar.settings.config import RESERVED
+from nextchar.settings.groups import RESERVED
 from nextchar.text.vocabulary import Vocabulary
 
 

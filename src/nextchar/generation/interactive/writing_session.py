@@ -31,7 +31,7 @@ from nextchar.generation.stop_strings import code_count, first_stop
 from nextchar.kernels.decoding.decoder import Decoder
 from nextchar.model.file import Model
 from nextchar.model.loss import log_softmax
-from nextchar.settings.config import RESERVED
+from nextchar.settings.groups import RESERVED
 from nextchar.text.sources import normalized
 from nextchar.text.vocabulary import bytes_of
 
