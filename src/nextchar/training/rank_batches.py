@@ -33,7 +33,7 @@ def make_rank_batches(
 
 
 def _batches_of_share(prepared: Prepared, settings: Settings, share: Share) -> Batches:
-    from nextchar.training.budget.memory_estimate import require_memory
+    from nextchar.training.budget.memory_estimate import estimate_memory, require_memory
 
     batches = make_batches(prepared.train, settings.training, share)
     lanes = batches.batch_size
@@ -45,9 +45,10 @@ def _batches_of_share(prepared: Prepared, settings: Settings, share: Share) -> B
     architecture = Architecture(settings.network, len(prepared.vocabulary))
     T, B, threads = batches.seq_length, -(-lanes // share.size), threads_of(settings, lanes, share)
     dtype, pairs = precision_of(settings)
-    require_memory(
+    need = estimate_memory(
         architecture, settings.training, T=T, B=B, threads=threads, dtype=dtype, pairs=pairs
     )
+    require_memory(need, settings.network, T=T, B=B)
     return PrefetchedBatches(batches) if isinstance(prepared.train, DiskCodes) else batches
 
 

@@ -83,10 +83,11 @@ def test_any_number_of_layers_is_computed_at_once() -> None:
 
 
 def asked(**network: Any) -> None:
-    architecture = Architecture(NetworkSettings(**network), V)
-    require_memory(
-        architecture, TrainingSettings(), T=64, B=32, threads=2, dtype=np.float32, pairs=False
+    settings = NetworkSettings(**network)
+    need = estimate_memory(
+        Architecture(settings, V), TrainingSettings(), T=64, B=32, threads=2, dtype=np.float32
     )
+    require_memory(need, settings, T=64, B=32)
 
 
 def test_what_fits_is_not_refused() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from nextchar.errors import SettingsError
 from nextchar.formatting.quantities import memory_size
 from nextchar.model.parameters import Architecture
-from nextchar.settings.config import TrainingSettings
+from nextchar.settings.config import NetworkSettings, TrainingSettings
 from nextchar.training.optim.optimizers import slots_of
 
 BEST = 1  # copies of the parameters: the best model so far
@@ -88,27 +88,12 @@ def _copies(settings: TrainingSettings) -> int:
     return own + good + BEST + WRITING * own
 
 
-def require_memory(
-    architecture: Architecture,
-    settings: TrainingSettings,
-    *,
-    T: int,
-    B: int,
-    threads: int,
-    dtype: Any,
-    pairs: bool = False,
-) -> None:
-    """Raise SettingsError, with the settings to lower, where a run needs more than the limit.
-
-    Parameters as of `estimate_memory`.
-    """
-    need = estimate_memory(
-        architecture, settings, T=T, B=B, threads=threads, dtype=dtype, pairs=pairs
-    )
+def require_memory(need: MemoryNeed, network: NetworkSettings, *, T: int, B: int) -> None:
+    """Raise SettingsError, with the settings to lower, where a run needs more than the limit."""
     limit, owner = memory_limit()
     if need.total <= limit:
         return
-    network, weights = architecture.settings, need.weights + need.copies
+    weights = need.weights + need.copies
     lower = f"hidden_size (now {network.hidden_size}) or num_layers (now {network.num_layers})"
     if need.lanes > weights:
         lower = f"batch_size (now {B}), seq_length (now {T}), {lower}"
