@@ -9,7 +9,7 @@ from conftest import ROOT
 WALL = {"time", "now", "today", "utcnow", "localtime", "gmtime"}
 TELLS_THE_TIME = {
     "server/in_flight.py",  # when a text was asked for
-    "training/saving/run_directory.py",  # since when a run directory is held
+    "training/saving/run_lock.py",  # since when a run directory is held
     "runs/machine.py",  # when a run was begun
 }
 

@@ -328,3 +328,10 @@ def test_a_wrong_value_is_refused_with_its_setting_and_value(
         assert caught.value.setting == field.name
         assert caught.value.value is value
         assert str(caught.value).startswith(f"{field.name} must be ")
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\x1b[31m"])
+def test_a_name_that_cannot_be_printed_is_shown_as_a_literal(name: str) -> None:
+    error = SettingsError("is not a setting", setting=name)
+    assert str(error) == f"{name!r} is not a setting"
+    assert error.setting == name

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nextchar.formatting.quantities import duration, megabytes, rough_duration, short_number
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 10.0  # between plain lines
 DRAW_SECONDS = 0.1  # between two drawings of the bar
+
+
+@cache
+def bar_class() -> type[tqdm[Any]]:
+    """Tqdm with a lock of this process; its own stays taken if a signal interrupts taking it."""
+    from tqdm import tqdm
+
+    tqdm.set_lock(threading.RLock())
+    return tqdm
 
 
 class ConsoleProgress:
@@ -86,9 +97,7 @@ class ConsoleProgress:
             if self._bar is not None and event.done < self._bar.n:  # another text begins
                 self.close()
             if self._bar is None:
-                from tqdm import tqdm
-
-                self._bar = tqdm(
+                self._bar = bar_class()(
                     desc="encoding the text", initial=event.done, total=event.total,
                     unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False,
                 )  # fmt: skip
@@ -101,9 +110,7 @@ class ConsoleProgress:
         self._started = event
         if not self._stream.isatty():
             return
-        from tqdm import tqdm
-
-        self._bar = tqdm(
+        self._bar = bar_class()(
             total=1.0, bar_format="{percentage:3.0f}% {bar} {desc}",
             file=self._stream, dynamic_ncols=True, leave=False,
         )  # fmt: skip

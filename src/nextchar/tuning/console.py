@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from nextchar.callbacks.progress import bar_class
 from nextchar.formatting.units import to_bits
 from nextchar.tuning.result import Tuned, auto_loss, changed_from_auto, count_trials
 from nextchar.tuning.study import POINTS, SweepPlan
@@ -100,10 +101,8 @@ class SweepProgress:
 
     def _draw(self, trials: Sequence[FrozenTrial], fraction: float) -> None:
         if self._bar is None:
-            from tqdm import tqdm
-
             layout = "{percentage:3.0f}% {bar} {desc}"
-            self._bar = tqdm(
+            self._bar = bar_class()(
                 total=1.0, file=self._stream, dynamic_ncols=True, leave=False, bar_format=layout
             )
         self._bar.n = min(fraction, 1.0)

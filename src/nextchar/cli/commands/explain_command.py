@@ -94,14 +94,14 @@ def command(
 @contextmanager
 def _progress() -> Iterator[OnProgress]:
     """Show a progress bar on a terminal while a long text is scored."""
-    from tqdm import tqdm
+    from nextchar.callbacks.progress import bar_class
 
     bar: Any = None
 
     def advance(done: int, total: int) -> None:
         nonlocal bar
         if bar is None:
-            bar = tqdm(
+            bar = bar_class()(
                 total=total, unit="char", unit_scale=True, desc="scoring", leave=False, delay=1,
                 disable=None,
             )  # fmt: skip

@@ -171,7 +171,7 @@ def _to_document(progress: Progress) -> dict[str, Any]:
 def _progress(document: Mapping[str, Any]) -> Progress:
     """Restore the progress. Raises TypeError or ValueError if a field is not as it was written."""
     names = {in_file: name for name, in_file in _NAMES_IN_FILE.items()}
-    progress = Progress(**{names.get(name, name): value for name, value in document.items()})
+    progress = Progress(**{names.get(name, name): value for name, value in dict(document).items()})
     for each in dataclasses.fields(Progress):
         value = getattr(progress, each.name)
         kinds = set(str(each.type).split(" | "))
