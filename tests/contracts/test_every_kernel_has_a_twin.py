@@ -18,9 +18,12 @@ import pytest
 
 from contracts.kernel_twins import decoding, gemm, training
 from contracts.kernel_twins.mutants import kernels, mutant, places
-from contracts.kernel_twins.plain import MEMORY, replaced
+from contracts.kernel_twins.plain import MEMORY, load, replaced
 
 KERNELS: dict[str, ast.FunctionDef] = dict(kernels())
+# all at once: a module that is loaded while a mutant is in place would keep the mutant
+for module in {name.rsplit(".", 1)[0] for name in KERNELS}:
+    load(module)
 TWINS: dict[str, Callable[[], None]] = {**gemm.TWINS, **training.TWINS, **decoding.TWINS}
 
 ORDER = "all are visited, in another order"
