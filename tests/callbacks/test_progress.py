@@ -9,13 +9,14 @@ import re
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TextIO
 
 import pytest
 
 from nextchar.callbacks import progress as module
-from nextchar.callbacks.progress import ConsoleProgress
+from nextchar.callbacks.progress import ConsoleProgress, bar_class
 from nextchar.training.events import (
     Encoding,
     Evaluated,
@@ -312,3 +313,18 @@ def test_on_a_terminal_encoding_has_a_bar_that_goes_when_training_begins() -> No
     assert "30.0M/60.0M" in text
     assert "\n" not in text.replace("\r\n", "")
     assert seen(ENCODING, quiet=True) == ""
+
+
+def test_a_bar_that_cannot_be_drawn_does_not_hold_up_bars_of_other_threads() -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError
+
+    bars = bar_class()
+    with pytest.raises(OSError):
+        bars(total=1.0, file=Broken())
+    thread = threading.Thread(target=lambda: bars(total=1.0, file=io.StringIO()).close())
+    thread.daemon = True
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -24,11 +23,15 @@ DRAW_SECONDS = 0.1  # between two drawings of the bar
 
 @cache
 def bar_class() -> type[tqdm[Any]]:
-    """Tqdm with a lock of this process; its own stays taken if a signal interrupts taking it."""
+    """A tqdm that releases its lock if drawing fails, so that bars of other threads do not hang."""
     from tqdm import tqdm
 
-    tqdm.set_lock(threading.RLock())
-    return tqdm
+    class Bar(tqdm):  # type: ignore[type-arg]
+        def refresh(self, nolock: bool = False, lock_args: Any = None) -> None:
+            with nullcontext() if nolock else self.get_lock():  # type: ignore[no-untyped-call]
+                super().refresh(nolock=True)
+
+    return Bar
 
 
 class ConsoleProgress:
