@@ -120,7 +120,7 @@ def _axis_of_codes(name: str, architecture: Architecture) -> int | None:
 
 
 def describe_new_characters(old: Vocabulary, new: Vocabulary) -> str | None:
-    """List the characters of a text that a model lacks, in one line; None if there are none."""
+    """List the characters of a text that a model lacks, in one line; or return None."""
     points = np.setdiff1d(new.points, old.points)
     if not len(points):
         return None

@@ -142,8 +142,7 @@ class RepairingReader:
 class DiskCodes:
     """A part of a text on disk, in the codes of a vocabulary.
 
-    code_of: (K,) the code of each symbol on disk. left_out: (K,) symbols that are left out; None
-    if there are none.
+    code_of: (K,) the code of each symbol on disk. left_out: (K,) symbols to leave out, or None.
     """
 
     def __init__(
