@@ -74,9 +74,8 @@ class NextcharError(Exception):
         self.value = value
         self.remedy = remedy
         place = "" if path is None else f"{path}: "
-        # a name that is not one, such as "" or a line break, is shown as a literal
-        name = setting if setting is None or (setting and setting.isprintable()) else repr(setting)
-        subject = "" if name is None else f"{name} "
+        is_plain = setting is None or (setting and setting.isprintable())  # not "" or a line break
+        subject = "" if setting is None else f"{setting if is_plain else repr(setting)} "
         got = "" if value is NO_VALUE else f", got {_SHORT.repr(value)}"
         super().__init__(f"{place}{subject}{problem}{got}{f'; {remedy}' if remedy else ''}")
 

@@ -5,6 +5,7 @@ A setting without a range or choices of the user's is searched around the choice
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -202,8 +203,8 @@ def _kind(name: str) -> str:
 
 
 def as_json(space: Space) -> dict[str, Any]:
-    """Convert a space to an object that can be written as JSON."""
-    return {name: asdict(dimension) for name, dimension in space.items()}
+    """Convert a space to an object as it comes back from JSON, with lists in place of tuples."""
+    return dict(json.loads(json.dumps({name: asdict(each) for name, each in space.items()})))
 
 
 def from_json(document: Mapping[str, Any]) -> Space:
