@@ -15,32 +15,11 @@ from nextchar.errors import NextcharError, SettingsError
 from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.settings.config import (
     BUDGETS,
-    GROUPS,
     Settings,
     TrainingSettings,
 )
 from nextchar.settings.fields import Validated, seconds_of, setting_of
-
-KINDS = (*GROUPS.values(), GenerationSettings)
-Field = dataclasses.Field[Any]
-
-
-def made(kind: type[Any], **given: Any) -> Any:
-    """Settings of one kind; a budget switches the default one off."""
-    if "test_fraction" in given:  # the two parts must leave one to train on
-        given = {"val_fraction": 0.0, **given}
-    if kind is TrainingSettings and not given.keys().isdisjoint(BUDGETS):
-        given = {**dict.fromkeys(BUDGETS), **given}
-    return kind(**given)
-
-
-def refused(kind: type[Any], **given: Any) -> str:
-    """The one-line message by which settings are refused."""
-    with pytest.raises(SettingsError) as caught:
-        made(kind, **given)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+from settings.attempts import KINDS, Field, made, refused
 
 
 def all_fields(*types: str) -> list[Any]:

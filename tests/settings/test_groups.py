@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from nextchar.errors import SettingsError
-from nextchar.generation.generation_settings import GenerationSettings
 from nextchar.settings.config import (
     BUDGETS,
     FIELDS,
@@ -19,27 +18,7 @@ from nextchar.settings.config import (
 )
 from nextchar.settings.fields import setting_of
 from nextchar.settings.presets import PRESETS
-
-KINDS = (*GROUPS.values(), GenerationSettings)
-Field = dataclasses.Field[Any]
-
-
-def made(kind: type[Any], **given: Any) -> Any:
-    """Settings of one kind; a budget switches the default one off."""
-    if "test_fraction" in given:  # the two parts must leave one to train on
-        given = {"val_fraction": 0.0, **given}
-    if kind is TrainingSettings and not given.keys().isdisjoint(BUDGETS):
-        given = {**dict.fromkeys(BUDGETS), **given}
-    return kind(**given)
-
-
-def refused(kind: type[Any], **given: Any) -> str:
-    """The one-line message by which settings are refused."""
-    with pytest.raises(SettingsError) as caught:
-        made(kind, **given)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+from settings.attempts import KINDS, refused
 
 
 def test_a_setting_is_in_one_group_and_says_what_it_is_for() -> None:

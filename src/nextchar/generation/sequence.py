@@ -81,7 +81,7 @@ class SequenceState:
 
     @property
     def rules(self) -> Rules:
-        """How its lane draws, and what it records."""
+        """Sampling rules of its lane, and the figures that the lane records."""
         values = rule_values(self.request.settings) | {"top": self._top}
         if self.is_reader:
             values |= {"most": 0, "is_scored": 1}

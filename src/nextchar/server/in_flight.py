@@ -89,7 +89,7 @@ class InFlightCompletion:
 
     @property
     def is_done(self) -> bool:
-        """Whether no more deltas will arrive."""
+        """True if no more deltas will arrive."""
         return self._unfinished == 0 or self._error is not None
 
     def put(self, prompt: int, delta: TextDelta) -> None:

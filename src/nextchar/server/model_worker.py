@@ -36,7 +36,7 @@ class Job(Protocol):
 
     @property
     def is_done(self) -> bool:
-        """Whether no more deltas will arrive."""
+        """True if no more deltas will arrive."""
 
     def put(self, prompt: int, delta: TextDelta) -> None:
         """Take a delta for a prompt."""

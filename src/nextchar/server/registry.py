@@ -55,7 +55,7 @@ class ModelRegistry:
 
     @property
     def ready(self) -> bool:
-        """Whether every worker accepts requests."""
+        """True if every worker accepts requests."""
         return all(each.worker.ready for each in self)
 
     @property

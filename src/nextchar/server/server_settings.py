@@ -103,7 +103,7 @@ class ServerSettings(Validated):
 
     @property
     def _is_local(self) -> bool:
-        """Whether the server can be reached from this machine only."""
+        """True if the server can be reached from this machine only."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:

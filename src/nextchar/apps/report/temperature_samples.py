@@ -52,7 +52,7 @@ class Memorisation:
 
     @property
     def memorises(self) -> bool:
-        """Whether the model copies more long passages than held-out text shares by itself."""
+        """True if the model copies more long passages than held-out text shares by itself."""
         pairs = zip(self.lengths, self.generated, self.held_out, strict=False)
         return any(n >= LONG and ours - usual > MARGIN for n, ours, usual in pairs)
 

@@ -15,7 +15,7 @@ _OF_16 = (0, 0, 0, 43, 43, 43, 41, 41, 41)  # yellow, red; 0 is no shade
 
 
 def is_wanted(mode: str, stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether to colour the output to a stream. mode: always, never or auto.
+    """Return True if output to a stream is coloured. mode: always, never or auto.
 
     `auto` colours it on a terminal, unless that is dumb or NO_COLOR is set (https://no-color.org).
     """

@@ -165,7 +165,7 @@ def gemm_bf16(a, a_row, B, c, c_row, M, K, N, add, context):
 
 @intrinsic
 def _holds_pairs(context, array):
-    """Whether an array holds pairs of bfloat16: a constant when the kernel is compiled."""
+    """True for an array of bfloat16 pairs: a constant when the kernel is compiled."""
 
     def generate(codegen, builder, signature, args):
         return ir.IntType(1)(array.dtype == types.uint32)
